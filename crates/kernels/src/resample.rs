@@ -1,0 +1,1 @@
+//! Pillow-exact resampling.
