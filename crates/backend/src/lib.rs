@@ -1,2 +1,137 @@
-//! Placeholder.
+//! Tensors, weights, and the short list of operations that the network is written in.
+//!
+//! [`Backend`] is that list; [`Cpu`] implements it over `smolvlm-kernels`. It knows nothing of SmolVLM.
 #![forbid(unsafe_code)]
+
+mod buffers;
+mod cpu;
+mod kv;
+mod tensor;
+mod weight;
+
+pub use cpu::Cpu;
+pub use kv::{KvLayout, KvSequence};
+pub use smolvlm_kernels::Pool;
+pub use smolvlm_kernels::attention::{Heads, MAX_DIM, Span};
+pub use smolvlm_kernels::linear::{Stored, widen};
+pub use smolvlm_kernels::patches::levels;
+pub use smolvlm_kernels::rope::frequencies;
+pub use smolvlm_kernels::top::Top;
+pub use tensor::{DType, DeviceBuffer, Tensor};
+pub use weight::{DeviceWeight, Quant, Source, Use, Weight};
+
+/// What happens to a product before it is written: `act(x W^T + bias) + residual`.
+#[derive(Clone, Copy, Default)]
+pub struct Epilogue<'a> {
+    /// Added first, [outputs].
+    pub bias: Option<&'a Tensor>,
+    /// Applied second.
+    pub act: Act<'a>,
+    /// Added last: [rows, outputs], or fewer rows that are repeated.
+    pub residual: Option<&'a Tensor>,
+}
+
+/// The activation of an epilogue.
+#[derive(Clone, Copy, Default)]
+pub enum Act<'a> {
+    /// None.
+    #[default]
+    None,
+    /// GELU in its tanh form.
+    GeluTanh,
+    /// Multiplies by SiLU of a gate of the same shape.
+    SiluMul(&'a Tensor),
+}
+
+/// Cosines and sines of rotary angles, each [rows, dim / 2].
+pub struct Angles {
+    /// Cosines.
+    pub cos: Tensor,
+    /// Sines.
+    pub sin: Tensor,
+}
+
+/// Where attention finds its keys and values.
+#[derive(Clone, Copy)]
+pub enum KvView<'a> {
+    /// Of the very rows that ask: `k` and `v` [rows, kv_heads * dim].
+    Fresh {
+        /// Keys.
+        k: &'a Tensor,
+        /// Values.
+        v: &'a Tensor,
+    },
+    /// In the caches of sequences, one a span.
+    Cached {
+        /// Whose blocks.
+        sequences: &'a [&'a mut KvSequence],
+        /// Which layer's part of them.
+        layer: usize,
+    },
+}
+
+/// The operations. Tensors are f32 and row-major, [rows, width]; a wrong shape is a mistake of the caller and panics.
+///
+/// What a device computes may be late: only [`Backend::download`] and [`Backend::top`] wait for it.
+pub trait Backend: Send + Sync {
+    /// The host's threads: the one pool for everything hot.
+    fn pool(&self) -> &Pool;
+
+    /// A tensor of these numbers.
+    fn upload(&self, shape: &[usize], data: &[f32]) -> Tensor;
+
+    /// A tensor's numbers.
+    fn download(&self, x: &Tensor, out: &mut [f32]);
+
+    /// Packs a matrix for its use. Called once at load.
+    fn weight(&self, source: &Source<'_>, quant: Quant, purpose: Use) -> Weight;
+
+    /// Rows `ids` of a table: [ids, width].
+    fn embed(&self, table: &Weight, ids: &[u32]) -> Tensor;
+
+    /// `act(x W^T + bias) + residual`: [rows, outputs].
+    fn linear(&self, x: &Tensor, weight: &Weight, epilogue: Epilogue<'_>) -> Tensor;
+
+    /// An epilogue on its own, where a product's sums were wanted for something else first.
+    fn activate(&self, x: Tensor, epilogue: Epilogue<'_>) -> Tensor;
+
+    /// Layer norm of every row.
+    fn layer_norm(&self, x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f32) -> Tensor;
+
+    /// RMS norm of every row.
+    fn rms_norm(&self, x: &Tensor, gamma: &Tensor, eps: f32) -> Tensor;
+
+    /// The rotary angles of positions.
+    fn angles(&self, frequencies: &[f32], positions: &[u32]) -> Angles;
+
+    /// Turns heads of `dim` by their row's angles.
+    fn rope(&self, x: Tensor, dim: usize, angles: &Angles) -> Tensor;
+
+    /// A block of a KV cache, zeroed.
+    fn kv_block(&self, layout: &KvLayout) -> Tensor;
+
+    /// A copy of a tensor that shares nothing with it.
+    fn copy(&self, x: &Tensor) -> Tensor;
+
+    /// Writes each span's `k` and `v` [rows, kv_heads * dim] into one layer of its sequence, behind the sequence's length.
+    /// Room must have been reserved.
+    fn kv_append(&self, sequences: &mut [&mut KvSequence], layer: usize, spans: &[Span], k: &Tensor, v: &Tensor);
+
+    /// Attention of `q` [rows, heads * dim], the spans' rows side by side.
+    fn attention(&self, q: &Tensor, kv: KvView<'_>, heads: &Heads, spans: &[Span]) -> Tensor;
+
+    /// Tiles u8 [tiles, 3, side, side] as rows of whole patches, each level looked up: [tiles * (side / patch)^2, 3 * patch^2].
+    fn patches(&self, pixels: &[u8], side: usize, patch: usize, tables: &[[f32; 256]; 3]) -> Tensor;
+
+    /// Space to depth of tiles [tiles * side^2, width]: [tiles * (side / factor)^2, width * factor^2].
+    fn pixel_shuffle(&self, x: &Tensor, side: usize, factor: usize) -> Tensor;
+
+    /// Writes the rows of `source` over rows `rows` of `x`.
+    fn scatter_rows(&self, x: Tensor, rows: &[u32], source: &Tensor) -> Tensor;
+
+    /// Rows `rows` of `x`.
+    fn gather_rows(&self, x: &Tensor, rows: &[u32]) -> Tensor;
+
+    /// The top of every row.
+    fn top(&self, x: &Tensor) -> Vec<Top>;
+}

@@ -1,10 +1,27 @@
 //! The operations of the network on the CPU, and picture resampling.
 //!
-//! Plain slices in, plain slices out; shapes are arguments, checked once at the safe door of each function. One
-//! operation a file: the scalar reference first, then the vectorised paths, all tested equal.
+//! Plain slices in, plain slices out; shapes are arguments, checked once at the safe door of each function, which panics
+//! where they do not fit: a caller's mistake, never an input's. One operation a file: the scalar reference first, then the
+//! vectorised paths, tested equal to it bit for bit.
+//!
+//! Every output element is reduced in one fixed order. Work is split over outputs, never over a reduction, so results
+//! depend neither on the number of threads nor on how many rows are computed together.
 #![allow(unsafe_code)]
 
+pub mod attention;
+mod buffer;
+mod isa;
+pub mod linear;
+mod math;
+pub mod norm;
+pub mod patches;
 mod pool;
 pub mod resample;
+pub mod rope;
+mod scratch;
+mod tile;
+pub mod top;
 
+pub use buffer::AlignedBytes;
+pub use isa::Isa;
 pub use pool::Pool;

@@ -1,2 +1,27 @@
-//! Placeholder.
+//! SmolVLM's network, once: config, checkpoints, layers.
+//!
+//! A weight's name in a checkpoint tells the file and the field: `model.vision_model.*` is [`vision`],
+//! `model.connector.*` is [`connector`], `model.text_model.*` and `lm_head` are [`text`]; [`vlm`] joins them.
 #![forbid(unsafe_code)]
+
+pub mod checkpoint;
+pub mod config;
+pub mod connector;
+mod error;
+mod generation;
+mod linear;
+mod load;
+mod norm;
+mod save;
+pub mod text;
+pub mod vision;
+pub mod vlm;
+
+pub use checkpoint::Checkpoint;
+pub use config::Config;
+pub use error::Error;
+pub use generation::GenerationConfig;
+pub use linear::{Adapter, Linear};
+pub use load::{Generated, Load, RawTensor, TensorSource};
+pub use save::{Grads, Save};
+pub use vlm::Vlm;

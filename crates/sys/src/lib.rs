@@ -1,2 +1,8 @@
-//! The system below: memory maps, CPU features, facts about the process. `unsafe` lives here so that it need not elsewhere.
+//! The system below: memory maps and facts about the process. `unsafe` lives here so that it need not elsewhere.
 #![allow(unsafe_code)]
+
+mod map;
+mod process;
+
+pub use map::FileMap;
+pub use process::{peak_rss, threads};

@@ -1,0 +1,336 @@
+//! The operations on the CPU, over `smolvlm-kernels`.
+
+use crate::buffers::{CpuBuffer, FreeLists};
+use crate::{
+    Act, Angles, Backend, DType, DeviceWeight, Epilogue, Heads, KvLayout, KvSequence, KvView, Quant, Source, Span,
+    Stored, Tensor, Use, Weight,
+};
+use bytemuck::Pod;
+use half::bf16;
+use smolvlm_kernels::attention::{self, BLOCK};
+use smolvlm_kernels::linear::{self, Kept, PackedWeight};
+use smolvlm_kernels::top::Top;
+use smolvlm_kernels::{Isa, Pool, norm, patches, rope, top};
+use std::sync::Arc;
+
+/// The CPU: its threads, its best instructions, its buffers.
+pub struct Cpu {
+    isa: Isa,
+    pool: Pool,
+    buffers: Arc<FreeLists>,
+}
+
+/// Rows of `pool.chunks` below which splitting costs more than it gains.
+const COPY_ROWS: usize = 64;
+
+impl Cpu {
+    /// A backend of `threads` threads, with the best instructions that the processor has.
+    pub fn new(threads: usize) -> Cpu {
+        Cpu { isa: Isa::best(), pool: Pool::new(threads), buffers: FreeLists::new() }
+    }
+
+    fn empty(&self, shape: &[usize], dtype: DType) -> Tensor {
+        let len = shape.iter().product::<usize>() * dtype.size();
+        Tensor::new(self.buffers.take(len), shape, dtype)
+    }
+
+    /// A new f32 tensor that `fill` writes whole.
+    fn make(&self, shape: &[usize], fill: impl FnOnce(&mut [f32])) -> Tensor {
+        let mut out = self.empty(shape, DType::F32);
+        fill(values_mut(&mut out));
+        out
+    }
+
+    /// `x` itself, or a copy where it is shared.
+    fn own(&self, x: Tensor) -> Tensor {
+        if x.is_shared() { self.copy(&x) } else { x }
+    }
+}
+
+/// A tensor's numbers.
+fn values<T: Pod>(x: &Tensor) -> &[T] {
+    &x.buffer::<CpuBuffer>().values()[..x.len()]
+}
+
+fn f32s(x: &Tensor) -> &[f32] {
+    assert_eq!(x.dtype(), DType::F32, "this operation takes f32");
+    values(x)
+}
+
+/// A tensor's numbers, to write.
+fn values_mut<T: Pod>(x: &mut Tensor) -> &mut [T] {
+    let len = x.len();
+    match x.buffer_mut::<CpuBuffer>() {
+        Some(buffer) => &mut buffer.values_mut()[..len],
+        None => unreachable!("a shared tensor must be copied before it is written"),
+    }
+}
+
+/// A matrix on the CPU.
+enum CpuWeight {
+    /// For products.
+    Packed(PackedWeight),
+    /// Row by row as the checkpoint stores it, for looking up alone.
+    Table { bytes: Vec<u8>, stored: Stored },
+}
+
+impl DeviceWeight for CpuWeight {
+    fn bytes(&self) -> usize {
+        match self {
+            CpuWeight::Packed(weight) => weight.bytes(),
+            CpuWeight::Table { bytes, .. } => bytes.len(),
+        }
+    }
+}
+
+impl CpuWeight {
+    fn row(&self, index: usize, out: &mut [f32]) {
+        match self {
+            CpuWeight::Packed(weight) => weight.row(index, out),
+            CpuWeight::Table { bytes, stored } => {
+                let len = out.len() * stored.size();
+                linear::widen_into(*stored, &bytes[index * len..][..len], out);
+            }
+        }
+    }
+}
+
+/// The matrix of a weight that products read.
+fn packed(weight: &Weight) -> &PackedWeight {
+    match weight.packed() {
+        CpuWeight::Packed(packed) => packed,
+        CpuWeight::Table { .. } => unreachable!("this weight was packed for looking up alone"),
+    }
+}
+
+fn act<'a>(act: &Act<'a>) -> linear::Act<'a> {
+    match act {
+        Act::None => linear::Act::None,
+        Act::GeluTanh => linear::Act::GeluTanh,
+        Act::SiluMul(gate) => linear::Act::SiluMul(f32s(gate)),
+    }
+}
+
+impl Backend for Cpu {
+    fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    fn upload(&self, shape: &[usize], data: &[f32]) -> Tensor {
+        self.make(shape, |out| out.copy_from_slice(data))
+    }
+
+    fn download(&self, x: &Tensor, out: &mut [f32]) {
+        out.copy_from_slice(f32s(x));
+    }
+
+    fn weight(&self, source: &Source<'_>, quant: Quant, purpose: Use) -> Weight {
+        let Source { bytes, stored, outputs, inputs } = *source;
+        let kept = match quant {
+            Quant::F32 => Kept::F32,
+            Quant::Bf16 => Kept::Bf16,
+        };
+        let packed = match purpose {
+            Use::Forward => CpuWeight::Packed(PackedWeight::pack(&self.pool, stored, bytes, outputs, inputs, kept)),
+            Use::Lookup => CpuWeight::Table { bytes: bytes.to_vec(), stored },
+        };
+        Weight::new(Arc::new(packed), outputs, inputs)
+    }
+
+    fn embed(&self, table: &Weight, ids: &[u32]) -> Tensor {
+        let (table, width) = (table.packed::<CpuWeight>(), table.inputs());
+        self.make(&[ids.len(), width], |out| {
+            self.pool.chunks(out, COPY_ROWS * width, |i, rows| {
+                for (row, &id) in rows.chunks_exact_mut(width).zip(&ids[i * COPY_ROWS..]) {
+                    table.row(id as usize, row);
+                }
+            });
+        })
+    }
+
+    fn linear(&self, x: &Tensor, weight: &Weight, epilogue: Epilogue<'_>) -> Tensor {
+        let rows = x.rows();
+        let fused = linear::Epilogue {
+            bias: epilogue.bias.map(f32s),
+            act: act(&epilogue.act),
+            residual: epilogue.residual.map(f32s),
+        };
+        self.make(&[rows, weight.outputs()], |out| {
+            linear::linear(self.isa, &self.pool, f32s(x), rows, packed(weight), fused, out);
+        })
+    }
+
+    fn activate(&self, x: Tensor, epilogue: Epilogue<'_>) -> Tensor {
+        assert!(epilogue.bias.is_none(), "a bias belongs to the product");
+        let mut x = self.own(x);
+        let width = x.width();
+        let residual = epilogue.residual.map(f32s);
+        linear::activate(self.isa, &self.pool, values_mut(&mut x), width, act(&epilogue.act), residual);
+        x
+    }
+
+    fn layer_norm(&self, x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f32) -> Tensor {
+        self.make(x.shape(), |out| {
+            norm::layer_norm(self.isa, &self.pool, f32s(x), f32s(gamma), f32s(beta), eps, out);
+        })
+    }
+
+    fn rms_norm(&self, x: &Tensor, gamma: &Tensor, eps: f32) -> Tensor {
+        self.make(x.shape(), |out| norm::rms_norm(self.isa, &self.pool, f32s(x), f32s(gamma), eps, out))
+    }
+
+    fn angles(&self, frequencies: &[f32], positions: &[u32]) -> Angles {
+        let shape = [positions.len(), frequencies.len()];
+        let (mut cos, mut sin) = (self.empty(&shape, DType::F32), self.empty(&shape, DType::F32));
+        rope::angles(&self.pool, frequencies, positions, values_mut(&mut cos), values_mut(&mut sin));
+        Angles { cos, sin }
+    }
+
+    fn rope(&self, x: Tensor, dim: usize, angles: &Angles) -> Tensor {
+        let mut x = self.own(x);
+        let heads = x.width() / dim;
+        rope::rope(&self.pool, values_mut(&mut x), heads, dim, f32s(&angles.cos), f32s(&angles.sin));
+        x
+    }
+
+    fn kv_block(&self, layout: &KvLayout) -> Tensor {
+        let mut block = self.empty(&[layout.layers, layout.layer_len()], layout.dtype);
+        match layout.dtype {
+            DType::F32 => values_mut::<f32>(&mut block).fill(0.0),
+            DType::Bf16 => values_mut::<bf16>(&mut block).fill(bf16::ZERO),
+        }
+        block
+    }
+
+    fn copy(&self, x: &Tensor) -> Tensor {
+        let mut out = self.empty(x.shape(), x.dtype());
+        match x.dtype() {
+            DType::F32 => values_mut::<f32>(&mut out).copy_from_slice(values(x)),
+            DType::Bf16 => values_mut::<bf16>(&mut out).copy_from_slice(values(x)),
+        }
+        out
+    }
+
+    fn kv_append(&self, sequences: &mut [&mut KvSequence], layer: usize, spans: &[Span], k: &Tensor, v: &Tensor) {
+        assert_eq!(sequences.len(), spans.len(), "a span for each sequence");
+        let width = k.width();
+        let mut rows = f32s(k).chunks_exact(width).zip(f32s(v).chunks_exact(width));
+        for (sequence, span) in sequences.iter_mut().zip(spans) {
+            let (layout, first) = (*sequence.layout(), sequence.len());
+            let place = layer * layout.layer_len()..(layer + 1) * layout.layer_len();
+            for (position, (k, v)) in (first..first + span.rows).zip(rows.by_ref()) {
+                let (block, at) = (&mut sequence.blocks_mut()[position / BLOCK], position % BLOCK);
+                match layout.dtype {
+                    DType::F32 => {
+                        let block = &mut values_mut::<f32>(block)[place.clone()];
+                        attention::append(&layout.heads, block, at, k, v);
+                    }
+                    DType::Bf16 => {
+                        let block = &mut values_mut::<bf16>(block)[place.clone()];
+                        attention::append(&layout.heads, block, at, k, v);
+                    }
+                }
+            }
+        }
+    }
+
+    fn attention(&self, q: &Tensor, kv: KvView<'_>, heads: &Heads, spans: &[Span]) -> Tensor {
+        match kv {
+            KvView::Fresh { k, v } => self.fresh_attention(q, k, v, heads, spans),
+            KvView::Cached { sequences, layer } => {
+                assert_eq!(sequences.len(), spans.len(), "a span for each sequence");
+                let len = heads.block_len();
+                let place = layer * len..(layer + 1) * len;
+                let dtype = sequences.first().map_or(DType::F32, |s| s.layout().dtype);
+                let block = |span: usize, index: usize| &sequences[span].blocks()[index];
+                self.make(q.shape(), |out| match dtype {
+                    DType::F32 => {
+                        let block = |span, index| &values::<f32>(block(span, index))[place.clone()];
+                        attention::attention(self.isa, &self.pool, heads, f32s(q), spans, block, out);
+                    }
+                    DType::Bf16 => {
+                        let block = |span, index| &values::<bf16>(block(span, index))[place.clone()];
+                        attention::attention(self.isa, &self.pool, heads, f32s(q), spans, block, out);
+                    }
+                })
+            }
+        }
+    }
+
+    fn patches(&self, pixels: &[u8], side: usize, patch: usize, tables: &[[f32; 256]; 3]) -> Tensor {
+        let (grid, tiles) = (side / patch, pixels.len() / (3 * side * side));
+        self.make(&[tiles * grid * grid, 3 * patch * patch], |out| {
+            patches::patches(&self.pool, pixels, side, patch, tables, out);
+        })
+    }
+
+    fn pixel_shuffle(&self, x: &Tensor, side: usize, factor: usize) -> Tensor {
+        let square = factor * factor;
+        self.make(&[x.rows() / square, x.width() * square], |out| {
+            patches::pixel_shuffle(&self.pool, f32s(x), side, x.width(), factor, out);
+        })
+    }
+
+    fn scatter_rows(&self, x: Tensor, rows: &[u32], source: &Tensor) -> Tensor {
+        assert!(source.rows() == rows.len() && source.width() == x.width(), "scatter: a row for each place");
+        let mut x = self.own(x);
+        let width = x.width();
+        let to = values_mut::<f32>(&mut x);
+        for (&row, from) in rows.iter().zip(f32s(source).chunks_exact(width)) {
+            to[row as usize * width..][..width].copy_from_slice(from);
+        }
+        x
+    }
+
+    fn gather_rows(&self, x: &Tensor, rows: &[u32]) -> Tensor {
+        let width = x.width();
+        self.make(&[rows.len(), width], |out| {
+            for (to, &row) in out.chunks_exact_mut(width).zip(rows) {
+                to.copy_from_slice(&f32s(x)[row as usize * width..][..width]);
+            }
+        })
+    }
+
+    fn top(&self, x: &Tensor) -> Vec<Top> {
+        f32s(x).chunks_exact(x.width()).map(top::top).collect()
+    }
+}
+
+impl Cpu {
+    /// Attention over the rows' own keys and values: they are put into blocks first, each span in its own.
+    fn fresh_attention(&self, q: &Tensor, k: &Tensor, v: &Tensor, heads: &Heads, spans: &[Span]) -> Tensor {
+        let (len, width) = (heads.block_len(), k.width());
+        assert!(spans.iter().all(|s| s.rows == s.keys), "fresh keys are those of the rows");
+        // Every span's blocks begin a new block: its first block and first row.
+        let starts: Vec<(usize, usize)> = spans
+            .iter()
+            .scan((0, 0), |(block, row), span| {
+                let start = (*block, *row);
+                *block += span.rows.div_ceil(BLOCK);
+                *row += span.rows;
+                Some(start)
+            })
+            .collect();
+        let count = spans.iter().map(|s| s.rows.div_ceil(BLOCK)).sum::<usize>();
+        let mut blocks = self.empty(&[count, len], DType::F32);
+        let (keys, values_of) = (f32s(k), f32s(v));
+        self.pool.chunks(values_mut::<f32>(&mut blocks), len, |index, block| {
+            let span = starts.partition_point(|&(first, _)| first <= index) - 1;
+            let first = (index - starts[span].0) * BLOCK;
+            let rows = BLOCK.min(spans[span].rows - first);
+            // Places behind the last key weigh nothing but are read.
+            if rows < BLOCK {
+                block.fill(0.0);
+            }
+            for at in 0..rows {
+                let row = (starts[span].1 + first + at) * width;
+                attention::append(heads, block, at, &keys[row..row + width], &values_of[row..row + width]);
+            }
+        });
+        let blocks = f32s(&blocks);
+        let block = |span: usize, index: usize| &blocks[(starts[span].0 + index) * len..][..len];
+        self.make(q.shape(), |out| {
+            attention::attention(self.isa, &self.pool, heads, f32s(q), spans, block, out);
+        })
+    }
+}

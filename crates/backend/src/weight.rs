@@ -1,0 +1,90 @@
+//! Weights: matrices packed once for the kernels that will read them.
+
+use crate::Stored;
+use std::any::Any;
+use std::sync::Arc;
+
+/// A row-major matrix [outputs, inputs] as a checkpoint stores it.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// Little-endian numbers.
+    pub bytes: &'a [u8],
+    /// Their type.
+    pub stored: Stored,
+    /// Output features.
+    pub outputs: usize,
+    /// Input features.
+    pub inputs: usize,
+}
+
+/// What a weight is kept in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quant {
+    /// f32.
+    F32,
+    /// bfloat16, products summed in f32.
+    Bf16,
+}
+
+/// What a weight must serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Products, and looking up rows: a tied embedding.
+    Forward,
+    /// Looking up rows alone.
+    Lookup,
+}
+
+/// A device's packed matrix.
+pub trait DeviceWeight: Any + Send + Sync {
+    /// Bytes that applying it reads.
+    fn bytes(&self) -> usize;
+}
+
+/// A packed matrix. A clone shares it.
+#[derive(Clone)]
+pub struct Weight {
+    packed: Arc<dyn DeviceWeight>,
+    outputs: usize,
+    inputs: usize,
+}
+
+impl Weight {
+    /// A weight that a backend has packed.
+    pub fn new(packed: Arc<dyn DeviceWeight>, outputs: usize, inputs: usize) -> Weight {
+        Weight { packed, outputs, inputs }
+    }
+
+    /// Output features, or a table's rows.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Input features, or a table's width.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Bytes that applying it reads.
+    pub fn bytes(&self) -> usize {
+        self.packed.bytes()
+    }
+
+    /// The packed form as a backend's own kind.
+    ///
+    /// # Panics
+    /// If another backend packed it.
+    pub fn packed<W: DeviceWeight>(&self) -> &W {
+        let packed: &dyn Any = &*self.packed;
+        match packed.downcast_ref() {
+            Some(packed) => packed,
+            None => unreachable!("this weight was packed by another backend"),
+        }
+    }
+}
+
+impl std::fmt::Debug for Weight {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Weight([{}, {}], {} bytes)", self.outputs, self.inputs, self.bytes())
+    }
+}

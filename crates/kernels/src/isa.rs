@@ -1,0 +1,67 @@
+//! Which instructions this processor has.
+
+use std::sync::OnceLock;
+
+/// A family of instructions that kernels are written for, from the plainest up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Isa {
+    /// Portable code: the reference that the others must equal.
+    Scalar,
+    /// AVX2 with FMA, 256 bits.
+    Avx2,
+    /// AVX-512 (F, BW, DQ, VL), 512 bits.
+    Avx512,
+}
+
+impl Isa {
+    /// The best that this processor has; looked up once.
+    pub fn best() -> Isa {
+        static BEST: OnceLock<Isa> = OnceLock::new();
+        *BEST.get_or_init(|| *Isa::available().last().unwrap_or(&Isa::Scalar))
+    }
+
+    /// All that this processor has, in rising order.
+    pub fn available() -> Vec<Isa> {
+        let mut found = vec![Isa::Scalar];
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::is_x86_feature_detected as has;
+            if has!("avx2") && has!("fma") {
+                found.push(Isa::Avx2);
+                if has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl") {
+                    found.push(Isa::Avx512);
+                }
+            }
+        }
+        found
+    }
+}
+
+/// Defines a function that runs one body compiled for each family of instructions.
+///
+/// The body is plain code that the compiler vectorises; it uses `mul_add`, which is exact everywhere, so every version
+/// gives the same bits. The caller passes the family, which must be one that `Isa::available` named.
+macro_rules! for_each_isa {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? = $body:path;) => {
+        $(#[$meta])*
+        $vis fn $name(isa: $crate::Isa, $($arg: $ty),*) $(-> $ret)? {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2($($arg: $ty),*) $(-> $ret)? { $body($($arg),*) }
+                #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+                fn avx512($($arg: $ty),*) $(-> $ret)? { $body($($arg),*) }
+                match isa {
+                    // SAFETY: `isa` was detected on this processor.
+                    $crate::Isa::Avx512 => return unsafe { avx512($($arg),*) },
+                    // SAFETY: as above.
+                    $crate::Isa::Avx2 => return unsafe { avx2($($arg),*) },
+                    $crate::Isa::Scalar => {}
+                }
+            }
+            let _ = isa;
+            $body($($arg),*)
+        }
+    };
+}
+pub(crate) use for_each_isa;

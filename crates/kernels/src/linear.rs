@@ -1,0 +1,404 @@
+//! Linear layers: `y = act(x W^T + bias) + residual`, W packed once at load.
+
+use crate::isa::for_each_isa;
+use crate::math;
+use crate::pool::SendPtr;
+use crate::scratch::with_scratch;
+use crate::tile::{Element, MAX_ROWS, Rows, tile};
+use crate::{AlignedBytes, Isa, Pool};
+use half::{bf16, f16};
+
+/// Output features in a panel: the columns that one tile computes.
+const PANEL: usize = 32;
+/// Inputs summed in one chain; the chains' sums are added in order. Shorter chains round less.
+const CHAIN: usize = 512;
+/// Rows of x packed together: small enough to stay in the second-level cache with a panel of weights.
+const ROW_BLOCK: usize = 4 * MAX_ROWS;
+
+/// How a checkpoint stores numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// IEEE single precision.
+    F32,
+    /// IEEE half precision.
+    F16,
+    /// bfloat16.
+    Bf16,
+}
+
+impl Stored {
+    /// Bytes a number.
+    pub fn size(self) -> usize {
+        match self {
+            Stored::F32 => 4,
+            Stored::F16 | Stored::Bf16 => 2,
+        }
+    }
+
+    /// Number `index` of little-endian `bytes`.
+    #[inline(always)]
+    fn read(self, bytes: &[u8], index: usize) -> f32 {
+        match self {
+            Stored::F32 => {
+                let at = 4 * index;
+                f32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+            }
+            Stored::F16 => f16::from_le_bytes([bytes[2 * index], bytes[2 * index + 1]]).to_f32(),
+            Stored::Bf16 => bf16::from_le_bytes([bytes[2 * index], bytes[2 * index + 1]]).to_f32(),
+        }
+    }
+}
+
+/// All numbers of little-endian `bytes` as f32.
+pub fn widen(stored: Stored, bytes: &[u8]) -> Vec<f32> {
+    let mut out = vec![0.0; bytes.len() / stored.size()];
+    widen_into(stored, bytes, &mut out);
+    out
+}
+
+/// The numbers of little-endian `bytes` as f32.
+///
+/// # Panics
+/// If `bytes` holds fewer than `out`.
+pub fn widen_into(stored: Stored, bytes: &[u8], out: &mut [f32]) {
+    for (i, out) in out.iter_mut().enumerate() {
+        *out = stored.read(bytes, i);
+    }
+}
+
+/// What packed weights are kept in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// f32.
+    F32,
+    /// bfloat16; f32 weights are rounded to nearest, ties to even.
+    Bf16,
+}
+
+/// A matrix [out, inputs] packed for [`linear`]: panels of 32 outputs, inside a panel input by input.
+pub struct PackedWeight {
+    data: AlignedBytes,
+    kept: Kept,
+    outputs: usize,
+    inputs: usize,
+}
+
+impl PackedWeight {
+    /// Packs a row-major [outputs, inputs] matrix of little-endian numbers.
+    ///
+    /// # Panics
+    /// If `bytes` is not that long.
+    pub fn pack(pool: &Pool, stored: Stored, bytes: &[u8], outputs: usize, inputs: usize, kept: Kept) -> PackedWeight {
+        assert_eq!(bytes.len(), outputs * inputs * stored.size(), "weight bytes do not fit [{outputs}, {inputs}]");
+        let size = match kept {
+            Kept::F32 => 4,
+            Kept::Bf16 => 2,
+        };
+        let mut data = AlignedBytes::zeroed(outputs.div_ceil(PANEL) * PANEL * inputs * size);
+        match kept {
+            Kept::F32 => pack_panels(pool, stored, bytes, outputs, inputs, data.values_mut::<f32>()),
+            Kept::Bf16 => pack_panels(pool, stored, bytes, outputs, inputs, data.values_mut::<bf16>()),
+        }
+        PackedWeight { data, kept, outputs, inputs }
+    }
+
+    /// Output features.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Input features.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Bytes read when it is applied.
+    pub fn bytes(&self) -> usize {
+        self.data.bytes().len()
+    }
+
+    /// Writes row `index` [inputs] of the matrix to `out`.
+    pub fn row(&self, index: usize, out: &mut [f32]) {
+        assert!(index < self.outputs && out.len() == self.inputs);
+        let start = index / PANEL * PANEL * self.inputs + index % PANEL;
+        match self.kept {
+            Kept::F32 => read_strided(&self.data.values::<f32>()[start..], out),
+            Kept::Bf16 => read_strided(&self.data.values::<bf16>()[start..], out),
+        }
+    }
+}
+
+fn read_strided<E: Element>(column: &[E], out: &mut [f32]) {
+    for (out, value) in out.iter_mut().zip(column.iter().step_by(PANEL)) {
+        *out = value.widen();
+    }
+}
+
+fn pack_panels<E: Element>(pool: &Pool, stored: Stored, bytes: &[u8], outputs: usize, inputs: usize, packed: &mut [E]) {
+    if inputs == 0 {
+        return;
+    }
+    pool.chunks(packed, PANEL * inputs, |panel, packed| {
+        let rows = PANEL.min(outputs - panel * PANEL);
+        let row_bytes = inputs * stored.size();
+        // A few inputs of every row at a time, so that what is written stays in the first-level cache.
+        for first in (0..inputs).step_by(16) {
+            for n in 0..rows {
+                let row = &bytes[(panel * PANEL + n) * row_bytes..][..row_bytes];
+                for k in first..(first + 16).min(inputs) {
+                    packed[k * PANEL + n] = E::narrow(stored.read(row, k));
+                }
+            }
+        }
+    });
+}
+
+/// What happens to a product's sum before it is written.
+#[derive(Clone, Copy, Default)]
+pub struct Epilogue<'a> {
+    /// Added first, [outputs].
+    pub bias: Option<&'a [f32]>,
+    /// Applied second.
+    pub act: Act<'a>,
+    /// Added last: [rows, outputs], or fewer rows that are repeated.
+    pub residual: Option<&'a [f32]>,
+}
+
+/// The activation of an epilogue.
+#[derive(Clone, Copy, Default)]
+pub enum Act<'a> {
+    /// None.
+    #[default]
+    None,
+    /// GELU in its tanh form.
+    GeluTanh,
+    /// Multiplies by SiLU of a gate [rows, outputs].
+    SiluMul(&'a [f32]),
+}
+
+/// `out [rows, outputs] = act(x [rows, inputs] W^T + bias) + residual`.
+///
+/// # Panics
+/// If a length does not fit.
+pub fn linear(
+    isa: Isa,
+    pool: &Pool,
+    x: &[f32],
+    rows: usize,
+    weight: &PackedWeight,
+    epilogue: Epilogue<'_>,
+    out: &mut [f32],
+) {
+    let (inputs, outputs) = (weight.inputs, weight.outputs);
+    assert_eq!(x.len(), rows * inputs, "linear: x");
+    assert_eq!(out.len(), rows * outputs, "linear: out");
+    assert!(epilogue.bias.is_none_or(|b| b.len() == outputs), "linear: bias");
+    assert!(epilogue.residual.is_none_or(|r| !r.is_empty() && r.len() % outputs == 0), "linear: residual");
+    assert!(!matches!(epilogue.act, Act::SiluMul(gate) if gate.len() != out.len()), "linear: gate");
+    if rows == 0 || outputs == 0 || inputs == 0 {
+        return;
+    }
+    match weight.kept {
+        Kept::F32 => run(isa, pool, x, rows, weight.data.values::<f32>(), inputs, outputs, epilogue, out),
+        Kept::Bf16 => run(isa, pool, x, rows, weight.data.values::<bf16>(), inputs, outputs, epilogue, out),
+    }
+}
+
+fn run<E: Element>(
+    isa: Isa,
+    pool: &Pool,
+    x: &[f32],
+    rows: usize,
+    packed: &[E],
+    inputs: usize,
+    outputs: usize,
+    epilogue: Epilogue<'_>,
+    out: &mut [f32],
+) {
+    let panels = outputs.div_ceil(PANEL);
+    let row_blocks = rows.div_ceil(ROW_BLOCK);
+    // Enough tasks to keep every thread busy to the end, but no more packing of x than that needs.
+    let groups = (4 * pool.threads()).div_ceil(row_blocks).min(panels);
+    let group = panels.div_ceil(groups);
+    let out = SendPtr(out.as_mut_ptr());
+    pool.run(row_blocks * groups, |task| {
+        let (block, first_panel) = (task / groups, task % groups * group);
+        let first_row = block * ROW_BLOCK;
+        let block_rows = ROW_BLOCK.min(rows - first_row);
+        with_packed(&x[first_row * inputs..][..block_rows * inputs], block_rows, inputs, |packed_x| {
+            let mut sums = [0.0f32; MAX_ROWS * PANEL];
+            for panel in first_panel..(first_panel + group).min(panels) {
+                let weights = &packed[panel * PANEL * inputs..][..PANEL * inputs];
+                for at in (0..block_rows).step_by(MAX_ROWS) {
+                    let count = MAX_ROWS.min(block_rows - at);
+                    let part = &packed_x[at * inputs..][..count * inputs];
+                    for k in (0..inputs).step_by(CHAIN) {
+                        let depth = CHAIN.min(inputs - k);
+                        let b = Rows { data: &weights[k * PANEL..], stride: PANEL };
+                        tile(isa, count, PANEL, depth, &part[k * count..], b, &mut sums, PANEL, k > 0);
+                    }
+                    for m in 0..count {
+                        let (row, col) = (first_row + at + m, panel * PANEL);
+                        let cols = PANEL.min(outputs - col);
+                        // SAFETY: rows and panels of different tasks are disjoint, inside `out`, which outlives the job.
+                        let to = unsafe { std::slice::from_raw_parts_mut(out.at(row * outputs + col), cols) };
+                        finish(isa, Some(&sums[m * PANEL..][..cols]), row, col, outputs, &epilogue, to);
+                    }
+                }
+            }
+        });
+    });
+}
+
+/// Gives `f` the rows of x in blocks of up to 12, inside a block input by input. One row is that already.
+fn with_packed(x: &[f32], rows: usize, inputs: usize, f: impl FnOnce(&[f32])) {
+    if rows == 1 {
+        return f(x);
+    }
+    with_scratch(rows * inputs, |packed| {
+        for at in (0..rows).step_by(MAX_ROWS) {
+            let count = MAX_ROWS.min(rows - at);
+            let to = &mut packed[at * inputs..][..count * inputs];
+            for (m, row) in x[at * inputs..][..count * inputs].chunks_exact(inputs).enumerate() {
+                for (to, &value) in to[m..].iter_mut().step_by(count).zip(row) {
+                    *to = value;
+                }
+            }
+        }
+        f(packed);
+    });
+}
+
+/// An epilogue without bias on sums `x [rows, width]` that were written already, in place.
+///
+/// # Panics
+/// If a length does not fit.
+pub fn activate(isa: Isa, pool: &Pool, x: &mut [f32], width: usize, act: Act<'_>, residual: Option<&[f32]>) {
+    assert!(width > 0 && x.len().is_multiple_of(width), "activate: x");
+    assert!(residual.is_none_or(|r| !r.is_empty() && r.len() % width == 0), "activate: residual");
+    assert!(!matches!(act, Act::SiluMul(gate) if gate.len() != x.len()), "activate: gate");
+    let epilogue = Epilogue { bias: None, act, residual };
+    pool.chunks(x, width, |row, x| finish(isa, None, row, 0, width, &epilogue, x));
+}
+
+for_each_isa! {
+    /// Finishes a piece of one row from column `col`: its sums (else what stands in `out`) through the epilogue.
+    fn finish(sums: Option<&[f32]>, row: usize, col: usize, outputs: usize, epilogue: &Epilogue<'_>, out: &mut [f32]) = finish_row;
+}
+
+#[inline(always)]
+fn finish_row(sums: Option<&[f32]>, row: usize, col: usize, outputs: usize, epilogue: &Epilogue<'_>, out: &mut [f32]) {
+    if let Some(sums) = sums {
+        out.copy_from_slice(sums);
+    }
+    if let Some(bias) = epilogue.bias {
+        for (out, bias) in out.iter_mut().zip(&bias[col..]) {
+            *out += bias;
+        }
+    }
+    match epilogue.act {
+        Act::None => {}
+        Act::GeluTanh => out.iter_mut().for_each(|x| *x = math::gelu_tanh(*x)),
+        Act::SiluMul(gate) => {
+            for (out, &gate) in out.iter_mut().zip(&gate[row * outputs + col..]) {
+                *out *= math::silu(gate);
+            }
+        }
+    }
+    if let Some(residual) = epilogue.residual {
+        let start = row * outputs % residual.len() + col;
+        for (out, residual) in out.iter_mut().zip(&residual[start..]) {
+            *out += residual;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise(n: usize, seed: usize) -> Vec<f32> {
+        (0..n).map(|i| (((i + seed) * 7919 + 13) % 1009) as f32 / 504.5 - 1.0).collect()
+    }
+
+    fn packed(pool: &Pool, w: &[f32], outputs: usize, inputs: usize, kept: Kept) -> PackedWeight {
+        PackedWeight::pack(pool, Stored::F32, bytemuck::cast_slice(w), outputs, inputs, kept)
+    }
+
+    #[test]
+    fn equals_the_definition_in_f64_on_awkward_shapes() {
+        let pool = Pool::new(2);
+        for (rows, inputs, outputs) in [(1, 1, 1), (3, 7, 33), (13, 48, 96), (50, 600, 31), (97, 1100, 65)] {
+            let (x, w) = (noise(rows * inputs, 1), noise(outputs * inputs, 2));
+            let (bias, gate, residual) = (noise(outputs, 3), noise(rows * outputs, 4), noise(outputs, 5));
+            let weight = packed(&pool, &w, outputs, inputs, Kept::F32);
+            let mut out = vec![0.0; rows * outputs];
+            let epilogue = Epilogue { bias: Some(&bias), act: Act::SiluMul(&gate), residual: Some(&residual) };
+            linear(Isa::best(), &pool, &x, rows, &weight, epilogue, &mut out);
+            for m in 0..rows {
+                for n in 0..outputs {
+                    let dot: f64 =
+                        (0..inputs).map(|k| f64::from(x[m * inputs + k]) * f64::from(w[n * inputs + k])).sum();
+                    let g = f64::from(gate[m * outputs + n]);
+                    let want = (dot + f64::from(bias[n])) * g / (1.0 + (-g).exp()) + f64::from(residual[n]);
+                    let got = f64::from(out[m * outputs + n]);
+                    assert!(
+                        (got - want).abs() < 2e-6 * (inputs as f64 + want.abs()),
+                        "[{rows}, {inputs}, {outputs}] at {m}, {n}: {got} {want}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn same_bits_on_every_path_with_any_threads_and_in_pieces() {
+        let (rows, inputs, outputs) = (61, 700, 77);
+        let (x, w) = (noise(rows * inputs, 1), noise(outputs * inputs, 2));
+        for kept in [Kept::F32, Kept::Bf16] {
+            let mut want = vec![0.0; rows * outputs];
+            let one = Pool::new(1);
+            let weight = packed(&one, &w, outputs, inputs, kept);
+            let epilogue = Epilogue { act: Act::GeluTanh, ..Epilogue::default() };
+            linear(Isa::Scalar, &one, &x, rows, &weight, epilogue, &mut want);
+            for threads in [1, 2, 3, 7] {
+                let pool = Pool::new(threads);
+                for isa in Isa::available() {
+                    for piece in [1, 5, 61] {
+                        let mut got = vec![0.0; rows * outputs];
+                        for (x, out) in x.chunks(piece * inputs).zip(got.chunks_mut(piece * outputs)) {
+                            linear(isa, &pool, x, x.len() / inputs, &weight, epilogue, out);
+                        }
+                        assert_eq!(want, got, "{kept:?} {isa:?} {threads} threads, pieces of {piece}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rows_come_back_from_the_packed_form() {
+        let pool = Pool::new(2);
+        let (outputs, inputs) = (70, 9);
+        let w: Vec<f32> = noise(outputs * inputs, 2).iter().map(|&x| bf16::from_f32(x).to_f32()).collect();
+        for kept in [Kept::F32, Kept::Bf16] {
+            let weight = packed(&pool, &w, outputs, inputs, kept);
+            let mut row = vec![0.0; inputs];
+            for i in 0..outputs {
+                weight.row(i, &mut row);
+                assert_eq!(row, w[i * inputs..][..inputs]);
+            }
+        }
+    }
+
+    #[test]
+    fn stored_numbers_are_read_exactly() {
+        let values = [0.0f32, -1.5, 0.099_975_586, 65504.0];
+        let half: Vec<u8> = values.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect();
+        assert_eq!(widen(Stored::F16, &half), values);
+        let single: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+        assert_eq!(widen(Stored::F32, &single), values);
+        let brain: Vec<u8> = [1.0f32, -2.5].iter().flat_map(|&x| bf16::from_f32(x).to_le_bytes()).collect();
+        assert_eq!(widen(Stored::Bf16, &brain), [1.0, -2.5]);
+    }
+}

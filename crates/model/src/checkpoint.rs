@@ -1,0 +1,167 @@
+//! Weights on disk: safetensors in one file or in shards with an index, mapped and read tensor by tensor.
+
+use crate::load::{RawTensor, TensorSource};
+use crate::{Error, load};
+use safetensors::tensor::{Dtype, Metadata};
+use serde::Deserialize;
+use smolvlm_backend::Stored;
+use smolvlm_sys::FileMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// A checkpoint's tensors.
+pub struct Checkpoint {
+    dir: PathBuf,
+    shards: Vec<Shard>,
+    /// Where each tensor is: its shard.
+    tensors: BTreeMap<String, usize>,
+    taken: BTreeSet<String>,
+}
+
+/// One safetensors file.
+struct Shard {
+    path: String,
+    map: FileMap,
+    metadata: Metadata,
+    /// Where the tensors' bytes begin.
+    start: usize,
+}
+
+/// `model.safetensors.index.json`.
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+const SINGLE: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+
+impl Checkpoint {
+    /// Opens the weights of a checkpoint folder. Headers are checked; no tensor is read yet.
+    ///
+    /// # Errors
+    /// Where there are no weights, or a file's header or the index does not hold together.
+    pub fn open(dir: &Path) -> Result<Checkpoint, Error> {
+        let index = dir.join(INDEX);
+        let mut files: Vec<String> = vec![SINGLE.into()];
+        let mut weight_map = BTreeMap::new();
+        if index.is_file() {
+            weight_map = read_index(&index)?;
+            files = weight_map.values().cloned().collect::<BTreeSet<_>>().into_iter().collect();
+        } else if !dir.join(SINGLE).is_file() {
+            return Err(Error::NoWeights { path: dir.display().to_string(), what: what_is_there(dir) });
+        }
+        let shards = files.iter().map(|file| Shard::open(&dir.join(file))).collect::<Result<Vec<_>, _>>()?;
+        let mut tensors = BTreeMap::new();
+        for (i, shard) in shards.iter().enumerate() {
+            for name in shard.metadata.tensors().into_keys() {
+                if let Some(other) = tensors.insert(name.clone(), i) {
+                    let other = shards.get(other).map_or("", |s| &s.path);
+                    return Err(shard.error(format!("tensor '{name}' stands in {other} too")));
+                }
+            }
+        }
+        for (name, file) in &weight_map {
+            let shard = tensors.get(name).and_then(|&i| files.get(i));
+            if shard != Some(file) {
+                let what = format!("says that tensor '{name}' is in {file}, which does not hold it");
+                return Err(Error::Settings { path: index.display().to_string(), what });
+            }
+        }
+        Ok(Checkpoint { dir: dir.to_path_buf(), shards, tensors, taken: BTreeSet::new() })
+    }
+
+    fn shard_of(&self, name: &str) -> Option<&Shard> {
+        self.shards.get(*self.tensors.get(name)?)
+    }
+}
+
+fn read_index(path: &Path) -> Result<BTreeMap<String, String>, Error> {
+    let named = || path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: named(), source })?;
+    let index: Index =
+        serde_json::from_str(&text).map_err(|e| Error::Settings { path: named(), what: e.to_string() })?;
+    for file in index.weight_map.values() {
+        // A shard is a file beside the index: nothing that climbs out of the folder.
+        if Path::new(file).file_name().is_none_or(|name| name != file.as_str()) || file.contains(['/', '\\']) {
+            let what = format!("names the shard '{file}'; a shard must be a file of this folder");
+            return Err(Error::Settings { path: named(), what });
+        }
+        if !file.ends_with(".safetensors") {
+            let what = format!("names the shard '{file}'; only .safetensors files are read");
+            return Err(Error::Settings { path: named(), what });
+        }
+    }
+    Ok(index.weight_map)
+}
+
+/// Why a folder has no weights that are read.
+fn what_is_there(dir: &Path) -> String {
+    let pickled = std::fs::read_dir(dir).is_ok_and(|files| {
+        files.flatten().any(|f| Path::new(&f.file_name()).extension().is_some_and(|e| e == "bin" || e == "pt"))
+    });
+    if pickled {
+        format!("holds pickled weights only, which can run code when read; convert them to {SINGLE}")
+    } else {
+        format!("holds neither {SINGLE} nor {INDEX}")
+    }
+}
+
+impl Shard {
+    fn open(path: &Path) -> Result<Shard, Error> {
+        let named = path.display().to_string();
+        let map = FileMap::open(path).map_err(|source| Error::Read { path: named.clone(), source })?;
+        let (header, metadata) = safetensors::SafeTensors::read_metadata(&map)
+            .map_err(|e| Error::Header { path: named.clone(), what: e.to_string() })?;
+        Ok(Shard { path: named, map, metadata, start: 8 + header })
+    }
+
+    fn error(&self, what: String) -> Error {
+        Error::Header { path: self.path.clone(), what }
+    }
+
+    /// A tensor's shape, type and bytes.
+    fn tensor(&self, name: &str) -> Option<(&[usize], Dtype, &[u8])> {
+        let info = self.metadata.info(name)?;
+        let (from, to) = info.data_offsets;
+        Some((&info.shape, info.dtype, self.map.get(self.start + from..self.start + to)?))
+    }
+}
+
+impl TensorSource for Checkpoint {
+    fn take(&mut self, name: &str, shape: &[usize]) -> Result<RawTensor<'_>, Error> {
+        self.taken.insert(name.to_string());
+        let missing =
+            || Error::Missing { path: self.dir.display().to_string(), name: name.to_string(), shape: shape.to_vec() };
+        let shard = self.shard_of(name).ok_or_else(missing)?;
+        let (found, dtype, bytes) = shard.tensor(name).ok_or_else(missing)?;
+        let (path, name) = (shard.path.clone(), name.to_string());
+        if found != shape {
+            return Err(Error::Shape { path, name, found: found.to_vec(), shape: shape.to_vec() });
+        }
+        let stored = match dtype {
+            Dtype::F32 => Stored::F32,
+            Dtype::F16 => Stored::F16,
+            Dtype::BF16 => Stored::Bf16,
+            other => return Err(Error::DType { path, name, dtype: format!("{other:?}") }),
+        };
+        Ok(RawTensor { bytes: Cow::Borrowed(bytes), stored })
+    }
+
+    fn ignore(&mut self, name: &str) {
+        self.taken.insert(name.to_string());
+    }
+
+    fn finish(&self) -> Result<(), Error> {
+        let mut extra = self.tensors.keys().filter(|name| !self.taken.contains(*name) && !load::is_buffer(name));
+        let Some(name) = extra.next() else { return Ok(()) };
+        let shard = self.shard_of(name);
+        Err(Error::Extra {
+            path: shard.map_or(String::new(), |s| s.path.clone()),
+            name: name.clone(),
+            found: shard.and_then(|s| s.tensor(name)).map_or(Vec::new(), |t| t.0.to_vec()),
+            others: extra.count(),
+        })
+    }
+}

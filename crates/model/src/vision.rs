@@ -1,0 +1,124 @@
+//! `model.vision_model`: the SigLIP tower, tiles to patch features.
+
+use crate::config::VisionConfig;
+use crate::linear::Linear;
+use crate::norm::LayerNorm;
+use crate::{Error, Load, Save};
+use smolvlm_backend::{Act, Backend, Heads, KvView, Span, Tensor};
+
+/// The tower.
+pub struct Vision {
+    config: VisionConfig,
+    patch_embedding: Linear,
+    /// [patches, hidden]
+    position_embedding: Tensor,
+    layers: Vec<Layer>,
+    post_layernorm: LayerNorm,
+}
+
+/// One pre-norm block.
+struct Layer {
+    layer_norm1: LayerNorm,
+    self_attn: Attention,
+    layer_norm2: LayerNorm,
+    mlp: Mlp,
+}
+
+struct Attention {
+    heads: Heads,
+    q_proj: Linear,
+    k_proj: Linear,
+    v_proj: Linear,
+    out_proj: Linear,
+}
+
+struct Mlp {
+    fc1: Linear,
+    fc2: Linear,
+}
+
+impl Vision {
+    /// Loads `NAME.*`.
+    ///
+    /// # Errors
+    /// Where a tensor is missing or misshapen.
+    pub fn load(load: &mut Load<'_>, name: &str, config: &VisionConfig) -> Result<Vision, Error> {
+        let (hidden, patch) = (config.hidden, config.patch_size);
+        let patch_embedding =
+            load.linear(&format!("{name}.embeddings.patch_embedding"), &[hidden, 3, patch, patch], true)?;
+        let position_embedding =
+            load.tensor(&format!("{name}.embeddings.position_embedding.weight"), &[config.patches(), hidden])?;
+        let layers = (0..config.layers)
+            .map(|i| Layer::load(load, &format!("{name}.encoder.layers.{i}"), config))
+            .collect::<Result<_, _>>()?;
+        let post_layernorm = load.layer_norm(&format!("{name}.post_layernorm"), hidden, config.eps)?;
+        Ok(Vision { config: config.clone(), patch_embedding, position_embedding, layers, post_layernorm })
+    }
+
+    /// Tiles u8 [tiles, 3, side, side], their levels looked up in `tables`, to [tiles * patches, hidden].
+    pub fn forward(&self, backend: &dyn Backend, pixels: &[u8], tables: &[[f32; 256]; 3], save: &mut Save) -> Tensor {
+        let patches = backend.patches(pixels, self.config.image_size, self.config.patch_size, tables);
+        // [tiles * patches, hidden]; a full tile's patches have the positions 0, 1, 2, …
+        let mut x = self.patch_embedding.forward(backend, &patches, Act::None, Some(&self.position_embedding), save);
+        drop(patches);
+        let n = self.config.patches();
+        let spans = vec![Span { rows: n, keys: n, causal: false }; x.rows() / n];
+        for layer in &self.layers {
+            x = layer.forward(backend, x, &spans, save);
+        }
+        self.post_layernorm.forward(backend, &x, save)
+    }
+}
+
+impl Layer {
+    fn load(load: &mut Load<'_>, name: &str, config: &VisionConfig) -> Result<Layer, Error> {
+        let (hidden, inner) = (config.hidden, config.intermediate);
+        let at = |part: &str| format!("{name}.{part}");
+        Ok(Layer {
+            layer_norm1: load.layer_norm(&at("layer_norm1"), hidden, config.eps)?,
+            self_attn: Attention {
+                heads: config.attention(),
+                q_proj: load.linear(&at("self_attn.q_proj"), &[hidden, hidden], true)?,
+                k_proj: load.linear(&at("self_attn.k_proj"), &[hidden, hidden], true)?,
+                v_proj: load.linear(&at("self_attn.v_proj"), &[hidden, hidden], true)?,
+                out_proj: load.linear(&at("self_attn.out_proj"), &[hidden, hidden], true)?,
+            },
+            layer_norm2: load.layer_norm(&at("layer_norm2"), hidden, config.eps)?,
+            mlp: Mlp {
+                fc1: load.linear(&at("mlp.fc1"), &[inner, hidden], true)?,
+                fc2: load.linear(&at("mlp.fc2"), &[hidden, inner], true)?,
+            },
+        })
+    }
+
+    /// [rows, hidden] to the same.
+    fn forward(&self, backend: &dyn Backend, x: Tensor, spans: &[Span], save: &mut Save) -> Tensor {
+        save.input(&x);
+        let normed = self.layer_norm1.forward(backend, &x, save);
+        let x = self.self_attn.forward(backend, &normed, &x, spans, save);
+        let normed = self.layer_norm2.forward(backend, &x, save);
+        self.mlp.forward(backend, &normed, &x, save)
+    }
+}
+
+impl Attention {
+    /// `residual` plus attention of `x`, both [rows, hidden].
+    fn forward(&self, backend: &dyn Backend, x: &Tensor, residual: &Tensor, spans: &[Span], save: &mut Save) -> Tensor {
+        let q = self.q_proj.forward(backend, x, Act::None, None, save);
+        let k = self.k_proj.forward(backend, x, Act::None, None, save);
+        let v = self.v_proj.forward(backend, x, Act::None, None, save);
+        let mixed = backend.attention(&q, KvView::Fresh { k: &k, v: &v }, &self.heads, spans);
+        for part in [&q, &k, &v] {
+            save.keep(part);
+        }
+        self.out_proj.forward(backend, &mixed, Act::None, Some(residual), save)
+    }
+}
+
+impl Mlp {
+    fn forward(&self, backend: &dyn Backend, x: &Tensor, residual: &Tensor, save: &mut Save) -> Tensor {
+        // [rows, intermediate]
+        let inner = self.fc1.forward(backend, x, Act::GeluTanh, None, save);
+        self.fc2.forward(backend, &inner, Act::None, Some(residual), save)
+    }
+}
