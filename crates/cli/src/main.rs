@@ -1,1 +1,53 @@
-fn main() {}
+//! The program `smolvlm`: one file a subcommand.
+//!
+//! The answer goes to stdout; progress, notes and errors go to stderr. Exit codes: 0 done, 1 refused or failed, 2 wrong
+//! usage.
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
+mod bench;
+mod dump;
+mod error;
+mod explain;
+mod options;
+mod output;
+mod perplexity;
+mod progress;
+mod run;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// SmolVLM, the small vision-language model: exact, fast, in one program.
+#[derive(Parser)]
+#[command(version, propagate_version = true, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Run(run::Args),
+    Explain(explain::Args),
+    Perplexity(perplexity::Args),
+    Bench(bench::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run(args) => run::run(args),
+        Command::Explain(args) => explain::run(args),
+        Command::Perplexity(args) => perplexity::run(args),
+        Command::Bench(args) => bench::run(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever read the answer has closed the pipe: enough was said.
+        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            error.exit_code()
+        }
+    }
+}

@@ -1,2 +1,26 @@
-//! Placeholder.
+//! Answers: pictures and a chat in, text out.
+//!
+//! [`Engine::open`] loads a checkpoint; [`Engine::answer`] plans, encodes the pictures, takes the prompt in, and decodes
+//! over the KV cache. Everything the user is told on the way are [`Event`]s.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
+mod answer;
+pub mod bench;
+mod capture;
+mod core;
+mod engine;
+mod error;
+mod perplexity;
+mod prompt;
+mod random;
+mod request;
+mod sampling;
+mod stop;
+
+pub use capture::Capture;
+pub use engine::{DTypeChoice, Engine, EngineOptions};
+pub use error::Error;
+pub use perplexity::Perplexity;
+pub use request::{Answer, Event, Request, StopReason, Times};
+pub use sampling::{Sampler, Sampling};

@@ -20,7 +20,7 @@ pub struct Config {
     pub image_token_id: u32,
     /// Whether the head shares the embedding table.
     pub tied: bool,
-    /// End tokens that the config itself names, for checkpoints without generation settings.
+    /// End tokens that `config.json` names for the whole model.
     pub eos: Vec<u32>,
 }
 
@@ -66,6 +66,9 @@ pub struct TextConfig {
     pub rope_theta: f64,
     /// Of the RMS norms.
     pub eps: f32,
+    /// End tokens that the decoder's part of the config names: the reference stops on them only where nothing else names
+    /// any.
+    pub eos: Vec<u32>,
 }
 
 impl VisionConfig {
@@ -359,6 +362,7 @@ impl RawText {
             context: self.max_position_embeddings,
             rope_theta: theta,
             eps: self.rms_norm_eps,
+            eos: self.eos_token_id.map(OneOrMany::into_vec).unwrap_or_default(),
         })
     }
 }

@@ -12,6 +12,7 @@ mod generation;
 mod linear;
 mod load;
 mod norm;
+pub mod published;
 mod save;
 pub mod text;
 pub mod vision;

@@ -1,6 +1,30 @@
 //! Pictures and chats become model input, exactly as the reference processor makes it.
 #![forbid(unsafe_code)]
+#![deny(clippy::indexing_slicing)]
 
+mod clock;
+mod draw;
 mod error;
+mod files;
+mod guard;
+mod messages;
+mod picture;
+mod plan;
+mod presets;
+mod prompt;
+mod python_json;
+mod settings;
+mod stream;
+mod template;
+mod tiles;
+mod tokenizer;
 
 pub use error::Error;
+pub use messages::{ImageSource, Message, Part, ROLES, parse_messages};
+pub use picture::{Alpha, DecodeOptions, Picture};
+pub use plan::{PicturePlan, PictureSettings};
+pub use presets::{Markers, PRESETS, Preset};
+pub use prompt::{END_OF_UTTERANCE, FAKE, GLOBAL, IMAGE, Plan, PlanOptions, Processor, picture_block};
+pub use settings::{MAX_LONGEST_EDGE, MAX_TILE, Settings, SpecialNames};
+pub use template::Template;
+pub use tokenizer::{StreamDecoder, Tokenizer};

@@ -1,0 +1,142 @@
+//! Options that several commands share.
+
+use crate::error::Error;
+use crate::progress::Progress;
+use clap::{Args, ValueEnum};
+use smolvlm_engine::{DTypeChoice, Engine, EngineOptions};
+use smolvlm_processor::{Alpha, DecodeOptions, Picture, PlanOptions};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Which model, and how it runs.
+#[derive(Args)]
+pub(crate) struct ModelArgs {
+    /// The model: a folder in Hugging Face's layout
+    #[arg(short, long, value_name = "FOLDER")]
+    pub(crate) model: String,
+    #[command(flatten)]
+    pub(crate) compute: ComputeArgs,
+}
+
+/// How a model runs.
+#[derive(Args)]
+pub(crate) struct ComputeArgs {
+    /// Threads; all that this process may use unless given
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// What weights are kept in: as the checkpoint has them, or one of the two
+    #[arg(long, value_enum, default_value_t = DType::Auto)]
+    pub(crate) dtype: DType,
+}
+
+/// `--dtype`
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DType {
+    /// single precision
+    F32,
+    /// bfloat16, summed in single precision
+    Bf16,
+    /// bfloat16 where the checkpoint is, else single precision
+    Auto,
+}
+
+impl From<DType> for DTypeChoice {
+    fn from(dtype: DType) -> DTypeChoice {
+        match dtype {
+            DType::F32 => DTypeChoice::F32,
+            DType::Bf16 => DTypeChoice::Bf16,
+            DType::Auto => DTypeChoice::Auto,
+        }
+    }
+}
+
+impl ComputeArgs {
+    pub(crate) fn threads(&self) -> usize {
+        self.threads.map_or_else(smolvlm_sys::threads, usize::from)
+    }
+}
+
+impl ModelArgs {
+    /// The model's folder.
+    pub(crate) fn folder(&self) -> Result<PathBuf, Error> {
+        Ok(smolvlm_hub::resolve(&self.model)?.dir)
+    }
+
+    /// Loads the model.
+    pub(crate) fn open(&self) -> Result<Engine, Error> {
+        let options = EngineOptions { threads: self.compute.threads(), dtype: self.compute.dtype.into() };
+        let progress = Progress::new();
+        let engine = Engine::open(&self.folder()?, &options, &mut |done, total| progress.show("loading", done, total))?;
+        Ok(engine)
+    }
+}
+
+/// How picture files are read and cut.
+#[derive(Args, Default)]
+pub(crate) struct PictureArgs {
+    /// Bring a picture's longer side to N pixels first; less is faster and sees less (default: the model's own)
+    #[arg(long, value_name = "N")]
+    pub(crate) max_edge: Option<u32>,
+    /// Do not cut pictures into tiles: one tile each
+    #[arg(long)]
+    pub(crate) no_split: bool,
+    /// Leave pictures as they are stored, whatever EXIF says of the camera's orientation
+    #[arg(long)]
+    ignore_exif: bool,
+    /// What shows through transparent pictures: white, as in training, or the hidden colours
+    #[arg(long, value_enum, default_value_t)]
+    alpha: AlphaChoice,
+}
+
+/// `--alpha`
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum AlphaChoice {
+    /// composited on white
+    #[default]
+    White,
+    /// dropped, as when a program converts to RGB first
+    Drop,
+}
+
+impl PictureArgs {
+    pub(crate) fn decode(&self) -> DecodeOptions {
+        let alpha = match self.alpha {
+            AlphaChoice::White => Alpha::White,
+            AlphaChoice::Drop => Alpha::Drop,
+        };
+        DecodeOptions { exif: !self.ignore_exif, alpha, ..DecodeOptions::default() }
+    }
+
+    /// Opens pictures in order.
+    pub(crate) fn open(&self, paths: &[PathBuf]) -> Result<Vec<Picture>, Error> {
+        let options = self.decode();
+        paths.iter().map(|path| Ok(Picture::open(path, &options)?)).collect()
+    }
+
+    /// The part of a plan's options that pictures need.
+    pub(crate) fn plan(&self) -> PlanOptions {
+        PlanOptions {
+            longest_edge: self.max_edge,
+            split: if self.no_split { Some(false) } else { None },
+            ..PlanOptions::default()
+        }
+    }
+}
+
+/// A file's text, or stdin's for `-`. At most 64 MiB: more is no prompt.
+pub(crate) fn read_text(path: &str) -> Result<String, Error> {
+    const LIMIT: u64 = 64 << 20;
+    let named = |source| Error::File { path: if path == "-" { "stdin".into() } else { path.into() }, source };
+    let mut text = String::new();
+    if path == "-" {
+        std::io::stdin().take(LIMIT + 1).read_to_string(&mut text)
+    } else {
+        let file = std::fs::File::open(Path::new(path)).map_err(named)?;
+        file.take(LIMIT + 1).read_to_string(&mut text)
+    }
+    .map_err(named)?;
+    if text.len() as u64 > LIMIT {
+        return Err(named(std::io::Error::new(std::io::ErrorKind::InvalidData, "more than 64 MiB of text")));
+    }
+    Ok(text)
+}

@@ -1,0 +1,307 @@
+//! `smolvlm run`: one question, one answer.
+
+use crate::dump;
+use crate::error::Error;
+use crate::options::{ModelArgs, PictureArgs, read_text};
+use crate::output::{NewFile, print_line};
+use crate::progress::Progress;
+use serde_json::json;
+use smolvlm_engine::{Answer, Capture, Event, Request, Sampling};
+use smolvlm_processor::{ImageSource, Message, Part, PlanOptions, parse_messages};
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+const EXAMPLES: &str = "\
+Examples:
+  smolvlm run -m MODEL photo.jpg \"What is in the picture?\"
+  smolvlm run -m MODEL before.png after.png \"What has changed?\"
+  smolvlm run -m MODEL \"What is the capital of France?\"
+  cat question.txt | smolvlm run -m MODEL photo.jpg -p -
+  smolvlm run -m MODEL --messages chat.json --json
+  smolvlm run -m MODEL photo.jpg \"Read the sign.\" --max-edge 1024    a quarter of the work
+  smolvlm run -m MODEL photo.jpg \"Tell a story.\" --temp 0.7 --top-p 0.9 --seed 1";
+
+/// Ask about pictures, or about nothing but text
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Picture files, and last the question (unless -p or --messages gives it)
+    #[arg(value_name = "PICTURE... QUESTION")]
+    words: Vec<String>,
+    /// A picture file; may be repeated, and comes behind the others
+    #[arg(long, value_name = "FILE")]
+    image: Vec<PathBuf>,
+    /// The question; - reads it from stdin
+    #[arg(short, long, value_name = "TEXT", conflicts_with = "messages", allow_hyphen_values = true)]
+    prompt: Option<String>,
+    /// What the model is told before the question
+    #[arg(long, value_name = "TEXT")]
+    system: Option<String>,
+    /// A whole chat: JSON as transformers takes it; image parts without a path take the pictures given; - reads stdin
+    #[arg(long, value_name = "FILE")]
+    messages: Option<String>,
+    /// Special tokens are tokens: those typed in text are read as such, and the answer shows them
+    #[arg(long)]
+    special: bool,
+    #[command(flatten)]
+    pictures: PictureArgs,
+    #[command(flatten)]
+    sampling: SamplingArgs,
+    /// The most tokens of the answer
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 500)]
+    max_tokens: usize,
+    /// Text that ends the answer and is not part of it; may be repeated
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    stop: Vec<String>,
+    /// Print one JSON object: the answer, counts, times in seconds, memory in bytes
+    #[arg(long)]
+    json: bool,
+    /// Say on stderr what the answer took
+    #[arg(short, long)]
+    verbose: bool,
+    /// Write what the network computed to FILE, as safetensors
+    #[arg(long, value_name = "FILE")]
+    dump: Option<PathBuf>,
+}
+
+/// How tokens are chosen. Without any of these the likeliest is taken.
+#[derive(clap::Args)]
+struct SamplingArgs {
+    /// Draw tokens at this temperature; 0 always takes the likeliest [default: 0, or 1 if a filter or a seed is given]
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    temp: Option<f32>,
+    /// Draw among the K likeliest
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    top_k: Option<u32>,
+    /// Draw among the likeliest that together have this probability
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    top_p: Option<f32>,
+    /// Draw among those at least this part as likely as the likeliest
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    min_p: Option<f32>,
+    /// Divide the positive logits of tokens that stand in the text already by this, multiply the negative
+    #[arg(long, value_name = "R", default_value_t = 1.0, allow_negative_numbers = true)]
+    repeat_penalty: f32,
+    /// Draw the same tokens again [default: different each time]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+impl SamplingArgs {
+    fn sampling(&self) -> Result<Sampling, Error> {
+        let drawn = self.top_k.is_some() || self.top_p.is_some() || self.min_p.is_some() || self.seed.is_some();
+        if drawn && self.temp == Some(0.0) {
+            return Error::usage("--temp 0 takes the likeliest token: --top-k, --top-p, --min-p and --seed do nothing");
+        }
+        let sampling = Sampling {
+            temperature: self.temp.unwrap_or(if drawn { 1.0 } else { 0.0 }),
+            top_k: self.top_k.unwrap_or(0) as usize,
+            top_p: self.top_p.unwrap_or(1.0),
+            min_p: self.min_p.unwrap_or(0.0),
+            repetition_penalty: self.repeat_penalty,
+            seed: self.seed.unwrap_or_else(fresh_seed),
+        };
+        sampling.check()?;
+        Ok(sampling)
+    }
+}
+
+/// A seed that differs from call to call: the standard library's per-process random keys.
+fn fresh_seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one("seed") >> 11 // short enough for a JSON number of any reader
+}
+
+/// The command.
+pub(crate) fn run(args: Args) -> Result<(), Error> {
+    let start = Instant::now();
+    let (messages, pictures) = chat(&args)?;
+    let request = Request {
+        messages,
+        plan: PlanOptions { special: args.special, ..args.pictures.plan() },
+        sampling: args.sampling.sampling()?,
+        max_tokens: args.max_tokens,
+        stop: args.stop.clone(),
+        show_special: args.special,
+    };
+    let pictures = args.pictures.open(&pictures)?;
+    let decode_pictures = start.elapsed().as_secs_f64();
+    let dump_file = args.dump.as_deref().map(NewFile::begin).transpose()?;
+    let loading = Instant::now();
+    let engine = args.model.open()?;
+    let load = loading.elapsed().as_secs_f64();
+
+    let mut capture = Capture::default();
+    let mut shown = Shown { json: args.json, progress: Progress::new(), first: None, failed: None };
+    let wanted = dump_file.is_some().then_some(&mut capture);
+    let answer = engine.answer(&request, &pictures, wanted, &mut |event| shown.event(start, event))?;
+    shown.progress.clear();
+    if let Some(source) = shown.failed {
+        return Err(Error::stdout(source));
+    }
+    if let Some(file) = dump_file {
+        dump::write(file, &capture, &answer.output_ids)?;
+    }
+    let first = shown.first.unwrap_or_else(|| start.elapsed().as_secs_f64());
+    if args.json {
+        let times = json!({
+            "load": load, "pixels": decode_pictures + answer.times.pixels, "vision": answer.times.vision,
+            "prefill": answer.times.prefill, "decode": answer.times.decode, "first_text": first,
+            "total": start.elapsed().as_secs_f64(),
+        });
+        return print_line(&report(&answer, &request, times).to_string());
+    }
+    print_line("")?;
+    if args.verbose {
+        note(&answer, load, first);
+    }
+    Ok(())
+}
+
+/// The answer as it streams.
+struct Shown {
+    json: bool,
+    progress: Progress,
+    /// When the first text came, in seconds from the start.
+    first: Option<f64>,
+    failed: Option<std::io::Error>,
+}
+
+impl Shown {
+    fn event(&mut self, start: Instant, event: Event<'_>) -> ControlFlow<()> {
+        match event {
+            Event::Tiles { done, total } => self.progress.show("tiles", done, total),
+            Event::Prompt { done, total } => self.progress.show("prompt", done, total),
+            Event::Text(text) => {
+                if self.first.is_none() {
+                    self.first = Some(start.elapsed().as_secs_f64());
+                    self.progress.clear();
+                }
+                if !self.json {
+                    let mut out = std::io::stdout().lock();
+                    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+                        self.failed = Some(error);
+                        return ControlFlow::Break(());
+                    }
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The `--json` object.
+fn report(answer: &Answer, request: &Request, times: serde_json::Value) -> serde_json::Value {
+    let mut report = json!({
+        "text": answer.text, "prompt_tokens": answer.prompt_tokens, "image_tokens": answer.image_tokens,
+        "output_tokens": answer.output_ids.len(), "stop_reason": answer.stop_reason.name(), "times": times,
+        "peak_rss": smolvlm_sys::peak_rss(),
+    });
+    if request.sampling.temperature > 0.0
+        && let Some(report) = report.as_object_mut()
+    {
+        report.insert("seed".into(), request.sampling.seed.into());
+    }
+    report
+}
+
+/// `-v`: a line of what it took.
+fn note(answer: &Answer, load: f64, first: f64) {
+    let (tokens, times) = (answer.output_ids.len(), &answer.times);
+    let speed = tokens as f64 / times.decode.max(1e-9);
+    eprintln!(
+        "{} tokens of prompt ({} of pictures), {tokens} of answer ({}); load {load:.2} s, vision {:.2} s, prefill {:.2} s, \
+         first text after {first:.2} s, {speed:.1} tokens/s",
+        answer.prompt_tokens,
+        answer.image_tokens,
+        answer.stop_reason.name(),
+        times.vision,
+        times.prefill,
+    );
+}
+
+/// The chat, and the files of its pictures in the order of their places.
+fn chat(args: &Args) -> Result<(Vec<Message>, Vec<PathBuf>), Error> {
+    let mut words = args.words.clone();
+    let question = match (&args.prompt, &args.messages) {
+        (Some(prompt), _) => {
+            Some(if prompt == "-" { read_text("-")?.trim_end_matches('\n').into() } else { prompt.clone() })
+        }
+        (None, Some(_)) => None,
+        (None, None) => Some(last_word(&mut words)?),
+    };
+    let given: Vec<PathBuf> = words.iter().map(PathBuf::from).chain(args.image.iter().cloned()).collect();
+    let mut messages = match (&args.messages, question) {
+        (Some(file), _) => parse_messages(&read_text(file)?)?,
+        (None, question) => {
+            let question = question.unwrap_or_default();
+            // With --special a typed <image> is a place: then the pictures go there and not in front.
+            let typed = if args.special { question.matches(smolvlm_processor::IMAGE).count() } else { 0 };
+            vec![Message::user(given.len().saturating_sub(typed), &question)]
+        }
+    };
+    if let Some(system) = &args.system {
+        if messages.first().is_some_and(|m| m.role == "system") {
+            return Error::usage("--system: the messages have a system message already");
+        }
+        messages.insert(0, Message::text("system", system));
+    }
+    let files = place_pictures(&messages, given, args.special)?;
+    Ok((messages, files))
+}
+
+/// The question: the last word, which is no file where a question belongs.
+fn last_word(words: &mut Vec<String>) -> Result<String, Error> {
+    let Some(last) = words.pop() else {
+        return Error::usage("nothing was asked; for example: smolvlm run -m MODEL photo.jpg \"What is this?\"");
+    };
+    if Path::new(&last).is_file() {
+        return Error::usage(format!("'{last}' is a file and no question; put the question last, or behind -p"));
+    }
+    Ok(last)
+}
+
+/// The files of the pictures in order of their places: those that parts name, and the given ones for the others.
+///
+/// Places typed in text (`--special`) stand behind all given pictures' parts here; the plan counts them.
+fn place_pictures(messages: &[Message], given: Vec<PathBuf>, special: bool) -> Result<Vec<PathBuf>, Error> {
+    let mut given = given.into_iter();
+    let (mut files, mut places) = (Vec::new(), 0usize);
+    let mut missing = 0usize;
+    for part in messages.iter().flat_map(|m| &m.content) {
+        let typed = match part {
+            Part::Image(ImageSource::File(file)) => {
+                files.push(file.clone());
+                continue;
+            }
+            Part::Image(ImageSource::Given) => 1,
+            Part::Text(text) if special => text.matches(smolvlm_processor::IMAGE).count(),
+            Part::Text(_) => 0,
+        };
+        places += typed;
+        for _ in 0..typed {
+            match given.next() {
+                Some(file) => files.push(file),
+                None => missing += 1,
+            }
+        }
+    }
+    let left = given.count();
+    if left > 0 {
+        return Error::usage(format!(
+            "{} pictures are given, but the chat has {places} place(s) without a file of their own for them",
+            places + left
+        ));
+    }
+    if missing > 0 {
+        return Error::usage(format!(
+            "the chat has {places} place(s) for pictures without a file of their own, but {} are given; add --image",
+            places - missing
+        ));
+    }
+    Ok(files)
+}

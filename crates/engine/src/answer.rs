@@ -1,0 +1,134 @@
+//! The answer, token by token.
+
+use crate::capture::{Capture, numbers};
+use crate::prompt::{Observer, Prompt};
+use crate::stop::StopStrings;
+use crate::{Answer, Engine, Error, Event, Request, Sampler, StopReason, Times};
+use smolvlm_backend::Tensor;
+use smolvlm_processor::{Picture, Plan, PlanOptions};
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+impl Engine {
+    /// The plan of a request: what its pictures become, and the prompt. Nothing is computed yet.
+    ///
+    /// # Errors
+    /// Where pictures and their places do not match, or the prompt does not fit the context.
+    pub fn plan(&self, request: &Request, sizes: &[(u32, u32)]) -> Result<Plan, Error> {
+        let options = PlanOptions { context: Some(self.processor.context()), ..request.plan.clone() };
+        Ok(self.processor.plan(&request.messages, sizes, &options)?)
+    }
+
+    /// Answers a request about `pictures`, one for each place in order. `observer` is told what happens and may break
+    /// off; `capture` is filled where it is given.
+    ///
+    /// # Errors
+    /// As [`Engine::plan`], and where a sampling setting is out of its range or the network's numbers are not finite.
+    pub fn answer(
+        &self,
+        request: &Request,
+        pictures: &[Picture],
+        capture: Option<&mut Capture>,
+        observer: Observer<'_>,
+    ) -> Result<Answer, Error> {
+        let mut sampler = Sampler::new(request.sampling.clone(), self.core.model.config.text.vocab)?;
+        let mut times = Times::default();
+        let start = Instant::now();
+        let sizes: Vec<(u32, u32)> = pictures.iter().map(|p| (p.width, p.height)).collect();
+        let plan = self.plan(request, &sizes)?;
+        times.pixels += start.elapsed().as_secs_f64();
+        let mut capture = capture;
+        if let Some(capture) = &mut capture {
+            **capture = Capture {
+                side: self.core.model.config.vision.image_size,
+                input_ids: plan.ids.clone(),
+                tokens_per_tile: self.core.model.config.tokens_per_tile(),
+                hidden: self.core.model.config.text.hidden,
+                vocab: self.core.model.config.text.vocab,
+                ..Capture::default()
+            };
+        }
+        let prompt = self.core.take_prompt(&plan, pictures, &mut capture, &mut times, observer)?;
+        let mut answer = Answer {
+            text: String::new(),
+            output_ids: Vec::new(),
+            stop_reason: StopReason::Cancelled,
+            prompt_tokens: plan.ids.len(),
+            image_tokens: plan.image_tokens,
+            times,
+        };
+        if let Some(prompt) = prompt {
+            let start = Instant::now();
+            sampler.see(&plan.ids);
+            answer.stop_reason = self.decode(request, prompt, &mut sampler, &mut answer, observer)?;
+            answer.times.decode = start.elapsed().as_secs_f64();
+        }
+        Ok(answer)
+    }
+
+    fn decode(
+        &self,
+        request: &Request,
+        prompt: Prompt,
+        sampler: &mut Sampler,
+        answer: &mut Answer,
+        observer: Observer<'_>,
+    ) -> Result<StopReason, Error> {
+        let Prompt { mut sequence, mut logits } = prompt;
+        let mut decoder = self.processor.tokenizer().stream(request.show_special);
+        let mut stops = StopStrings::new(&request.stop);
+        let mut show = |text: &str, answer: &mut Answer| {
+            answer.text.push_str(text);
+            if text.is_empty() { ControlFlow::Continue(()) } else { observer(Event::Text(text)) }
+        };
+        let reason = loop {
+            if answer.output_ids.len() == request.max_tokens {
+                break StopReason::MaxTokens;
+            }
+            let id = self.next_token(request, sampler, &logits)?;
+            answer.output_ids.push(id);
+            sampler.see(&[id]);
+            let ends = self.stops.contains(&id);
+            if ends && !request.show_special {
+                break StopReason::EndOfTurn;
+            }
+            let (text, stopped) = stops.push(&decoder.push(id));
+            let shown = show(&text, answer);
+            if stopped {
+                return Ok(StopReason::StopString);
+            }
+            if shown.is_break() {
+                return Ok(StopReason::Cancelled);
+            }
+            if ends {
+                break StopReason::EndOfTurn;
+            }
+            if sequence.len() >= self.processor.context() {
+                break StopReason::ContextFull;
+            }
+            if answer.output_ids.len() < request.max_tokens {
+                logits = self.core.step(&mut sequence, id);
+            }
+        };
+        // What was held back: the rest of a character, or what might have become a stop string.
+        let (text, stopped) = stops.push(&decoder.finish());
+        let rest = if stopped { text } else { text + &stops.finish() };
+        if show(&rest, answer).is_break() {
+            return Ok(StopReason::Cancelled);
+        }
+        Ok(if stopped { StopReason::StopString } else { reason })
+    }
+
+    fn next_token(&self, request: &Request, sampler: &mut Sampler, logits: &Tensor) -> Result<u32, Error> {
+        if request.sampling.is_plain_greedy() {
+            let top = self.core.backend.top(logits).first().copied();
+            // Of NaN alone nothing is the largest, and the margin is NaN too.
+            return top.filter(|top| !top.margin.is_nan()).map(|top| top.index as u32).ok_or(Error::NotFinite);
+        }
+        let mut logits = numbers(&*self.core.backend, logits);
+        if logits.iter().any(|x| x.is_nan()) {
+            return Err(Error::NotFinite);
+        }
+        Ok(sampler.next(&mut logits))
+    }
+}

@@ -1,0 +1,125 @@
+//! A checkpoint, ready to answer.
+
+use crate::Error;
+use crate::core::Core;
+use smolvlm_backend::{Backend, Cpu, Quant, Stored, levels};
+use smolvlm_model::{Checkpoint, Config, GenerationConfig, TensorSource, Vlm};
+use smolvlm_processor::Processor;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// What weights are computed in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum DTypeChoice {
+    /// f32 throughout.
+    F32,
+    /// bfloat16 weights and cache, products summed in f32.
+    Bf16,
+    /// As the checkpoint stores them: bfloat16 stays so, all else is f32.
+    #[default]
+    Auto,
+}
+
+/// How a checkpoint is opened.
+#[derive(Debug, Clone, Copy)]
+pub struct EngineOptions {
+    /// Threads of the pool.
+    pub threads: usize,
+    /// What weights are computed in.
+    pub dtype: DTypeChoice,
+}
+
+/// A loaded model with its processor.
+pub struct Engine {
+    pub(crate) core: Core,
+    pub(crate) processor: Processor,
+    /// Tokens that end an answer.
+    pub(crate) stops: BTreeSet<u32>,
+}
+
+impl Engine {
+    /// Loads a checkpoint folder. `progress` is told (tensors done, tensors in all).
+    ///
+    /// # Errors
+    /// Where the folder is no usable checkpoint of this family.
+    pub fn open(dir: &Path, options: &EngineOptions, progress: &mut dyn FnMut(usize, usize)) -> Result<Engine, Error> {
+        let processor = Processor::open(dir)?;
+        let config = Config::open(dir)?;
+        let generation = GenerationConfig::open(dir)?;
+        let quant = choose(dir, &config, options.dtype)?;
+        let settings = processor.settings();
+        let (largest, vocab) = (processor.tokenizer().len().saturating_sub(1), config.text.vocab);
+        if largest >= vocab {
+            return Err(Error::Vocabulary { largest, vocab });
+        }
+        let (tile, tower) = (settings.pictures.tile, config.vision.image_size);
+        if tile as usize != tower {
+            return Err(Error::TileSize { processor: tile, tower });
+        }
+        let channel = |i: usize| (settings.mean.get(i).copied(), settings.std.get(i).copied());
+        let tables = std::array::from_fn(|i| match channel(i) {
+            (Some(mean), Some(std)) => levels(settings.rescale, mean, std),
+            _ => [0.0; 256],
+        });
+        let backend: Box<dyn Backend> = Box::new(Cpu::new(options.threads));
+        let total = Vlm::tensors(&config);
+        let stops = stops(&processor, &config, generation.as_ref());
+        let mut done = 0;
+        let model = Vlm::open(dir, &*backend, quant, &mut |_| {
+            done += 1;
+            progress(done, total);
+        })?;
+        Ok(Engine { core: Core { backend, model, quant, tables }, processor, stops })
+    }
+
+    /// Its processor.
+    pub fn processor(&self) -> &Processor {
+        &self.processor
+    }
+
+    /// Its network.
+    pub fn model(&self) -> &Vlm {
+        &self.core.model
+    }
+
+    /// Tokens that end an answer.
+    pub fn stops(&self) -> &BTreeSet<u32> {
+        &self.stops
+    }
+
+    /// What weights are kept in.
+    pub fn quant(&self) -> Quant {
+        self.core.quant
+    }
+}
+
+/// What the weights are kept in: asked for, or by the type of the checkpoint's embedding.
+fn choose(dir: &Path, config: &Config, choice: DTypeChoice) -> Result<Quant, Error> {
+    Ok(match choice {
+        DTypeChoice::F32 => Quant::F32,
+        DTypeChoice::Bf16 => Quant::Bf16,
+        DTypeChoice::Auto => {
+            let shape = [config.text.vocab, config.text.hidden];
+            let mut checkpoint = Checkpoint::open(dir)?;
+            let stored = checkpoint.take("model.text_model.embed_tokens.weight", &shape)?.stored;
+            if stored == Stored::Bf16 { Quant::Bf16 } else { Quant::F32 }
+        }
+    })
+}
+
+/// Tokens that end an answer: `<end_of_utterance>`, the tokenizer's end token, and those that the generation settings
+/// and the config name.
+///
+/// The decoder's own part of the config counts only where the others name none: SmolVLM2's names `<|im_end|>` there, on
+/// which the reference does not stop.
+fn stops(processor: &Processor, config: &Config, generation: Option<&GenerationConfig>) -> BTreeSet<u32> {
+    let tokenizer_eos = processor.eos_token().and_then(|token| processor.tokenizer().token_to_id(token));
+    let mut named: BTreeSet<u32> = config.eos.iter().copied().collect();
+    named.extend(generation.iter().flat_map(|g| &g.eos));
+    if named.is_empty() {
+        named.extend(&config.text.eos);
+    }
+    named.extend(processor.end_of_utterance());
+    named.extend(tokenizer_eos);
+    named
+}

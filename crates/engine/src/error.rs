@@ -1,0 +1,52 @@
+//! What can be wrong with a request.
+
+/// Every way in which the engine can refuse.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The checkpoint's weights or config.
+    #[error(transparent)]
+    Model(#[from] smolvlm_model::Error),
+    /// A picture, the chat, the tokenizer or the template.
+    #[error(transparent)]
+    Processor(#[from] smolvlm_processor::Error),
+    /// The processor's files and the network do not belong together.
+    #[error(
+        "the tokenizer's largest id is {largest}, but the network has {vocab} rows: the files do not belong together"
+    )]
+    Vocabulary {
+        /// The largest id that the tokenizer makes.
+        largest: usize,
+        /// Rows of the network's embedding.
+        vocab: usize,
+    },
+    /// Tiles of the processor do not fit the tower.
+    #[error(
+        "the processor cuts tiles of {processor} pixels, but the tower takes {tower}: the files do not belong together"
+    )]
+    TileSize {
+        /// `max_image_size` of the processor's settings.
+        processor: u32,
+        /// `image_size` of the tower.
+        tower: usize,
+    },
+    /// A sampling setting is out of its range.
+    #[error("{name} is {value}; it must be {range}")]
+    Sampling {
+        /// The setting.
+        name: &'static str,
+        /// What it was.
+        value: f32,
+        /// What it may be.
+        range: &'static str,
+    },
+    /// The network computed something that is no number.
+    #[error("the network computed logits that are not finite: the weights are damaged, or too large for their type")]
+    NotFinite,
+    /// A text too short to score.
+    #[error("the text has {tokens} tokens; scoring needs at least 2 and a window of at least 2")]
+    TooShort {
+        /// Its tokens.
+        tokens: usize,
+    },
+}

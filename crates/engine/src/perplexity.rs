@@ -1,0 +1,85 @@
+//! How well the model foretells a text.
+
+use crate::capture::numbers;
+use crate::{Engine, Error};
+
+/// The outcome of scoring a text.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Perplexity {
+    /// Mean negative log-likelihood of a scored token, in nats.
+    pub mean_nll: f64,
+    /// Tokens scored: all but the first of every window.
+    pub scored: usize,
+}
+
+impl Perplexity {
+    /// e to the mean.
+    pub fn perplexity(&self) -> f64 {
+        self.mean_nll.exp()
+    }
+}
+
+/// Rows of logits made together.
+const LOGIT_ROWS: usize = 64;
+
+impl Engine {
+    /// Scores tokens in windows side by side, each seen alone; a rest shorter than a window is left out, unless it is all
+    /// there is. `progress` is told (tokens done, tokens in all).
+    ///
+    /// # Errors
+    /// Where there are fewer than two tokens or the window is shorter than that.
+    pub fn perplexity(
+        &self,
+        ids: &[u32],
+        window: usize,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Perplexity, Error> {
+        let window = window.min(ids.len()).min(self.processor.context());
+        if window < 2 {
+            return Err(Error::TooShort { tokens: ids.len() });
+        }
+        let (mut total, mut scored) = (0.0, 0);
+        let windows = ids.chunks_exact(window);
+        let count = windows.len();
+        for (index, ids) in windows.enumerate() {
+            let core = &self.core;
+            let x = core.model.text.embed(&*core.backend, ids);
+            let hidden = core.forward(&mut core.sequence(), &x, 0, window);
+            let rows: Vec<u32> = (0..window as u32 - 1).collect();
+            let next = ids.get(1..).unwrap_or_default();
+            for (rows, next) in rows.chunks(LOGIT_ROWS).zip(next.chunks(LOGIT_ROWS)) {
+                let logits = core.logits(&core.backend.gather_rows(&hidden, rows));
+                let vocab = logits.width();
+                for (row, &id) in numbers(&*core.backend, &logits).chunks_exact(vocab).zip(next) {
+                    total += nll(row, id);
+                    scored += 1;
+                }
+            }
+            progress((index + 1) * window, count * window);
+        }
+        if total.is_nan() {
+            return Err(Error::NotFinite);
+        }
+        Ok(Perplexity { mean_nll: total / scored as f64, scored })
+    }
+}
+
+/// The negative log of a token's probability under a row of logits.
+fn nll(row: &[f32], id: u32) -> f64 {
+    let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = row.iter().map(|&x| f64::from(x - max).exp()).sum();
+    sum.ln() + f64::from(max) - row.get(id as usize).copied().map_or(f64::NAN, f64::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nll_is_the_log_of_the_softmax() {
+        let row = [1.0, 2.0, 0.5];
+        let sum: f64 = row.iter().map(|&x| f64::from(x).exp()).sum();
+        assert!((nll(&row, 1) - (sum.ln() - 2.0)).abs() < 1e-12);
+        assert!(nll(&row, 3).is_nan());
+    }
+}

@@ -1,0 +1,110 @@
+//! From a plan to the logits of the prompt's last position.
+
+use crate::capture::Capture;
+use crate::core::Core;
+use crate::{Error, Event, Times};
+use smolvlm_backend::{KvSequence, Tensor};
+use smolvlm_model::Save;
+use smolvlm_processor::{Picture, Plan};
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+/// Rows of a prompt that pass the layers together.
+const PREFILL_ROWS: usize = 512;
+/// Rows of logits made together where all are wanted.
+const LOGIT_ROWS: usize = 64;
+
+/// A prompt that the model has taken in.
+pub(crate) struct Prompt {
+    pub(crate) sequence: KvSequence,
+    /// [1, vocabulary], after the last position.
+    pub(crate) logits: Tensor,
+}
+
+/// Told of what happens; breaks off by `Break`.
+pub(crate) type Observer<'a> = &'a mut dyn FnMut(Event<'_>) -> ControlFlow<()>;
+
+impl Core {
+    /// Encodes the pictures and takes the prompt in; `None` where the observer broke off.
+    pub(crate) fn take_prompt(
+        &self,
+        plan: &Plan,
+        pictures: &[Picture],
+        capture: &mut Option<&mut Capture>,
+        times: &mut Times,
+        observer: Observer<'_>,
+    ) -> Result<Option<Prompt>, Error> {
+        let Some(x) = self.embed(plan, pictures, capture, times, observer)? else { return Ok(None) };
+        let start = Instant::now();
+        let mut sequence = self.sequence();
+        let total = plan.ids.len();
+        let mut last = None;
+        for first in (0..total).step_by(PREFILL_ROWS) {
+            let rows = PREFILL_ROWS.min(total - first);
+            let hidden = self.forward(&mut sequence, &x, first, rows);
+            if let Some(capture) = capture {
+                self.capture_logits(capture, &hidden);
+            }
+            last = Some((hidden, rows));
+            if observer(Event::Prompt { done: first + rows, total }).is_break() {
+                return Ok(None);
+            }
+        }
+        let Some((hidden, rows)) = last else { return Ok(None) };
+        let hidden = self.backend.gather_rows(&hidden, &[rows as u32 - 1]);
+        let logits = self.logits(&hidden);
+        times.prefill += start.elapsed().as_secs_f64();
+        Ok(Some(Prompt { sequence, logits }))
+    }
+
+    /// The prompt's embeddings [ids, hidden], with the pictures' features in their places.
+    fn embed(
+        &self,
+        plan: &Plan,
+        pictures: &[Picture],
+        capture: &mut Option<&mut Capture>,
+        times: &mut Times,
+        observer: Observer<'_>,
+    ) -> Result<Option<Tensor>, Error> {
+        let backend = &*self.backend;
+        let mut x = self.model.text.embed(backend, &plan.ids);
+        let image = self.model.config.image_token_id;
+        let places: Vec<u32> = (0..).zip(&plan.ids).filter(|(_, id)| **id == image).map(|(at, _)| at).collect();
+        let mut places = places.chunks(self.model.config.tokens_per_tile());
+        let mut done = 0;
+        for (picture, layout) in pictures.iter().zip(&plan.pictures) {
+            let start = Instant::now();
+            let tiles = layout.tiles(picture, backend.pool())?;
+            times.pixels += start.elapsed().as_secs_f64();
+            if let Some(capture) = capture {
+                capture.pixels.extend_from_slice(&tiles);
+            }
+            let side = layout.tile as usize;
+            for (tile, places) in tiles.chunks_exact(3 * side * side).zip(places.by_ref()) {
+                let start = Instant::now();
+                // One tile at a time: it keeps both cores busy, and its activations in the cache.
+                let features = self.model.encode(backend, tile, &self.tables, &mut Save::Off);
+                if let Some(capture) = capture {
+                    capture.features(backend, &features);
+                }
+                x = backend.scatter_rows(x, places, &features);
+                times.vision += start.elapsed().as_secs_f64();
+                done += 1;
+                if observer(Event::Tiles { done, total: plan.tiles }).is_break() {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(x))
+    }
+
+    /// Logits of all rows, a few at a time: those of a long prompt at once would fill gigabytes.
+    fn capture_logits(&self, capture: &mut Capture, hidden: &Tensor) {
+        let rows: Vec<u32> = (0..hidden.rows() as u32).collect();
+        for rows in rows.chunks(LOGIT_ROWS) {
+            let hidden = self.backend.gather_rows(hidden, rows);
+            let logits = self.logits(&hidden);
+            capture.logits(&*self.backend, &logits);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What is asked and what is answered.
+
+use crate::Sampling;
+use smolvlm_processor::{Message, PlanOptions};
+
+/// One question.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The chat. Places for pictures are filled in order.
+    pub messages: Vec<Message>,
+    /// How pictures and special tokens are read; the context is set by the engine.
+    pub plan: PlanOptions,
+    /// How tokens are chosen.
+    pub sampling: Sampling,
+    /// The most tokens of an answer.
+    pub max_tokens: usize,
+    /// Strings that end an answer; they are not part of it.
+    pub stop: Vec<String>,
+    /// Whether special tokens are shown in the answer.
+    pub show_special: bool,
+}
+
+/// What happens on the way to an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// So many tiles of the pictures are encoded.
+    Tiles {
+        /// Done.
+        done: usize,
+        /// In all.
+        total: usize,
+    },
+    /// So many tokens of the prompt are taken in.
+    Prompt {
+        /// Done.
+        done: usize,
+        /// In all.
+        total: usize,
+    },
+    /// The answer's next piece, whole characters only.
+    Text(&'a str),
+}
+
+/// Why an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// The model ended its turn.
+    EndOfTurn,
+    /// A stop string came.
+    StopString,
+    /// As many tokens as were allowed.
+    MaxTokens,
+    /// The context is full.
+    ContextFull,
+    /// Whoever asked did not want more.
+    Cancelled,
+}
+
+impl StopReason {
+    /// As it stands in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            StopReason::EndOfTurn => "end_of_turn",
+            StopReason::StopString => "stop_string",
+            StopReason::MaxTokens => "max_tokens",
+            StopReason::ContextFull => "context_full",
+            StopReason::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// Seconds by stage.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Times {
+    /// Planning the prompt and cutting the pictures into tiles.
+    pub pixels: f64,
+    /// The tower and the connector.
+    pub vision: f64,
+    /// Taking the prompt in.
+    pub prefill: f64,
+    /// All tokens of the answer.
+    pub decode: f64,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// Its text, without stop strings.
+    pub text: String,
+    /// Its tokens, with the one that ended it, if one did.
+    pub output_ids: Vec<u32>,
+    /// Why it ended.
+    pub stop_reason: StopReason,
+    /// Tokens of the prompt.
+    pub prompt_tokens: usize,
+    /// Of which stand for pictures.
+    pub image_tokens: usize,
+    /// How long it took.
+    pub times: Times,
+}

@@ -1,0 +1,242 @@
+//! Chats: a list of messages, each a role and a list of texts and places for pictures.
+
+use std::path::PathBuf;
+
+use serde_json::{Map, Value};
+
+use crate::Error;
+
+/// The roles that SmolVLM's chats know.
+pub const ROLES: [&str; 3] = ["user", "assistant", "system"];
+
+/// One message of a chat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Who speaks: one of [`ROLES`].
+    pub role: String,
+    /// What is said and shown, in order.
+    pub content: Vec<Part>,
+}
+
+/// A piece of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Text. Markers and special tokens typed in it are ordinary text unless asked otherwise.
+    Text(String),
+    /// A place for a picture.
+    Image(ImageSource),
+}
+
+/// Where the picture of an image part comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImageSource {
+    /// From the pictures given beside the chat, which fill such places in order.
+    Given,
+    /// From this file.
+    File(PathBuf),
+}
+
+impl Message {
+    /// A message of one text.
+    pub fn text(role: &str, text: &str) -> Self {
+        Self { role: role.to_owned(), content: vec![Part::Text(text.to_owned())] }
+    }
+
+    /// What the user says, after `pictures` places for pictures given beside the chat.
+    pub fn user(pictures: usize, text: &str) -> Self {
+        let mut content = vec![Part::Image(ImageSource::Given); pictures];
+        content.push(Part::Text(text.to_owned()));
+        Self { role: "user".to_owned(), content }
+    }
+}
+
+/// Reads a JSON list of messages in the form that transformers' `apply_chat_template` takes.
+///
+/// `content` is a text, or a list of `{"type": "text", "text": …}` and `{"type": "image"}`; an image may name its file
+/// under `path` or `image`. Relative paths are kept as they are written. Keys with a null value count as absent; other
+/// unknown keys are refused, as nothing would come of them.
+///
+/// # Errors
+/// JSON that is broken or nested too deeply, an empty list, and for each message, by its index: a role that is not one
+/// of [`ROLES`], a missing or empty content, parts of another form, `url` (only files are read).
+pub fn parse_messages(json: &str) -> Result<Vec<Message>, Error> {
+    let value: Value = serde_json::from_str(json)
+        .map_err(|e| Error::Messages { reason: format!("not valid JSON: {e}; a list of messages would be right") })?;
+    let Value::Array(list) = value else {
+        return Err(Error::Messages { reason: format!("{} found; a list of messages would be right", kind(&value)) });
+    };
+    let messages = list
+        .iter()
+        .enumerate()
+        .map(|(index, value)| message(value).map_err(|reason| Error::Message { index, reason }))
+        .collect::<Result<Vec<_>, _>>()?;
+    check(&messages)?;
+    Ok(messages)
+}
+
+/// What must hold for every chat, wherever it comes from.
+pub(crate) fn check(messages: &[Message]) -> Result<(), Error> {
+    if messages.is_empty() {
+        return Err(Error::Messages { reason: "the list is empty; at least one message is needed".to_owned() });
+    }
+    for (index, message) in messages.iter().enumerate() {
+        if !ROLES.contains(&message.role.as_str()) {
+            let reason = format!("the role {:?} is unknown; known are {}", short(&message.role), ROLES.join(", "));
+            return Err(Error::Message { index, reason });
+        }
+        if message.content.is_empty() {
+            let reason = "the content is empty; a text or a list of parts would be right".to_owned();
+            return Err(Error::Message { index, reason });
+        }
+    }
+    Ok(())
+}
+
+fn message(value: &Value) -> Result<Message, String> {
+    let Value::Object(fields) = value else {
+        return Err(format!("{} found; an object with `role` and `content` would be right", kind(value)));
+    };
+    known_keys(fields, &["role", "content"], "a message")?;
+    let role = match fields.get("role") {
+        Some(Value::String(role)) => role.clone(),
+        Some(Value::Null) | None => return Err("`role` is missing".to_owned()),
+        Some(other) => return Err(format!("`role` is {}; a text would be right", kind(other))),
+    };
+    let content = match fields.get("content") {
+        Some(Value::String(text)) => vec![Part::Text(text.clone())],
+        Some(Value::Array(parts)) => parts
+            .iter()
+            .enumerate()
+            .map(|(i, value)| part(value).map_err(|reason| format!("part {i}: {reason}")))
+            .collect::<Result<_, _>>()?,
+        Some(Value::Null) | None => return Err("`content` is missing".to_owned()),
+        Some(other) => return Err(format!("`content` is {}; a text or a list of parts would be right", kind(other))),
+    };
+    Ok(Message { role, content })
+}
+
+fn part(value: &Value) -> Result<Part, String> {
+    let Value::Object(fields) = value else {
+        return Err(format!("{} found; an object with a `type` would be right", kind(value)));
+    };
+    let text = |key: &str| match fields.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.as_str())),
+        Some(other) => Err(format!("`{key}` is {}; a text would be right", kind(other))),
+    };
+    match text("type")? {
+        Some("text") => {
+            known_keys(fields, &["type", "text"], "a text part")?;
+            Ok(Part::Text(text("text")?.ok_or("`text` is missing")?.to_owned()))
+        }
+        Some("image") => {
+            if text("url")?.is_some() {
+                return Err("`url` is not read: only files are; save the picture and give its `path`".to_owned());
+            }
+            known_keys(fields, &["type", "path", "image"], "an image part")?;
+            match (text("path")?, text("image")?) {
+                (Some(_), Some(_)) => Err("`path` and `image` both name a picture; one would be right".to_owned()),
+                (Some(path), None) | (None, Some(path)) => Ok(Part::Image(ImageSource::File(file(path)?))),
+                (None, None) => Ok(Part::Image(ImageSource::Given)),
+            }
+        }
+        Some(other) => Err(format!("the type {:?} is unknown; known are text and image", short(other))),
+        None => Err("`type` is missing; known are text and image".to_owned()),
+    }
+}
+
+fn file(path: &str) -> Result<PathBuf, String> {
+    if path.is_empty() {
+        return Err("the picture's path is empty".to_owned());
+    }
+    if path.contains("://") || path.starts_with("data:") {
+        return Err(format!("{:?} is an address: only files are read; give the path of a file", short(path)));
+    }
+    Ok(PathBuf::from(path))
+}
+
+fn known_keys(fields: &Map<String, Value>, known: &[&str], what: &str) -> Result<(), String> {
+    match fields.iter().find(|(key, value)| !known.contains(&key.as_str()) && !value.is_null()) {
+        None => Ok(()),
+        Some((key, _)) => Err(format!("{what} has no `{}`; its keys are {}", short(key), known.join(", "))),
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// Enough of a text from outside to be recognised in a message.
+fn short(text: &str) -> String {
+    if text.chars().count() <= 60 { text.to_owned() } else { text.chars().take(60).chain("…".chars()).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_forms_that_transformers_takes() {
+        let read = parse_messages(
+            r#"[{"role": "system", "content": "Be brief."},
+                {"role": "user", "content": [{"type": "image"}, {"type": "image", "path": "a/b.png", "text": null},
+                 {"type": "image", "image": "c.jpg"}, {"type": "text", "text": "What?", "image": null}]}]"#,
+        )
+        .unwrap();
+        let file = |name: &str| Part::Image(ImageSource::File(name.into()));
+        assert_eq!(
+            read,
+            [
+                Message::text("system", "Be brief."),
+                Message {
+                    role: "user".into(),
+                    content: vec![
+                        Part::Image(ImageSource::Given),
+                        file("a/b.png"),
+                        file("c.jpg"),
+                        Part::Text("What?".into()),
+                    ],
+                },
+            ]
+        );
+    }
+
+    #[test]
+    fn every_mistake_has_its_message() {
+        let deep = "[".repeat(100_000);
+        for (json, says) in [
+            ("", "not valid JSON"),
+            (deep.as_str(), "recursion limit"),
+            ("{}", "an object found; a list"),
+            ("[]", "the list is empty"),
+            ("[1]", "message 0: a number found"),
+            (r#"[{"role":"user","content":"a"},{"content":"b"}]"#, "message 1: `role` is missing"),
+            (r#"[{"role":"user"}]"#, "message 0: `content` is missing"),
+            (r#"[{"role":"user","content":[]}]"#, "message 0: the content is empty"),
+            (r#"[{"role":"user","content":7}]"#, "`content` is a number"),
+            (r#"[{"role":"tool","content":"x"}]"#, "the role \"tool\" is unknown; known are user, assistant, system"),
+            (r#"[{"role":["user"],"content":"x"}]"#, "`role` is a list"),
+            (r#"[{"role":"user","content":"x","name":"Ada"}]"#, "a message has no `name`"),
+            (r#"[{"role":"user","content":["x"]}]"#, "part 0: a text found"),
+            (r#"[{"role":"user","content":[{"text":"x"}]}]"#, "`type` is missing"),
+            (r#"[{"role":"user","content":[{"type":"video"}]}]"#, "the type \"video\" is unknown"),
+            (r#"[{"role":"user","content":[{"type":"text"}]}]"#, "`text` is missing"),
+            (r#"[{"role":"user","content":[{"type":"text","text":1}]}]"#, "`text` is a number"),
+            (r#"[{"role":"user","content":[{"type":"image","url":"http://x/y.png"}]}]"#, "`url` is not read"),
+            (r#"[{"role":"user","content":[{"type":"image","image":"http://x/y.png"}]}]"#, "only files are read"),
+            (r#"[{"role":"user","content":[{"type":"image","path":""}]}]"#, "path is empty"),
+            (r#"[{"role":"user","content":[{"type":"image","path":"a","image":"b"}]}]"#, "both name a picture"),
+            (r#"[{"role":"user","content":"\ud800"}]"#, "not valid JSON"),
+        ] {
+            let error = parse_messages(json).unwrap_err().to_string();
+            assert!(error.contains(says), "{json:.80}: {error}");
+        }
+    }
+}

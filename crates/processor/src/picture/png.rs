@@ -1,0 +1,310 @@
+//! PNG, as Pillow opens it and the reference converts it to RGB.
+//!
+//! Pillow's reading, found by experiment with Pillow 13: 2 and 4 bits of grey are spread to 8; 16 bits keep the higher
+//! byte, but grey without alpha is clipped at 255; colours outside the palette are black. The single transparent
+//! colour of grey and RGB pictures is compared with the reduced samples by its lower byte (1-bit grey: by whether it is
+//! 0), which misses some that were meant. Gamma and colour profiles are ignored.
+
+use std::io::{Cursor, ErrorKind};
+
+use png::{BitDepth, ColorType, DecodingError, Limits, Transformations};
+
+use super::{Alpha, Header, Orientation};
+use crate::Error;
+
+const FORMAT: &str = "PNG";
+
+/// The size and the orientation, from the chunks; no pixels are decoded.
+pub(super) fn header(bytes: &[u8]) -> Result<Header, Error> {
+    let parts = Parts::find(bytes)?;
+    let orientation = Orientation::from_metadata(parts.exif, parts.xmp);
+    Ok(Header { width: parts.size.0, height: parts.size.1, orientation })
+}
+
+/// The samples: u8 [height, width, 3].
+pub(super) fn decode(bytes: &[u8], size: (u32, u32), alpha: Alpha) -> Result<Vec<u8>, Error> {
+    let parts = Parts::find(bytes)?;
+    let pixels = size.0 as usize * size.1 as usize;
+    // Eight bytes a pixel at most, twice for the decoder's own rows, and what a decoder needs besides.
+    let limits = Limits { bytes: pixels.saturating_mul(16).saturating_add(1 << 26) };
+    let mut options = png::DecodeOptions::default();
+    options.set_ignore_adler32(false);
+    options.set_ignore_text_chunk(true);
+    options.set_ignore_iccp_chunk(true);
+    let mut decoder = png::Decoder::new_with_options(Cursor::new(bytes), options);
+    decoder.set_limits(limits);
+    decoder.set_transformations(Transformations::IDENTITY);
+    let mut reader = decoder.read_info().map_err(refusal)?;
+    let (color, depth) = reader.output_color_type();
+    let mut data = vec![0; reader.output_buffer_size().ok_or_else(|| corrupt("its rows are too long"))?];
+    let frame = reader.next_frame(&mut data).map_err(refusal)?;
+    if (frame.width, frame.height) != size {
+        return Err(corrupt("its first frame is smaller than the picture"));
+    }
+    let convert = Convert::new(color, depth, alpha, &parts)?;
+    if color == ColorType::Rgb && depth == BitDepth::Eight && convert.transparent.is_none() {
+        return Ok(data);
+    }
+    let mut rgb = Vec::with_capacity(3 * pixels);
+    let mut samples = Vec::new();
+    for row in data.chunks_exact(frame.line_size) {
+        samples.clear();
+        convert.samples(row, size.0 as usize * color.samples(), &mut samples);
+        convert.row(&samples, &mut rgb);
+    }
+    Ok(rgb)
+}
+
+fn corrupt(reason: impl Into<String>) -> Error {
+    Error::PictureCorrupt { format: FORMAT, reason: reason.into() }
+}
+
+/// The decoder's error as one of ours.
+fn refusal(error: DecodingError) -> Error {
+    match error {
+        DecodingError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => {
+            Error::PictureTruncated { format: FORMAT }
+        }
+        DecodingError::Format(_) if error.to_string().starts_with("CRC error") => corrupt("a checksum is wrong"),
+        DecodingError::LimitsExceeded => corrupt("it needs far more memory than its pixels"),
+        error => corrupt(error.to_string()),
+    }
+}
+
+/// What is needed of the chunks beside the image data.
+struct Parts<'a> {
+    size: (u32, u32),
+    /// Colours of three bytes.
+    palette: &'a [u8],
+    transparency: Option<&'a [u8]>,
+    exif: Option<&'a [u8]>,
+    xmp: Option<&'a [u8]>,
+}
+
+impl<'a> Parts<'a> {
+    /// Walks over the chunks. Those before the image data must be whole, with right checksums. Of what comes after,
+    /// only what is whole is looked at, as Pillow does: that the image data are whole, their decoder will find.
+    fn find(bytes: &'a [u8]) -> Result<Parts<'a>, Error> {
+        let truncated = || Error::PictureTruncated { format: FORMAT };
+        let mut rest = bytes.get(8..).ok_or_else(truncated)?; // the signature
+        let (first, after) = Chunk::split(rest).ok_or_else(truncated)?;
+        rest = after;
+        let size = match (first.kind, first.data) {
+            (b"IHDR", &[w0, w1, w2, w3, h0, h1, h2, h3, ..]) if first.is_sound() => {
+                (u32::from_be_bytes([w0, w1, w2, w3]), u32::from_be_bytes([h0, h1, h2, h3]))
+            }
+            _ => return Err(corrupt("its header (IHDR) is missing or damaged")),
+        };
+        let mut parts = Parts { size, palette: &[], transparency: None, exif: None, xmp: None };
+        let mut image_data = false;
+        loop {
+            let Some((chunk, after)) = Chunk::split(rest) else {
+                return if image_data || rest.get(4..8) == Some(b"IDAT") { Ok(parts) } else { Err(truncated()) };
+            };
+            rest = after;
+            if !image_data && chunk.kind != b"IDAT" && !chunk.is_sound() {
+                let kind = chunk.kind.escape_ascii();
+                return Err(corrupt(format!("the checksum of its chunk {kind} is wrong")));
+            }
+            match chunk.kind {
+                b"IDAT" => image_data = true,
+                b"PLTE" if !image_data => parts.palette = chunk.data,
+                b"tRNS" => parts.transparency = Some(chunk.data),
+                b"eXIf" => parts.exif = Some(chunk.data),
+                // The keyword, then: not compressed, no language, no translation.
+                b"iTXt" => parts.xmp = chunk.data.strip_prefix(b"XML:com.adobe.xmp\0\0\0\0\0").or(parts.xmp),
+                b"IEND" => return Ok(parts),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// A piece of a PNG file.
+struct Chunk<'a> {
+    kind: &'a [u8; 4],
+    data: &'a [u8],
+    checksum: [u8; 4],
+}
+
+impl<'a> Chunk<'a> {
+    /// The first chunk and what follows; none if it is not whole.
+    fn split(bytes: &'a [u8]) -> Option<(Chunk<'a>, &'a [u8])> {
+        let (length, bytes) = bytes.split_first_chunk::<4>()?;
+        let (kind, bytes) = bytes.split_first_chunk::<4>()?;
+        let (data, bytes) = bytes.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+        let (&checksum, bytes) = bytes.split_first_chunk::<4>()?;
+        Some((Chunk { kind, data, checksum }, bytes))
+    }
+
+    fn is_sound(&self) -> bool {
+        let sum = self.kind.iter().chain(self.data).fold(u32::MAX, |sum, byte| {
+            let [low, ..] = sum.to_le_bytes();
+            sum >> 8 ^ CRC.get(usize::from(low ^ byte)).unwrap_or(&0)
+        });
+        self.checksum == (!sum).to_be_bytes()
+    }
+}
+
+/// CRC-32 of every byte (polynomial 0xEDB88320, reflected).
+const CRC: [u32; 256] = crc_table();
+
+#[allow(clippy::indexing_slicing)] // computed when compiled, where a wrong index is an error
+const fn crc_table() -> [u32; 256] {
+    let mut table = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        let mut sum = at as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            sum = sum >> 1 ^ if sum & 1 == 1 { 0xEDB8_8320 } else { 0 };
+            bit += 1;
+        }
+        table[at] = sum;
+        at += 1;
+    }
+    table
+}
+
+/// How the samples of a file become RGB.
+struct Convert {
+    color: ColorType,
+    depth: BitDepth,
+    alpha: Alpha,
+    /// The palette with alpha.
+    palette: Box<[[u8; 4]; 256]>,
+    /// The one transparent colour of a grey (all three are the same) or RGB picture.
+    transparent: Option<[u8; 3]>,
+}
+
+impl Convert {
+    fn new(color: ColorType, depth: BitDepth, alpha: Alpha, parts: &Parts) -> Result<Convert, Error> {
+        let mut palette = Box::new([[0, 0, 0, 255]; 256]);
+        let mut transparent = None;
+        for (entry, &[r, g, b]) in palette.iter_mut().zip(parts.palette.as_chunks::<3>().0) {
+            *entry = [r, g, b, 255];
+        }
+        match (color, parts.transparency) {
+            (ColorType::Indexed, Some(alphas)) => {
+                for ([_, _, _, alpha], &value) in palette.iter_mut().zip(without_newline(alphas)) {
+                    *alpha = value;
+                }
+            }
+            (ColorType::Grayscale, Some(&[high, low, ..])) => {
+                let value = match depth {
+                    BitDepth::One if (high, low) != (0, 0) => 255,
+                    BitDepth::One => 0,
+                    _ => low,
+                };
+                transparent = Some([value; 3]);
+            }
+            (ColorType::Rgb, Some(&[_, r, _, g, _, b, ..])) => transparent = Some([r, g, b]),
+            (ColorType::Grayscale | ColorType::Rgb, Some(_)) => return Err(corrupt("its chunk tRNS is too short")),
+            _ => {}
+        }
+        if alpha == Alpha::Drop {
+            transparent = None;
+        }
+        Ok(Convert { color, depth, alpha, palette, transparent })
+    }
+
+    /// Appends the first `count` samples of a row, as bytes; indices of the palette and shades of 8 bits.
+    fn samples(&self, row: &[u8], count: usize, samples: &mut Vec<u8>) {
+        let bits = match self.depth {
+            BitDepth::Eight => return samples.extend_from_slice(row.get(..count).unwrap_or(row)),
+            BitDepth::Sixteen => {
+                let reduce = match self.color {
+                    ColorType::Grayscale => |&[high, low]: &[u8; 2]| if high > 0 { 255 } else { low },
+                    _ => |&[high, _]: &[u8; 2]| high,
+                };
+                return samples.extend(row.as_chunks::<2>().0.iter().take(count).map(reduce));
+            }
+            BitDepth::One => 1,
+            BitDepth::Two => 2,
+            BitDepth::Four => 4,
+        };
+        let most = (1u8 << bits) - 1;
+        let spread = if self.color == ColorType::Indexed { 1 } else { 255 / most };
+        let unpack = |byte: &u8| {
+            let byte = *byte;
+            (0..8 / bits).map(move |at| (byte >> (8 - bits - at * bits) & most) * spread)
+        };
+        samples.extend(row.iter().flat_map(unpack).take(count));
+    }
+
+    /// Appends a row of RGB.
+    fn row(&self, samples: &[u8], rgb: &mut Vec<u8>) {
+        let opaque = |pixel: [u8; 3]| {
+            let [r, g, b] = pixel;
+            [r, g, b, if self.transparent == Some(pixel) { 0 } else { 255 }]
+        };
+        let colour = |index: u8| *self.palette.get(usize::from(index)).unwrap_or(&[0, 0, 0, 255]);
+        let mut append = |pixel: [u8; 4]| rgb.extend_from_slice(&self.flatten(pixel));
+        match self.color {
+            ColorType::Grayscale => samples.iter().for_each(|&grey| append(opaque([grey; 3]))),
+            ColorType::Rgb => samples.as_chunks::<3>().0.iter().for_each(|&pixel| append(opaque(pixel))),
+            ColorType::Indexed => samples.iter().for_each(|&index| append(colour(index))),
+            ColorType::GrayscaleAlpha => {
+                samples.as_chunks::<2>().0.iter().for_each(|&[grey, alpha]| append([grey, grey, grey, alpha]));
+            }
+            ColorType::Rgba => samples.as_chunks::<4>().0.iter().for_each(|&pixel| append(pixel)),
+        }
+    }
+
+    /// A pixel over white, or without its alpha.
+    fn flatten(&self, [r, g, b, alpha]: [u8; 4]) -> [u8; 3] {
+        match (self.alpha, alpha) {
+            (Alpha::Drop, _) | (_, 255) => [r, g, b],
+            (Alpha::White, _) => [r, g, b].map(|sample| over_white(sample, alpha)),
+        }
+    }
+}
+
+/// A sample composed over white in fixed point with 7 fractional bits, like Pillow's `alpha_composite`.
+fn over_white(sample: u8, alpha: u8) -> u8 {
+    let (sample, alpha) = (u32::from(sample), u32::from(alpha));
+    let sum = ((sample * alpha + 255 * (255 - alpha)) << 7) + (0x80 << 7);
+    ((((sum >> 8) + sum) >> 8) >> 7) as u8
+}
+
+/// Pillow takes alphas that are 255 but for a single 0 as one transparent colour, by a pattern that does not see a
+/// last byte of 10 (a newline); that colour then stays opaque.
+fn without_newline(alphas: &[u8]) -> &[u8] {
+    match alphas.strip_suffix(b"\n") {
+        Some(others)
+            if others.iter().filter(|&&alpha| alpha == 0).count() == 1
+                && others.iter().all(|&alpha| alpha == 0 || alpha == 255) =>
+        {
+            others
+        }
+        _ => alphas,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn composition() {
+        assert_eq!((over_white(0, 0), over_white(255, 0), over_white(0, 255), over_white(9, 255)), (255, 255, 0, 9));
+        assert_eq!((over_white(1, 2), over_white(100, 128), over_white(40, 128)), (253, 177, 147));
+    }
+
+    #[test]
+    fn checksums() {
+        let (chunk, rest) = Chunk::split(b"\0\0\0\0IEND\xae\x42\x60\x82more").unwrap();
+        assert!(chunk.is_sound() && rest == b"more" && chunk.data.is_empty());
+        assert!(!Chunk { checksum: [0; 4], ..chunk }.is_sound());
+        assert!(Chunk::split(b"\0\0\0\x01IEND\xae\x42\x60\x82").is_none());
+        assert!(Chunk::split(b"\xff\xff\xff\xffIEND\xae\x42\x60\x82").is_none());
+    }
+
+    #[test]
+    fn a_last_alpha_of_ten() {
+        assert_eq!(without_newline(&[255, 0, 10]), [255, 0]);
+        for alphas in [[255, 0, 0, 10].as_slice(), &[255, 10], &[255, 0, 10, 255], &[1, 0, 10]] {
+            assert_eq!(without_newline(alphas), alphas);
+        }
+    }
+}

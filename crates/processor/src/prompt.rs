@@ -1,0 +1,268 @@
+//! A chat and the sizes of its pictures become the prompt: the one place where that is planned.
+
+use std::path::Path;
+
+use crate::{
+    Error, Message, PicturePlan, PictureSettings, Settings, Template, Tokenizer, guard::Guarded, messages,
+    settings::MAX_LONGEST_EDGE,
+};
+
+/// The text that stands for a picture in a rendered chat, and the token that receives its embeddings.
+pub const IMAGE: &str = "<image>";
+/// The token around and between the tiles of a picture.
+pub const FAKE: &str = "<fake_token_around_image>";
+/// The marker of the tile that shows the whole picture.
+pub const GLOBAL: &str = "<global-img>";
+/// The token that ends a turn.
+pub const END_OF_UTTERANCE: &str = "<end_of_utterance>";
+/// Prompts with more image tokens are refused before their text is built.
+const MAX_IMAGE_TOKENS: usize = 1 << 22;
+
+/// Everything that turns chats and pictures into model input, read from one checkpoint folder.
+#[derive(Debug)]
+pub struct Processor {
+    settings: Settings,
+    tokenizer: Tokenizer,
+    template: Template,
+    end_of_utterance: Option<u32>,
+}
+
+/// How a prompt is to be made.
+#[derive(Clone, Debug)]
+pub struct PlanOptions {
+    /// The longest edge of resized pictures in pixels, instead of the checkpoint's.
+    pub longest_edge: Option<u32>,
+    /// Whether pictures are cut into tiles, instead of as the checkpoint says.
+    pub split: Option<bool>,
+    /// Whether markers and special tokens in message texts are read as such. `<image>` in a text is then a place for a
+    /// picture.
+    pub special: bool,
+    /// Whether the prompt ends where the assistant begins to speak.
+    pub generation_prompt: bool,
+    /// The most tokens that the prompt may have.
+    pub context: Option<usize>,
+}
+
+impl PlanOptions {
+    /// Picture settings with what these options put in their place.
+    ///
+    /// # Errors
+    /// A longest edge of zero, of more than 16,384 pixels, or where the settings do not resize.
+    pub fn apply(&self, pictures: PictureSettings) -> Result<PictureSettings, Error> {
+        let mut pictures = pictures;
+        if let Some(edge) = self.longest_edge {
+            let wrong = |expected: String| Error::Setting {
+                path: "options".to_owned(),
+                key: "longest_edge".to_owned(),
+                found: edge.to_string(),
+                expected,
+            };
+            if !(1..=MAX_LONGEST_EDGE).contains(&edge) {
+                return Err(wrong(format!("a number of pixels from 1 to {MAX_LONGEST_EDGE} would be right")));
+            }
+            if !pictures.resize {
+                return Err(wrong("the checkpoint does not resize pictures (`do_resize` is false)".to_owned()));
+            }
+            pictures.longest_edge = edge;
+        }
+        pictures.split = self.split.unwrap_or(pictures.split);
+        Ok(pictures)
+    }
+}
+
+impl Default for PlanOptions {
+    fn default() -> Self {
+        Self { longest_edge: None, split: None, special: false, generation_prompt: true, context: None }
+    }
+}
+
+/// A prompt, planned.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The rendered template, with one `<image>` a picture (and those that a user typed, which are not places).
+    pub chat: String,
+    /// The prompt's token ids.
+    pub ids: Vec<u32>,
+    /// What is done to each picture, in the order of their places.
+    pub pictures: Vec<PicturePlan>,
+    /// How many of the ids receive image embeddings.
+    pub image_tokens: usize,
+    /// Tiles of all pictures together.
+    pub tiles: usize,
+}
+
+impl Processor {
+    /// Opens a checkpoint folder.
+    ///
+    /// # Errors
+    /// A file that is missing, broken or at odds with another: see [`Settings::open`], [`Tokenizer::open`],
+    /// [`Template::open`]; tokens that SmolVLM needs and the tokenizer lacks; ids beyond the embedding table.
+    pub fn open(dir: &Path) -> Result<Self, Error> {
+        let settings = Settings::open(dir)?;
+        let tokenizer = Tokenizer::open(dir)?;
+        check_tokens(&settings, &tokenizer)?;
+        let template = Template::open(dir, &settings.special)?;
+        let end_of_utterance = tokenizer.token_to_id(END_OF_UTTERANCE);
+        Ok(Self { settings, tokenizer, template, end_of_utterance })
+    }
+
+    /// The checkpoint's settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The checkpoint's tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The checkpoint's chat template.
+    pub fn template(&self) -> &Template {
+        &self.template
+    }
+
+    /// The id whose positions receive image embeddings.
+    pub fn image_token_id(&self) -> u32 {
+        self.settings.image_token_id
+    }
+
+    /// The positions that the language model was made for.
+    pub fn context(&self) -> usize {
+        self.settings.context
+    }
+
+    /// `eos_token` of `tokenizer_config.json`.
+    pub fn eos_token(&self) -> Option<&str> {
+        self.settings.special.eos.as_deref()
+    }
+
+    /// The id of `<end_of_utterance>`, which ends SmolVLM's turns; `None` where the tokenizer has no such token.
+    pub fn end_of_utterance(&self) -> Option<u32> {
+        self.end_of_utterance
+    }
+
+    /// The picture settings with what the options put in their place.
+    ///
+    /// # Errors
+    /// As [`PlanOptions::apply`].
+    pub fn picture_settings(&self, options: &PlanOptions) -> Result<PictureSettings, Error> {
+        options.apply(self.settings.pictures)
+    }
+
+    /// Plans a prompt: renders the chat, puts the tiles of each picture in its place, reads the whole once and checks
+    /// that everything fits. `sizes` are the pictures' (width, height) in pixels, in the order of their places.
+    ///
+    /// The rule is `Idefics3Processor.__call__` of transformers' `processing_idefics3.py`. Unlike there, markers and
+    /// special tokens typed in texts stay text unless `options.special`.
+    ///
+    /// # Errors
+    /// A chat, a size or an option that is wrong, a template that refuses the chat, pictures and places that do not
+    /// match in number, a prompt longer than `options.context`.
+    pub fn plan(&self, messages: &[Message], sizes: &[(u32, u32)], options: &PlanOptions) -> Result<Plan, Error> {
+        messages::check(messages)?;
+        let settings = self.picture_settings(options)?;
+        let pictures =
+            sizes.iter().map(|&(width, height)| settings.plan(width, height)).collect::<Result<Vec<_>, _>>()?;
+
+        let guarded = match options.special {
+            true => Guarded::off(messages),
+            false => Guarded::new(messages, self.template.source(), &self.tokenizer)?,
+        };
+        let rendered = self.template.render(guarded.messages(), options.generation_prompt)?;
+        let places = rendered.matches(IMAGE).count();
+        let given = pictures.len();
+        if given > places {
+            return Err(Error::PictureWithoutPlace { pictures: given, places });
+        }
+        if given < places {
+            return Err(Error::PlaceWithoutPicture { pictures: given, places });
+        }
+
+        let tiles = pictures.iter().fold(0usize, |sum, plan| sum.saturating_add(plan.tiles as usize));
+        let image_tokens = tiles.saturating_mul(self.settings.tokens_per_tile);
+        if image_tokens > MAX_IMAGE_TOKENS {
+            let context = options.context.unwrap_or(self.settings.context);
+            return Err(Error::ContextTooLong { needed: image_tokens, context });
+        }
+        let ids = guarded.encode(&self.expanded(&rendered, &pictures), &self.tokenizer)?;
+        let found = ids.iter().filter(|&&id| id == self.settings.image_token_id).count();
+        if found != image_tokens {
+            return Err(Error::ImageTokens { found, expected: image_tokens });
+        }
+        if let Some(context) = options.context
+            && ids.len() > context
+        {
+            return Err(Error::ContextTooLong { needed: ids.len(), context });
+        }
+        Ok(Plan { chat: guarded.unmarked(&rendered), ids, pictures, image_tokens, tiles })
+    }
+
+    /// Tokens that a picture takes in a prompt: its image tokens and the markers around them. They do not depend on
+    /// what stands before and behind, as the block begins and ends with a special token.
+    ///
+    /// # Errors
+    /// The plan has more image tokens than any context; the tokenizer fails.
+    pub fn picture_tokens(&self, plan: &PicturePlan) -> Result<usize, Error> {
+        let needed = (plan.tiles as usize).saturating_mul(self.settings.tokens_per_tile);
+        if needed > MAX_IMAGE_TOKENS {
+            return Err(Error::ContextTooLong { needed, context: self.settings.context });
+        }
+        let block = picture_block(plan, self.settings.tokens_per_tile);
+        // Counted without what a post-processor puts around a whole prompt.
+        Ok(self.tokenizer.encode_special(&block)?.len() - self.tokenizer.encode_special("")?.len())
+    }
+
+    /// The rendered chat with the n-th picture's block in the n-th place.
+    fn expanded(&self, rendered: &str, pictures: &[PicturePlan]) -> String {
+        let mut out = String::with_capacity(rendered.len());
+        let mut between = rendered.split(IMAGE);
+        out.push_str(between.next().unwrap_or_default());
+        for (plan, text) in pictures.iter().zip(between) {
+            out.push_str(&picture_block(plan, self.settings.tokens_per_tile));
+            out.push_str(text);
+        }
+        out
+    }
+}
+
+/// The text that takes the place of a picture (`replace_image_token` of `processing_idefics3.py`): its tiles row by
+/// row, each behind its marker, and the overview last. The line end of the last row and the one before the overview
+/// meet, and SmolLM2's tokenizer reads both as one token.
+///
+/// Whether a marker is one token (256M, 500M, all of SmolVLM2) or some nine (2.2B v1) is the tokenizer's affair.
+pub fn picture_block(plan: &PicturePlan, tokens_per_tile: usize) -> String {
+    let tile = IMAGE.repeat(tokens_per_tile);
+    let overview = format!("{FAKE}{GLOBAL}{tile}{FAKE}");
+    if plan.rows == 0 && plan.cols == 0 {
+        return overview;
+    }
+    let mut out = String::new();
+    for row in 1..=plan.rows {
+        for col in 1..=plan.cols {
+            out.push_str(&format!("{FAKE}<row_{row}_col_{col}>{tile}"));
+        }
+        out.push('\n');
+    }
+    out.push('\n');
+    out.push_str(&overview);
+    out
+}
+
+/// What the network and the tokenizer must agree on.
+fn check_tokens(settings: &Settings, tokenizer: &Tokenizer) -> Result<(), Error> {
+    let added = |token: &str| {
+        let found = tokenizer.added_tokens().find(|(content, _)| *content == token);
+        found.map(|(_, id)| id).ok_or_else(|| tokenizer.wrong(format!("the added token {token} is missing")))
+    };
+    added(FAKE)?;
+    let image = added(IMAGE)?;
+    if image != settings.image_token_id {
+        let config = settings.image_token_id;
+        return Err(tokenizer.wrong(format!("{IMAGE} has the id {image}, but config.json says {config}")));
+    }
+    if tokenizer.len() > settings.vocab {
+        let (largest, rows) = (tokenizer.len() - 1, settings.vocab);
+        return Err(tokenizer.wrong(format!("the id {largest} lies beyond the {rows} rows of the embedding table")));
+    }
+    Ok(())
+}
