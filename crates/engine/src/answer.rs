@@ -122,11 +122,10 @@ impl Engine {
     fn next_token(&self, request: &Request, sampler: &mut Sampler, logits: &Tensor) -> Result<u32, Error> {
         if request.sampling.is_plain_greedy() {
             let top = self.core.backend.top(logits).first().copied();
-            // Of NaN alone nothing is the largest, and the margin is NaN too.
-            return top.filter(|top| !top.margin.is_nan()).map(|top| top.index as u32).ok_or(Error::NotFinite);
+            return top.filter(|top| top.value.is_finite()).map(|top| top.index as u32).ok_or(Error::NotFinite);
         }
         let mut logits = numbers(&*self.core.backend, logits);
-        if logits.iter().any(|x| x.is_nan()) {
+        if logits.iter().any(|x| x.is_nan() || *x == f32::INFINITY) {
             return Err(Error::NotFinite);
         }
         Ok(sampler.next(&mut logits))

@@ -59,7 +59,7 @@ mod tests {
     fn stops_across_pieces_and_drops_the_string() {
         assert_eq!(run(&["END"], &["abE", "N", "Dxyz"]), ("ab".into(), true));
         assert_eq!(run(&["END"], &["abE", "N", "xyz"]), ("abENxyz".into(), false));
-        assert_eq!(run(&["b", "abc"], &["a", "bc"]), ("a".into(), true));
+        assert_eq!(run(&["b", "abc"], &["a", "bc"]), ("".into(), true));
         assert_eq!(run(&["aab"], &["aaa", "b"]), ("a".into(), true));
         assert_eq!(run(&["日本"], &["a日", "本"]), ("a".into(), true));
         assert_eq!(run(&[""], &["a"]), ("a".into(), false));

@@ -35,7 +35,7 @@ pub(crate) fn silu(x: f32) -> f32 {
 /// GELU in its tanh form: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), written as x times a logistic function.
 #[inline(always)]
 pub(crate) fn gelu_tanh(x: f32) -> f32 {
-    const TWICE_ROOT: f32 = 1.595_769_1; // 2 sqrt(2/pi)
+    const TWICE_ROOT: f32 = 1.595_769_2; // 2 sqrt(2/pi)
     let inner = (x * x).mul_add(0.044_715, 1.0) * x * TWICE_ROOT;
     x / (1.0 + exp(-inner))
 }

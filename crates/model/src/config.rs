@@ -116,8 +116,7 @@ impl Config {
     pub fn parse(text: &str) -> Result<Config, String> {
         let raw: RawConfig = serde_json::from_str(text).map_err(|e| e.to_string())?;
         let vision = raw.vision_config.check()?;
-        let eos =
-            raw.eos_token_id.or(raw.text_config.eos_token_id.clone()).map(OneOrMany::into_vec).unwrap_or_default();
+        let eos = raw.eos_token_id.map(OneOrMany::into_vec).unwrap_or_default();
         let text = raw.text_config.check()?;
         let kind = raw.model_type;
         if kind != "idefics3" && kind != "smolvlm" {
@@ -373,7 +372,8 @@ mod tests {
 
     const SMALL: &str = r#"{"model_type": "idefics3", "scale_factor": 4, "image_token_id": 9,
         "vision_config": {"hidden_size": 32, "num_attention_heads": 4, "image_size": 64, "patch_size": 8},
-        "text_config": {"hidden_size": 48, "num_attention_heads": 6, "vocab_size": 10, "rope_theta": 5.0}}"#;
+        "text_config": {"hidden_size": 48, "num_attention_heads": 6, "vocab_size": 10, "rope_theta": 5.0,
+        "eos_token_id": [2, 3]}}"#;
 
     #[test]
     fn defaults_are_the_references() {
@@ -381,6 +381,7 @@ mod tests {
         assert_eq!((config.text.head_dim, config.text.kv_heads, config.text.rope_theta), (8, 6, 5.0));
         assert_eq!((config.vision.intermediate, config.vision.patches(), config.tokens_per_tile()), (3072, 64, 4));
         assert!(!config.tied && config.eos.is_empty());
+        assert_eq!(config.text.eos, [2, 3]);
     }
 
     #[test]

@@ -1,0 +1,71 @@
+//! Real language: SmolLM2-135M-Instruct in SmolVLM-256M's layout, which `scripts/make-smollm2.sh` makes.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use common::{smolvlm, text};
+use serde::Deserialize;
+use smolvlm_engine::{DTypeChoice, Engine, EngineOptions};
+use smolvlm_golden::{cases, distance, folder, repository, tensors};
+use std::path::PathBuf;
+
+fn model() -> PathBuf {
+    let model = repository().join("models/smollm2-256m");
+    assert!(model.is_dir(), "make it with scripts/make-smollm2.sh");
+    model
+}
+
+#[test]
+#[ignore = "needs the checkpoint that scripts/make-smollm2.sh makes"]
+fn answers_every_case_with_the_references_tokens() {
+    let (model, dir) = (model(), tempfile::tempdir().unwrap());
+    for case in cases(&folder().join("smollm2-256m")) {
+        let (messages, dump) = (dir.path().join("messages.json"), dir.path().join("dump.safetensors"));
+        std::fs::write(&messages, case.messages.to_string()).unwrap();
+        let args = ["run", "-m", text(&model), "--messages", text(&messages), "-n", "64", "--dtype", "f32"];
+        let answer = smolvlm(&[&args[..], &["--dump", text(&dump)]].concat()).ok();
+        let got = tensors(&dump);
+        let ids = |name: &str| got[name].i64().iter().map(|&id| id as u32).collect::<Vec<_>>();
+        assert_eq!(ids("input_ids"), case.input_ids, "{}", case.name);
+        assert_eq!(ids("output_ids"), case.greedy_ids, "{}", case.name);
+        assert_eq!(answer.strip_suffix('\n').unwrap(), case.greedy_text, "{}", case.name);
+        let want = case.tensors["last_logits"].f32();
+        let last = &got["last_logits"].f32()[got["last_logits"].f32().len() - want.len()..];
+        let apart = distance(last, want);
+        assert!(apart < 1e-4, "{}: logits differ by {apart:e}", case.name);
+        let largest = want.iter().fold(0.0f32, |a, b| a.max(b.abs()));
+        let (argmax, margin) = (case.tensors["argmax"].i64(), case.tensors["margin"].f32());
+        for (at, got) in got["argmax"].i64().iter().enumerate() {
+            assert!(*got == argmax[at] || margin[at] <= 2e-4 * largest, "{}: after {at}", case.name);
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs the checkpoint that scripts/make-smollm2.sh makes"]
+fn knows_the_capital_of_france() {
+    let answer = smolvlm(&["run", "-m", text(&model()), "What is the capital of France?"]).ok();
+    assert_eq!(answer, "The capital of France is Paris.\n");
+}
+
+#[test]
+#[ignore = "needs the checkpoint that scripts/make-smollm2.sh makes"]
+fn perplexity_of_a_licence_is_the_references() {
+    #[derive(Deserialize)]
+    struct Golden {
+        ids: Vec<u32>,
+        window: usize,
+        scored: usize,
+        mean_nll: f64,
+    }
+    let golden = std::fs::read_to_string(folder().join("smollm2-256m/perplexity.json")).unwrap();
+    let golden: Golden = serde_json::from_str(&golden).unwrap();
+    for (dtype, bound) in [(DTypeChoice::F32, 1e-5), (DTypeChoice::Bf16, 1e-3)] {
+        let options = EngineOptions { threads: 2, dtype };
+        let engine = Engine::open(&model(), &options, &mut |_, _| {}).unwrap();
+        let score = engine.perplexity(&golden.ids, golden.window, &mut |_, _| {}).unwrap();
+        assert_eq!(score.scored, golden.scored);
+        let apart = (score.perplexity() / golden.mean_nll.exp() - 1.0).abs();
+        assert!(apart < bound, "{dtype:?}: perplexity {} differs by {apart:e}", score.perplexity());
+    }
+}
