@@ -22,7 +22,7 @@ Examples:
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The model: a folder in Hugging Face's layout
+    /// The model's folder, as Hugging Face has it
     #[arg(short, long, value_name = "FOLDER", required_unless_present = "random")]
     model: Option<String>,
     /// Random weights of a published shape instead, made in memory: smolvlm-256m, smolvlm-500m or smolvlm-2b
@@ -85,7 +85,8 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
 fn open(args: &Args, options: &BenchOptions) -> Result<Bench, Error> {
     let threads = args.compute.threads();
     if let Some(name) = &args.random {
-        let unknown = || Error::Usage(format!("--random {name}: there are {}", PUBLISHED.join(", ")));
+        let unknown =
+            || Error::Usage(format!("--random: no model is named '{name}'; there are {}", PUBLISHED.join(", ")));
         let config = Config::published(name).ok_or_else(unknown)?;
         let preset = Preset::named(name.strip_prefix("smolvlm-").unwrap_or(name)).ok_or_else(unknown)?;
         // The random weights are bfloat16, as the published ones are.

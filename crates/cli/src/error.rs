@@ -30,6 +30,16 @@ impl Error {
         Err(Error::Usage(what.into()))
     }
 
+    /// What clap says of the arguments, without the usage that it shows behind it.
+    pub(crate) fn arguments(error: &clap::Error) -> Error {
+        let text = error.render().to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        let said = text.split("\n\n").map(str::trim);
+        let said = said.take_while(|part| !part.starts_with("Usage:") && !part.starts_with("For more information"));
+        let words = |part: &str| part.split_whitespace().collect::<Vec<_>>().join(" ");
+        Error::Usage(format!("{} (--help shows how)", said.map(words).collect::<Vec<_>>().join("; ")))
+    }
+
     pub(crate) fn stdout(source: std::io::Error) -> Error {
         Error::Stream { stream: "stdout", source }
     }
@@ -40,5 +50,31 @@ impl Error {
 
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(if matches!(self, Error::Usage(_)) { 2 } else { 1 })
+    }
+}
+
+/// A message as one line of bounded length. Names and values from files stand in messages: what could move a terminal's
+/// cursor is written as an escape.
+pub(crate) fn one_line(text: &str) -> String {
+    const MOST: usize = 2000;
+    let mut line = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count == MOST {
+            line.push('…');
+            break;
+        }
+        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_stay_on_one_line() {
+        assert_eq!(one_line("a\nb\u{1b}[2Jé"), "a\\nb\\u{1b}[2Jé");
+        assert_eq!(one_line(&"x".repeat(3000)).chars().count(), 2001);
     }
 }

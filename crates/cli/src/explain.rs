@@ -27,7 +27,7 @@ pub(crate) struct Args {
     /// A size in pixels in place of a picture, as 1920x1080; may be repeated; - reads one a line from stdin
     #[arg(long, value_name = "WxH")]
     size: Vec<String>,
-    /// The model: a folder in Hugging Face's layout
+    /// The model's folder, as Hugging Face has it
     #[arg(short, long, value_name = "FOLDER", conflicts_with = "preset")]
     model: Option<String>,
     /// A published model's settings, without its files: 256m, 500m, 2b, smolvlm2-256m, smolvlm2-500m, smolvlm2-2b

@@ -15,7 +15,10 @@ mod perplexity;
 mod progress;
 mod run;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
+use error::{Error, one_line};
+use std::io::Write;
 use std::process::ExitCode;
 
 /// SmolVLM, the small vision-language model: exact, fast, in one program.
@@ -35,7 +38,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(shown) if !shown.use_stderr() || shown.kind() == MISSING => shown.exit(),
+        Err(error) => return report(&Error::arguments(&error)),
+    };
+    let result = match cli.command {
         Command::Run(args) => run::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Perplexity(args) => perplexity::run(args),
@@ -45,9 +53,15 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever read the answer has closed the pipe: enough was said.
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            error.exit_code()
-        }
+        Err(error) => report(&error),
     }
+}
+
+/// A call without any words: clap shows the help.
+const MISSING: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+
+/// One line on stderr, which may be closed.
+fn report(error: &Error) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "error: {}", one_line(&error.to_string()));
+    error.exit_code()
 }

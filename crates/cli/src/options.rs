@@ -4,14 +4,14 @@ use crate::error::Error;
 use crate::progress::Progress;
 use clap::{Args, ValueEnum};
 use smolvlm_engine::{DTypeChoice, Engine, EngineOptions};
-use smolvlm_processor::{Alpha, DecodeOptions, Picture, PlanOptions};
+use smolvlm_processor::{Alpha, DecodeOptions, MAX_LONGEST_EDGE, Picture, PlanOptions};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Which model, and how it runs.
 #[derive(Args)]
 pub(crate) struct ModelArgs {
-    /// The model: a folder in Hugging Face's layout
+    /// The model's folder, as Hugging Face has it: config.json, *.safetensors, tokenizer.json and the rest
     #[arg(short, long, value_name = "FOLDER")]
     pub(crate) model: String,
     #[command(flatten)]
@@ -21,10 +21,10 @@ pub(crate) struct ModelArgs {
 /// How a model runs.
 #[derive(Args)]
 pub(crate) struct ComputeArgs {
-    /// Threads; all that this process may use unless given
+    /// Threads [default: all that this process may use]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// What weights are kept in: as the checkpoint has them, or one of the two
+    /// The precision in which weights are kept and used
     #[arg(long, value_enum, default_value_t = DType::Auto)]
     pub(crate) dtype: DType,
 }
@@ -36,7 +36,7 @@ pub(crate) enum DType {
     F32,
     /// bfloat16, summed in single precision
     Bf16,
-    /// bfloat16 where the checkpoint is, else single precision
+    /// bfloat16 where the checkpoint has it, else single precision
     Auto,
 }
 
@@ -74,8 +74,8 @@ impl ModelArgs {
 /// How picture files are read and cut.
 #[derive(Args, Default)]
 pub(crate) struct PictureArgs {
-    /// Bring a picture's longer side to N pixels first; less is faster and sees less (default: the model's own)
-    #[arg(long, value_name = "N")]
+    /// Bring a picture's longer side to N pixels first; less is faster and sees less [default: the model's own]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_LONGEST_EDGE)))]
     pub(crate) max_edge: Option<u32>,
     /// Do not cut pictures into tiles: one tile each
     #[arg(long)]
@@ -123,20 +123,26 @@ impl PictureArgs {
     }
 }
 
-/// A file's text, or stdin's for `-`. At most 64 MiB: more is no prompt.
-pub(crate) fn read_text(path: &str) -> Result<String, Error> {
-    const LIMIT: u64 = 64 << 20;
+/// The most MiB of a question or a chat: a hundred times what a context holds.
+pub(crate) const CHAT: u64 = 8;
+
+/// A file's text, or stdin's for `-`; at most so many MiB.
+pub(crate) fn read_text(path: &str, most: u64) -> Result<String, Error> {
+    let limit = most << 20;
     let named = |source| Error::File { path: if path == "-" { "stdin".into() } else { path.into() }, source };
     let mut text = String::new();
     if path == "-" {
-        std::io::stdin().take(LIMIT + 1).read_to_string(&mut text)
+        std::io::stdin().take(limit + 1).read_to_string(&mut text)
     } else {
         let file = std::fs::File::open(Path::new(path)).map_err(named)?;
-        file.take(LIMIT + 1).read_to_string(&mut text)
+        file.take(limit + 1).read_to_string(&mut text)
     }
     .map_err(named)?;
-    if text.len() as u64 > LIMIT {
-        return Err(named(std::io::Error::new(std::io::ErrorKind::InvalidData, "more than 64 MiB of text")));
+    if text.len() as u64 > limit {
+        return Err(named(std::io::Error::new(
+            std::io::ErrorKind::InvalidData,
+            format!("more than {most} MiB of text"),
+        )));
     }
     Ok(text)
 }

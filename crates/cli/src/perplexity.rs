@@ -33,7 +33,7 @@ pub(crate) struct Args {
 
 /// The command.
 pub(crate) fn run(args: Args) -> Result<(), Error> {
-    let text = read_text(&args.file)?;
+    let text = read_text(&args.file, 64)?;
     if args.window < 2 {
         return Error::usage("--window must be at least 2: a window's first token is not scored");
     }

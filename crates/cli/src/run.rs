@@ -2,7 +2,7 @@
 
 use crate::dump;
 use crate::error::Error;
-use crate::options::{ModelArgs, PictureArgs, read_text};
+use crate::options::{CHAT, ModelArgs, PictureArgs, read_text};
 use crate::output::{NewFile, print_line};
 use crate::progress::Progress;
 use serde_json::json;
@@ -52,7 +52,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     sampling: SamplingArgs,
     /// The most tokens of the answer
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 500)]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 500, allow_negative_numbers = true)]
     max_tokens: usize,
     /// Text that ends the answer and is not part of it; may be repeated
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
@@ -75,7 +75,7 @@ struct SamplingArgs {
     #[arg(long, value_name = "T", allow_negative_numbers = true)]
     temp: Option<f32>,
     /// Draw among the K likeliest
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
     top_k: Option<u32>,
     /// Draw among the likeliest that together have this probability
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
@@ -86,8 +86,8 @@ struct SamplingArgs {
     /// Divide the positive logits of tokens that stand in the text already by this, multiply the negative
     #[arg(long, value_name = "R", default_value_t = 1.0, allow_negative_numbers = true)]
     repeat_penalty: f32,
-    /// Draw the same tokens again [default: different each time]
-    #[arg(long, value_name = "N")]
+    /// Where the draws begin: the same number draws the same tokens [default: another each time]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     seed: Option<u64>,
 }
 
@@ -105,7 +105,7 @@ impl SamplingArgs {
             repetition_penalty: self.repeat_penalty,
             seed: self.seed.unwrap_or_else(fresh_seed),
         };
-        sampling.check()?;
+        sampling.check().map_err(|e| Error::Usage(e.to_string()))?;
         Ok(sampling)
     }
 }
@@ -213,7 +213,8 @@ fn report(answer: &Answer, request: &Request, times: serde_json::Value) -> serde
 fn note(answer: &Answer, load: f64, first: f64) {
     let (tokens, times) = (answer.output_ids.len(), &answer.times);
     let speed = tokens as f64 / times.decode.max(1e-9);
-    eprintln!(
+    let _ = writeln!(
+        std::io::stderr(),
         "{} tokens of prompt ({} of pictures), {tokens} of answer ({}); load {load:.2} s, vision {:.2} s, prefill {:.2} s, \
          first text after {first:.2} s, {speed:.1} tokens/s",
         answer.prompt_tokens,
@@ -229,14 +230,19 @@ fn chat(args: &Args) -> Result<(Vec<Message>, Vec<PathBuf>), Error> {
     let mut words = args.words.clone();
     let question = match (&args.prompt, &args.messages) {
         (Some(prompt), _) => {
-            Some(if prompt == "-" { read_text("-")?.trim_end_matches('\n').into() } else { prompt.clone() })
+            Some(if prompt == "-" { read_text("-", CHAT)?.trim_end_matches('\n').into() } else { prompt.clone() })
         }
         (None, Some(_)) => None,
         (None, None) => Some(last_word(&mut words)?),
     };
+    if let Some(word) = words.iter().find(|word| !Path::new(word).exists()) {
+        return Error::usage(format!(
+            "'{word}' is no file: pictures come first, and the question last, as one word in quotes or behind -p"
+        ));
+    }
     let given: Vec<PathBuf> = words.iter().map(PathBuf::from).chain(args.image.iter().cloned()).collect();
     let mut messages = match (&args.messages, question) {
-        (Some(file), _) => parse_messages(&read_text(file)?)?,
+        (Some(file), _) => parse_messages(&read_text(file, CHAT)?)?,
         (None, question) => {
             let question = question.unwrap_or_default();
             // With --special a typed <image> is a place: then the pictures go there and not in front.
@@ -293,13 +299,13 @@ fn place_pictures(messages: &[Message], given: Vec<PathBuf>, special: bool) -> R
     let left = given.count();
     if left > 0 {
         return Error::usage(format!(
-            "{} pictures are given, but the chat has {places} place(s) without a file of their own for them",
+            "{} picture(s) given, but the chat has {places} place(s) for them: parts {{\"type\": \"image\"}} without a path",
             places + left
         ));
     }
     if missing > 0 {
         return Error::usage(format!(
-            "the chat has {places} place(s) for pictures without a file of their own, but {} are given; add --image",
+            "the chat has {places} place(s) for pictures without a path, but {} picture(s) given; add --image FILE",
             places - missing
         ));
     }

@@ -125,7 +125,7 @@ impl Engine {
             return top.filter(|top| top.value.is_finite()).map(|top| top.index as u32).ok_or(Error::NotFinite);
         }
         let mut logits = numbers(&*self.core.backend, logits);
-        if logits.iter().any(|x| x.is_nan() || *x == f32::INFINITY) {
+        if !logits.iter().all(|x| x.is_finite()) {
             return Err(Error::NotFinite);
         }
         Ok(sampler.next(&mut logits))

@@ -6,7 +6,7 @@ use crate::{Engine, Error, Times};
 use smolvlm_backend::{Backend, Cpu, Quant, levels};
 use smolvlm_model::published::random_weights;
 use smolvlm_model::{Config, Load, RawTensor, TensorSource, Vlm};
-use smolvlm_processor::{Picture, PictureSettings, Plan};
+use smolvlm_processor::{DecodeOptions, Picture, PictureSettings, Plan};
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -116,14 +116,14 @@ impl Bench {
     /// Measures. `progress` is told (runs done, runs in all).
     ///
     /// # Errors
-    /// Where the picture cannot be planned.
+    /// Where the picture is too large or cannot be planned, or the context is longer than the model's.
     pub fn measure(
         &self,
         options: &BenchOptions,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<BenchReport, Error> {
-        let picture = noise(options.size);
         let plan = self.plan(options)?;
+        let picture = noise(options.size);
         let (mut pixels, mut vision, mut prefill) = (Vec::new(), Vec::new(), Vec::new());
         let (mut decode, mut first) = (Vec::new(), Vec::new());
         let total = options.warmup + options.runs;
@@ -172,8 +172,16 @@ impl Bench {
     /// A prompt of the wanted length around the picture; where the picture needs more places than that, the last tiles
     /// are encoded but not put in.
     fn plan(&self, options: &BenchOptions) -> Result<Plan, Error> {
-        let layout = self.pictures.plan(options.size.0, options.size.1)?;
         let config = &self.core.model.config;
+        let (width, height) = options.size;
+        let limit = DecodeOptions::default().max_pixels;
+        if u64::from(width) * u64::from(height) > limit {
+            return Err(smolvlm_processor::Error::TooManyPixels { width, height, limit }.into());
+        }
+        if options.context > config.text.context {
+            return Err(Error::Context { asked: options.context, context: config.text.context });
+        }
+        let layout = self.pictures.plan(width, height)?;
         let per_tile = config.tokens_per_tile();
         let tiles = layout.tiles as usize;
         let image_tokens = tiles.min(options.context / per_tile) * per_tile;

@@ -43,6 +43,14 @@ pub enum Error {
     /// The network computed something that is no number.
     #[error("the network computed logits that are not finite: the weights are damaged, or too large for their type")]
     NotFinite,
+    /// A longer context was asked for than the model has.
+    #[error("a context of {asked} tokens is asked for, but the model's holds {context}")]
+    Context {
+        /// Asked for.
+        asked: usize,
+        /// The model's.
+        context: usize,
+    },
     /// A text too short to score.
     #[error("the text has {tokens} tokens; scoring needs at least 2 and a window of at least 2")]
     TooShort {

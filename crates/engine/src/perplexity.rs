@@ -27,7 +27,7 @@ impl Engine {
     /// there is. `progress` is told (tokens done, tokens in all).
     ///
     /// # Errors
-    /// Where there are fewer than two tokens or the window is shorter than that.
+    /// Where there are fewer than two tokens or the window is shorter than that, or the network's numbers are not finite.
     pub fn perplexity(
         &self,
         ids: &[u32],
@@ -55,10 +55,10 @@ impl Engine {
                     scored += 1;
                 }
             }
+            if !total.is_finite() {
+                return Err(Error::NotFinite);
+            }
             progress((index + 1) * window, count * window);
-        }
-        if total.is_nan() {
-            return Err(Error::NotFinite);
         }
         Ok(Perplexity { mean_nll: total / scored as f64, scored })
     }

@@ -82,7 +82,8 @@ impl Sampler {
     pub fn next(&mut self, logits: &mut [f32]) -> u32 {
         let penalty = self.sampling.repetition_penalty;
         for (logit, _) in logits.iter_mut().zip(&self.seen).filter(|(_, seen)| **seen) {
-            *logit = if *logit < 0.0 { *logit * penalty } else { *logit / penalty };
+            let changed = if *logit < 0.0 { *logit * penalty } else { *logit / penalty };
+            *logit = changed.clamp(f32::MIN, f32::MAX);
         }
         if self.sampling.temperature == 0.0 {
             return likeliest(logits);
@@ -104,16 +105,17 @@ impl Sampler {
         let Sampling { temperature, top_k, top_p, min_p, .. } = self.sampling;
         let kept = &mut self.candidates;
         kept.clear();
-        kept.extend((0..).zip(logits.iter().map(|x| x / temperature)));
+        // The likeliest stands at 0: a tiny temperature takes the others to minus infinity and not all to infinity.
+        let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        kept.extend((0..).zip(logits.iter().map(|x| (x - max) / temperature)));
         let falling = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
         if top_k > 0 && top_k < kept.len() {
             let (_, &mut (_, least), _) = kept.select_nth_unstable_by(top_k - 1, falling);
             kept.retain(|&(_, logit)| logit >= least); // as transformers does, equals of the last stay
         }
         kept.sort_unstable_by(falling);
-        let max = kept.first().map_or(0.0, |&(_, logit)| logit);
         for (_, logit) in kept.iter_mut() {
-            *logit = (*logit - max).exp();
+            *logit = logit.exp();
         }
         let sum = |kept: &[(u32, f32)]| kept.iter().map(|&(_, w)| f64::from(w)).sum::<f64>();
         if top_p < 1.0 {
@@ -196,6 +198,21 @@ mod tests {
         let mut logits = [3.0, 1.6, -1.0];
         assert_eq!(sampler.next(&mut logits), 1);
         assert_eq!(logits, [1.5, 1.6, -2.0]);
+    }
+
+    #[test]
+    fn extreme_settings_draw_the_likeliest_and_never_nonsense() {
+        for temperature in [1e-30, f32::MIN_POSITIVE, 1e-45] {
+            let sampling = Sampling { temperature, ..Sampling::default() };
+            let mut sampler = Sampler::new(sampling, 3).unwrap();
+            assert!((0..100).all(|_| sampler.next(&mut [-3.0, 900.0, 800.0]) == 1), "{temperature:e}");
+        }
+        for (repetition_penalty, likeliest) in [(1e-45, 1), (f32::MAX, 2)] {
+            let sampling = Sampling { temperature: 0.1, repetition_penalty, ..Sampling::default() };
+            let mut sampler = Sampler::new(sampling, 3).unwrap();
+            sampler.see(&[0, 1]);
+            assert!((0..100).all(|_| sampler.next(&mut [-3.0, 5.0, 4.0]) == likeliest), "{repetition_penalty:e}");
+        }
     }
 
     #[test]

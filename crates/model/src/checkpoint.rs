@@ -1,7 +1,7 @@
 //! Weights on disk: safetensors in one file or in shards with an index, mapped and read tensor by tensor.
 
 use crate::load::{RawTensor, TensorSource};
-use crate::{Error, load};
+use crate::{Error, files, header, load};
 use safetensors::tensor::{Dtype, Metadata};
 use serde::Deserialize;
 use smolvlm_backend::Stored;
@@ -79,7 +79,7 @@ impl Checkpoint {
 
 fn read_index(path: &Path) -> Result<BTreeMap<String, String>, Error> {
     let named = || path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: named(), source })?;
+    let text = files::text(path)?;
     let index: Index =
         serde_json::from_str(&text).map_err(|e| Error::Settings { path: named(), what: e.to_string() })?;
     for file in index.weight_map.values() {
@@ -112,6 +112,7 @@ impl Shard {
     fn open(path: &Path) -> Result<Shard, Error> {
         let named = path.display().to_string();
         let map = FileMap::open(path).map_err(|source| Error::Read { path: named.clone(), source })?;
+        header::check(&map).map_err(|what| Error::Header { path: named.clone(), what })?;
         let (header, metadata) = safetensors::SafeTensors::read_metadata(&map)
             .map_err(|e| Error::Header { path: named.clone(), what: e.to_string() })?;
         Ok(Shard { path: named, map, metadata, start: 8 + header })

@@ -2,7 +2,7 @@
 //!
 //! What a file leaves out has the default of transformers' `Idefics3Config`, `SmolVLMConfig` and `LlamaConfig`.
 
-use crate::Error;
+use crate::{Error, files};
 use serde::Deserialize;
 use smolvlm_backend::{Heads, MAX_DIM};
 use std::path::Path;
@@ -104,8 +104,7 @@ impl Config {
     /// Where the file cannot be read, is not JSON, or asks for a network that this is not or cannot be.
     pub fn open(dir: &Path) -> Result<Config, Error> {
         let path = dir.join("config.json");
-        let text = std::fs::read_to_string(&path)
-            .map_err(|source| Error::Read { path: path.display().to_string(), source })?;
+        let text = files::text(&path)?;
         Config::parse(&text).map_err(|what| Error::Settings { path: path.display().to_string(), what })
     }
 
@@ -147,7 +146,7 @@ impl Config {
 
 /// An id, or a list of them.
 #[derive(Deserialize, Clone)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "eos_token_id must be a token's id or a list of ids")]
 pub(crate) enum OneOrMany {
     One(u32),
     Many(Vec<u32>),

@@ -1,7 +1,7 @@
 //! `generation_config.json`: how a checkpoint wants to be asked.
 
-use crate::Error;
 use crate::config::OneOrMany;
+use crate::{Error, files};
 use serde::Deserialize;
 use std::path::Path;
 
@@ -24,14 +24,13 @@ impl GenerationConfig {
     /// Where the file cannot be read or is not such settings.
     pub fn open(dir: &Path) -> Result<Option<GenerationConfig>, Error> {
         let path = dir.join("generation_config.json");
-        let named = || path.display().to_string();
-        let text = match std::fs::read_to_string(&path) {
+        let text = match files::text(&path) {
             Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(Error::Read { path: named(), source }),
+            Err(Error::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
         };
-        let raw: Raw =
-            serde_json::from_str(&text).map_err(|e| Error::Settings { path: named(), what: e.to_string() })?;
+        let wrong = |e: serde_json::Error| Error::Settings { path: path.display().to_string(), what: e.to_string() };
+        let raw: Raw = serde_json::from_str(&text).map_err(wrong)?;
         Ok(Some(GenerationConfig { eos: raw.eos_token_id.map(OneOrMany::into_vec).unwrap_or_default() }))
     }
 }

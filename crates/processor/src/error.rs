@@ -117,11 +117,11 @@ pub enum Error {
     },
     /// The prompt does not fit the model.
     #[error(
-        "the prompt needs {needed} tokens, but the context holds {context}; fewer or smaller pictures (--max-edge) or a \
-         shorter text would fit"
+        "the prompt needs at least {needed} tokens, but the context holds {context}; fewer or smaller pictures \
+         (--max-edge) or a shorter text would fit"
     )]
     ContextTooLong {
-        /// Tokens of the prompt.
+        /// Tokens of the prompt; of its pictures alone where they are too many already.
         needed: usize,
         /// Tokens that the context holds.
         context: usize,

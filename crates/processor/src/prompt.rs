@@ -180,8 +180,9 @@ impl Processor {
 
         let tiles = pictures.iter().fold(0usize, |sum, plan| sum.saturating_add(plan.tiles as usize));
         let image_tokens = tiles.saturating_mul(self.settings.tokens_per_tile);
-        if image_tokens > MAX_IMAGE_TOKENS {
-            let context = options.context.unwrap_or(self.settings.context);
+        // Before their text is built: pictures alone may be too much.
+        let context = options.context.unwrap_or(self.settings.context);
+        if image_tokens > options.context.unwrap_or(usize::MAX).min(MAX_IMAGE_TOKENS) {
             return Err(Error::ContextTooLong { needed: image_tokens, context });
         }
         let ids = guarded.encode(&self.expanded(&rendered, &pictures), &self.tokenizer)?;

@@ -71,6 +71,7 @@ impl Tokenizer {
             _ => Error::Json { path: path.to_owned(), source },
         })?;
         let listed = listed_tokens(&file.added_tokens).map_err(wrong)?;
+        sound(&file).map_err(wrong)?;
         let mut full: Inner = text.parse().map_err(|e| wrong(format!("not a tokenizer: {e}")))?;
         // Whoever saved the file may have left their own limits in it; the reference sets them at each call.
         full.with_truncation(None).map_err(|e| wrong(e.to_string()))?;
@@ -98,7 +99,8 @@ impl Tokenizer {
             }
         }
         let affixes = affixes(&full).map_err(wrong)?;
-        let len = full.get_vocab(true).values().max().map_or(0, |&id| id as usize + 1);
+        let ids = full.get_vocab(true).into_values().chain(affixes.0.iter().chain(&affixes.1).copied());
+        let len = ids.max().map_or(0, |id| id as usize + 1);
         Ok(Self { full, plain, added, special, affixes, len, bytes: ByteLevel::new(), path: path.to_owned() })
     }
 
@@ -211,6 +213,41 @@ impl Tokenizer {
 struct File {
     #[serde(default)]
     added_tokens: Value,
+    #[serde(default)]
+    post_processor: Value,
+    model: Option<Affixes>,
+}
+
+/// What the crate's BPE would cut from the tokens that it merges, unchecked.
+#[derive(serde::Deserialize)]
+struct Affixes {
+    continuing_subword_prefix: Option<String>,
+    end_of_word_suffix: Option<String>,
+}
+
+/// Refuses what the crate reads and would then panic on.
+fn sound(file: &File) -> Result<(), String> {
+    let empty = |text: &Option<String>| text.as_ref().is_none_or(String::is_empty);
+    if let Some(model) = &file.model
+        && !(empty(&model.continuing_subword_prefix) && empty(&model.end_of_word_suffix))
+    {
+        return Err(
+            "`continuing_subword_prefix` and `end_of_word_suffix` are not supported; null would be right".into()
+        );
+    }
+    let mut left = vec![&file.post_processor];
+    while let Some(step) = left.pop() {
+        let list = |key: &str| step.get(key).and_then(Value::as_array).into_iter().flatten();
+        left.extend(list("processors"));
+        for piece in list("single") {
+            let token = piece.pointer("/SpecialToken/id").and_then(Value::as_str);
+            let known = token.is_some_and(|id| step.get("special_tokens").is_some_and(|t| t.get(id).is_some()));
+            if !known && piece.pointer("/Sequence/id").and_then(Value::as_str) != Some("A") {
+                return Err(format!("its post-processor has the piece {piece}, which nothing in it explains"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The file's added tokens: content and id.

@@ -128,12 +128,21 @@ impl Format {
     }
 }
 
-/// The whole file; what is longer than any picture within the limits is cut off, and so refused as truncated.
+/// Bytes that show what kind of file it is.
+const FIRST: u64 = 1024;
+
+/// The whole file, or the beginning of one that is no picture; what is longer than any picture within the limits is cut
+/// off, and so refused as truncated.
 fn read(path: &Path, options: &DecodeOptions) -> std::io::Result<Vec<u8>> {
     // 16 bits for each of four channels, and some for everything else.
     let most = options.max_pixels.saturating_mul(8).saturating_add(1 << 26);
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    let mut file = std::fs::File::open(path)?.take(FIRST);
+    file.read_to_end(&mut bytes)?;
+    if Format::of(&bytes).is_ok() {
+        file.set_limit(most);
+        file.read_to_end(&mut bytes)?;
+    }
     Ok(bytes)
 }
 
