@@ -9,7 +9,7 @@
 use crate::isa::for_each_isa;
 use crate::math;
 use crate::pool::SendPtr;
-use crate::tile::{Block, Element, Left, MAX_ROWS, Rows, put_row, slots, tile};
+use crate::tile::{Block, Element, Left, MAX_ROWS, Rows, put_column, put_row, slots, tile};
 use crate::{Isa, Pool};
 
 /// Positions in a block.
@@ -144,7 +144,7 @@ pub fn attention<'a, E: Element>(
             for m in 0..count {
                 let (row, at) = place(m);
                 state.visible[m] = span.visible(row);
-                put_row::<E>(isa, &q[at..][..heads.dim], &mut state.queries[m..], count);
+                put_column::<E>(isa, &q[at..][..heads.dim], &mut state.queries[m..], count);
             }
             let last = state.visible[..count].iter().copied().max().unwrap_or(0).div_ceil(BLOCK);
             for b in 0..last {
@@ -207,7 +207,7 @@ impl State {
             self.max[m] = max;
             self.sum[m] = self.sum[m] * keep + sum;
             scale(isa, &mut self.values[m * lanes..][..lanes], keep);
-            put_weights::<E>(isa, row, &mut weights[m * row_slots..][..row_slots]);
+            put_row::<E>(isa, row, &mut weights[m * row_slots..]);
         }
         for col in (0..lanes).step_by(32) {
             let cols = 32.min(lanes - col);
@@ -265,11 +265,6 @@ pub(crate) fn join(lanes: &[f32; 16]) -> f32 {
         }
     }
     sums[0]
-}
-
-/// A row of 64 weights as the second product reads it.
-fn put_weights<E: Element>(isa: Isa, row: &[f32], to: &mut [f32]) {
-    put_row::<E>(isa, row, to, 1);
 }
 
 for_each_isa! {

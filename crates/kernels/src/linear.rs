@@ -4,7 +4,7 @@ use crate::isa::for_each_isa;
 use crate::math;
 use crate::pool::SendPtr;
 use crate::scratch::with_scratch;
-use crate::tile::{Block, Element, Left, MAX_ROWS, Pair, Rows, put_row, slots, tile};
+use crate::tile::{Block, Element, Left, MAX_ROWS, Pair, Rows, put_column, slots, tile};
 use crate::{AlignedBytes, Isa, Pool};
 use half::{bf16, f16};
 
@@ -34,19 +34,6 @@ impl Stored {
             Stored::F16 | Stored::Bf16 => 2,
         }
     }
-
-    /// Number `index` of little-endian `bytes`.
-    #[inline(always)]
-    fn read(self, bytes: &[u8], index: usize) -> f32 {
-        match self {
-            Stored::F32 => {
-                let at = 4 * index;
-                f32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-            }
-            Stored::F16 => f16::from_le_bytes([bytes[2 * index], bytes[2 * index + 1]]).to_f32(),
-            Stored::Bf16 => bf16::from_le_bytes([bytes[2 * index], bytes[2 * index + 1]]).to_f32(),
-        }
-    }
 }
 
 /// All numbers of little-endian `bytes` as f32.
@@ -61,8 +48,23 @@ pub fn widen(stored: Stored, bytes: &[u8]) -> Vec<f32> {
 /// # Panics
 /// If `bytes` holds fewer than `out`.
 pub fn widen_into(stored: Stored, bytes: &[u8], out: &mut [f32]) {
-    for (i, out) in out.iter_mut().enumerate() {
-        *out = stored.read(bytes, i);
+    let bytes = &bytes[..out.len() * stored.size()];
+    match stored {
+        Stored::F32 => {
+            for (out, x) in out.iter_mut().zip(bytes.as_chunks().0) {
+                *out = f32::from_le_bytes(*x);
+            }
+        }
+        Stored::F16 => {
+            for (out, x) in out.iter_mut().zip(bytes.as_chunks().0) {
+                *out = f16::from_le_bytes(*x).to_f32();
+            }
+        }
+        Stored::Bf16 => {
+            for (out, x) in out.iter_mut().zip(bytes.as_chunks().0) {
+                *out = bf16::from_le_bytes(*x).to_f32();
+            }
+        }
     }
 }
 
@@ -143,22 +145,34 @@ fn pack_panels<E: Element>(pool: &Pool, stored: Stored, bytes: &[u8], outputs: u
         return;
     }
     let depth = inputs.div_ceil(E::STEPS);
+    let row_bytes = inputs * stored.size();
     pool.chunks(packed, PANEL * depth, |panel, packed| {
         let rows = PANEL.min(outputs - panel * PANEL);
-        let row_bytes = inputs * stored.size();
-        // A few inputs of every row at a time, so that what is written stays in the first-level cache.
-        for first in (0..depth).step_by(16) {
-            for n in 0..rows {
-                let row = &bytes[(panel * PANEL + n) * row_bytes..][..row_bytes];
-                for k in first..(first + 16).min(depth) {
-                    let at = |step| if step < inputs { stored.read(row, step) } else { 0.0 };
-                    let second = if E::STEPS == 2 { at(2 * k + 1) } else { 0.0 };
-                    packed[k * PANEL + n] = E::of([at(k * E::STEPS), second]);
+        // A part of every row is widened, made elements of, and then turned into columns of the panel.
+        let mut values = [0.0f32; PART];
+        let mut part = [[E::zeroed(); PART]; PANEL];
+        for (block, packed) in packed.chunks_mut(PART / E::STEPS * PANEL).enumerate() {
+            let first = block * PART;
+            let count = PART.min(inputs - first);
+            for (n, part) in part.iter_mut().enumerate().take(rows) {
+                let row = &bytes[(panel * PANEL + n) * row_bytes + first * stored.size()..];
+                widen_into(stored, row, &mut values[..count]);
+                values[count..].fill(0.0);
+                for (to, steps) in part.iter_mut().zip(values.chunks(E::STEPS)) {
+                    *to = E::of([steps[0], steps[E::STEPS - 1]]);
+                }
+            }
+            for (k, column) in packed.chunks_exact_mut(PANEL).enumerate() {
+                for (to, part) in column.iter_mut().zip(&part) {
+                    *to = part[k];
                 }
             }
         }
     });
 }
+
+/// Inputs of a row that are packed at once.
+const PART: usize = 32;
 
 /// What happens to a product's sum before it is written.
 #[derive(Clone, Copy, Default)]
@@ -272,7 +286,7 @@ fn with_packed<E: Element>(isa: Isa, x: &[f32], rows: usize, inputs: usize, f: i
             let count = MAX_ROWS.min(rows - at);
             let to = &mut packed[at * row_slots..][..count * row_slots];
             for (m, row) in x[at * inputs..][..count * inputs].chunks_exact(inputs).enumerate() {
-                put_row::<E>(isa, row, &mut to[m..], count);
+                put_column::<E>(isa, row, &mut to[m..], count);
             }
         }
         f(packed);

@@ -9,6 +9,7 @@
 mod x86;
 
 use crate::Isa;
+use crate::isa::for_each_isa;
 
 /// The most rows of a block.
 pub(crate) const MAX_ROWS: usize = 12;
@@ -58,18 +59,14 @@ impl Element for Pair {
     }
 }
 
-/// The nearest bfloat16 in the upper half, ties to even, NaN kept; without branches.
+/// The nearest bfloat16 in the upper half, ties to even, NaN kept, denormal numbers taken for zero as the dot products
+/// take them; without branches.
 #[inline(always)]
 fn round_upper(x: f32) -> u32 {
     let bits = x.to_bits();
     let rounded = bits.wrapping_add(0x7FFF + (bits >> 16 & 1)) & 0xFFFF_0000;
-    if x.is_nan() { bits & 0xFFFF_0000 | 0x40_0000 } else { rounded }
-}
-
-/// The nearest bfloat16 as f32.
-#[inline(always)]
-pub(crate) fn round(x: f32) -> f32 {
-    f32::from_bits(round_upper(x))
+    let kept = if bits & 0x7F80_0000 == 0 { bits & 0x8000_0000 } else { rounded };
+    if x.is_nan() { bits & 0xFFFF_0000 | 0x40_0000 } else { kept }
 }
 
 /// Whether A is given as f32 of every step (rounded, where B is) or in pairs as B is: what the instructions want.
@@ -82,24 +79,56 @@ pub(crate) fn slots<E: Element>(isa: Isa, steps: usize) -> usize {
     if wants_pairs::<E>(isa) { steps.div_ceil(2) } else { steps.next_multiple_of(E::STEPS) }
 }
 
-/// Writes `steps` of one row of A in the form that `tile` wants, slots `stride` apart. A pair's bits travel as an f32's.
-pub(crate) fn put_row<E: Element>(isa: Isa, row: &[f32], to: &mut [f32], stride: usize) {
-    let count = slots::<E>(isa, row.len());
-    let to = to.iter_mut().step_by(stride).take(count);
+/// Writes one row of A side by side in the form that `tile` wants. A pair's bits travel as an f32's.
+pub(crate) fn put_row<E: Element>(isa: Isa, row: &[f32], to: &mut [f32]) {
+    let to = &mut to[..slots::<E>(isa, row.len())];
     if wants_pairs::<E>(isa) {
-        for (to, steps) in to.zip(row.chunks(2)) {
-            let second = steps.get(1).copied().unwrap_or(0.0);
-            *to = f32::from_bits(round_upper(steps[0]) | round_upper(second) >> 16);
-        }
+        pairs(isa, row, to);
     } else if E::STEPS == 2 {
-        for (to, &x) in to.zip(row.iter().chain(std::iter::repeat(&0.0))) {
-            *to = round(x);
-        }
+        rounded(isa, row, to);
     } else {
-        for (to, &x) in to.zip(row) {
+        to.copy_from_slice(row);
+    }
+}
+
+/// Writes one row of A with its slots `stride` apart.
+pub(crate) fn put_column<E: Element>(isa: Isa, row: &[f32], to: &mut [f32], stride: usize) {
+    const PART: usize = 64;
+    let mut part = [0.0; PART];
+    let mut to = to.iter_mut().step_by(stride);
+    for row in row.chunks(PART) {
+        put_row::<E>(isa, row, &mut part);
+        for (&x, to) in part[..slots::<E>(isa, row.len())].iter().zip(to.by_ref()) {
             *to = x;
         }
     }
+}
+
+for_each_isa! {
+    fn pairs(row: &[f32], to: &mut [f32]) = pairs_of;
+}
+
+#[inline(always)]
+fn pairs_of(row: &[f32], to: &mut [f32]) {
+    let (whole, rest) = row.as_chunks::<2>();
+    for (to, &[first, second]) in to.iter_mut().zip(whole) {
+        *to = f32::from_bits(round_upper(first) | round_upper(second) >> 16);
+    }
+    if let (Some(&last), Some(to)) = (rest.first(), to.last_mut()) {
+        *to = f32::from_bits(round_upper(last));
+    }
+}
+
+for_each_isa! {
+    fn rounded(row: &[f32], to: &mut [f32]) = rounded_row;
+}
+
+#[inline(always)]
+fn rounded_row(row: &[f32], to: &mut [f32]) {
+    for (to, &x) in to.iter_mut().zip(row) {
+        *to = f32::from_bits(round_upper(x));
+    }
+    to[row.len()..].fill(0.0);
 }
 
 /// Rows of B: the elements of step group k start at `data[k * stride]`.
@@ -187,8 +216,8 @@ mod tests {
         let mut a = vec![0.0; count * slots.max(64)];
         for (m, row) in rows.iter().enumerate() {
             match left {
-                Left::Packed => put_row::<E>(isa, row, &mut a[m..], count),
-                Left::Rows64 => put_row::<E>(isa, row, &mut a[m * slots..], 1),
+                Left::Packed => put_column::<E>(isa, row, &mut a[m..], count),
+                Left::Rows64 => put_row::<E>(isa, row, &mut a[m * slots..]),
             }
         }
         let mut c = vec![0.5; count * block.stride];
@@ -227,9 +256,10 @@ mod tests {
 
     #[test]
     fn pairs_round_to_nearest_even_and_keep_nan() {
-        for x in [0.0f32, -1.0, 1.003_906_3, 1.011_718_8, 3.4e38, f32::INFINITY, 1e-40] {
+        for x in [0.0f32, -1.0, 1.003_906_3, 1.011_718_8, 3.4e38, f32::INFINITY] {
             assert_eq!(Pair::of([x, -x]).steps(), [bf16::from_f32(x).to_f32(), -bf16::from_f32(x).to_f32()], "{x}");
         }
+        assert_eq!(Pair::of([1e-40, -1e-40]).steps(), [0.0, 0.0]);
         assert!(Pair::of([f32::NAN, 1.0]).steps()[0].is_nan());
     }
 }
