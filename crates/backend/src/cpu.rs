@@ -5,12 +5,10 @@ use crate::{
     Act, Angles, Backend, DType, DeviceWeight, Epilogue, Heads, KvLayout, KvSequence, KvView, Quant, Source, Span,
     Stored, Tensor, Use, Weight,
 };
-use bytemuck::Pod;
-use half::bf16;
 use smolvlm_kernels::attention::{self, BLOCK};
 use smolvlm_kernels::linear::{self, Kept, PackedWeight};
 use smolvlm_kernels::top::Top;
-use smolvlm_kernels::{Isa, Pool, norm, patches, rope, top};
+use smolvlm_kernels::{Element, Isa, Pair, Pool, norm, patches, rope, top};
 use std::sync::Arc;
 
 /// The CPU: its threads, its best instructions, its buffers.
@@ -47,9 +45,9 @@ impl Cpu {
     }
 }
 
-/// A tensor's numbers.
-fn values<T: Pod>(x: &Tensor) -> &[T] {
-    &x.buffer::<CpuBuffer>().values()[..x.len()]
+/// A tensor's numbers: f32, or bfloat16 in pairs.
+fn values<E: Element>(x: &Tensor) -> &[E] {
+    &x.buffer::<CpuBuffer>().values()[..x.len() / E::STEPS]
 }
 
 fn f32s(x: &Tensor) -> &[f32] {
@@ -58,8 +56,8 @@ fn f32s(x: &Tensor) -> &[f32] {
 }
 
 /// A tensor's numbers, to write.
-fn values_mut<T: Pod>(x: &mut Tensor) -> &mut [T] {
-    let len = x.len();
+fn values_mut<E: Element>(x: &mut Tensor) -> &mut [E] {
+    let len = x.len() / E::STEPS;
     match x.buffer_mut::<CpuBuffer>() {
         Some(buffer) => &mut buffer.values_mut()[..len],
         None => unreachable!("a shared tensor must be copied before it is written"),
@@ -197,7 +195,7 @@ impl Backend for Cpu {
         let mut block = self.empty(&[layout.layers, layout.layer_len()], layout.dtype);
         match layout.dtype {
             DType::F32 => values_mut::<f32>(&mut block).fill(0.0),
-            DType::Bf16 => values_mut::<bf16>(&mut block).fill(bf16::ZERO),
+            DType::Bf16 => values_mut::<Pair>(&mut block).fill(Pair::of([0.0; 2])),
         }
         block
     }
@@ -206,7 +204,7 @@ impl Backend for Cpu {
         let mut out = self.empty(x.shape(), x.dtype());
         match x.dtype() {
             DType::F32 => values_mut::<f32>(&mut out).copy_from_slice(values(x)),
-            DType::Bf16 => values_mut::<bf16>(&mut out).copy_from_slice(values(x)),
+            DType::Bf16 => values_mut::<Pair>(&mut out).copy_from_slice(values(x)),
         }
         out
     }
@@ -217,18 +215,11 @@ impl Backend for Cpu {
         let mut rows = f32s(k).chunks_exact(width).zip(f32s(v).chunks_exact(width));
         for (sequence, span) in sequences.iter_mut().zip(spans) {
             let (layout, first) = (*sequence.layout(), sequence.len());
-            let place = layer * layout.layer_len()..(layer + 1) * layout.layer_len();
             for (position, (k, v)) in (first..first + span.rows).zip(rows.by_ref()) {
                 let (block, at) = (&mut sequence.blocks_mut()[position / BLOCK], position % BLOCK);
                 match layout.dtype {
-                    DType::F32 => {
-                        let block = &mut values_mut::<f32>(block)[place.clone()];
-                        attention::append(&layout.heads, block, at, k, v);
-                    }
-                    DType::Bf16 => {
-                        let block = &mut values_mut::<bf16>(block)[place.clone()];
-                        attention::append(&layout.heads, block, at, k, v);
-                    }
+                    DType::F32 => attention::append(&layout.heads, layer_mut::<f32>(block, &layout, layer), at, k, v),
+                    DType::Bf16 => attention::append(&layout.heads, layer_mut::<Pair>(block, &layout, layer), at, k, v),
                 }
             }
         }
@@ -236,23 +227,14 @@ impl Backend for Cpu {
 
     fn attention(&self, q: &Tensor, kv: KvView<'_>, heads: &Heads, spans: &[Span]) -> Tensor {
         match kv {
-            KvView::Fresh { k, v } => self.fresh_attention(q, k, v, heads, spans),
+            KvView::Fresh { k, v, dtype: DType::F32 } => self.fresh_attention::<f32>(q, k, v, heads, spans),
+            KvView::Fresh { k, v, dtype: DType::Bf16 } => self.fresh_attention::<Pair>(q, k, v, heads, spans),
             KvView::Cached { sequences, layer } => {
                 assert_eq!(sequences.len(), spans.len(), "a span for each sequence");
-                let len = heads.block_len();
-                let place = layer * len..(layer + 1) * len;
-                let dtype = sequences.first().map_or(DType::F32, |s| s.layout().dtype);
-                let block = |span: usize, index: usize| &sequences[span].blocks()[index];
-                self.make(q.shape(), |out| match dtype {
-                    DType::F32 => {
-                        let block = |span, index| &values::<f32>(block(span, index))[place.clone()];
-                        attention::attention(self.isa, &self.pool, heads, f32s(q), spans, block, out);
-                    }
-                    DType::Bf16 => {
-                        let block = |span, index| &values::<bf16>(block(span, index))[place.clone()];
-                        attention::attention(self.isa, &self.pool, heads, f32s(q), spans, block, out);
-                    }
-                })
+                match sequences.first().map_or(DType::F32, |s| s.layout().dtype) {
+                    DType::F32 => self.cached_attention::<f32>(q, sequences, layer, heads, spans),
+                    DType::Bf16 => self.cached_attention::<Pair>(q, sequences, layer, heads, spans),
+                }
             }
         }
     }
@@ -296,10 +278,39 @@ impl Backend for Cpu {
     }
 }
 
+/// One layer's part of a block.
+fn layer_of<'a, E: Element>(block: &'a Tensor, layout: &KvLayout, layer: usize) -> &'a [E] {
+    let len = layout.layer_len() / E::STEPS;
+    &values(block)[layer * len..][..len]
+}
+
+/// One layer's part of a block, to write.
+fn layer_mut<'a, E: Element>(block: &'a mut Tensor, layout: &KvLayout, layer: usize) -> &'a mut [E] {
+    let len = layout.layer_len() / E::STEPS;
+    &mut values_mut(block)[layer * len..][..len]
+}
+
 impl Cpu {
+    fn cached_attention<E: Element>(
+        &self,
+        q: &Tensor,
+        sequences: &[&mut KvSequence],
+        layer: usize,
+        heads: &Heads,
+        spans: &[Span],
+    ) -> Tensor {
+        let block = |span: usize, index: usize| {
+            let sequence = &sequences[span];
+            layer_of::<E>(&sequence.blocks()[index], sequence.layout(), layer)
+        };
+        self.make(q.shape(), |out| {
+            attention::attention(self.isa, &self.pool, heads, f32s(q), spans, block, out);
+        })
+    }
+
     /// Attention over the rows' own keys and values: they are put into blocks first, each span in its own.
-    fn fresh_attention(&self, q: &Tensor, k: &Tensor, v: &Tensor, heads: &Heads, spans: &[Span]) -> Tensor {
-        let (len, width) = (heads.block_len(), k.width());
+    fn fresh_attention<E: Element>(&self, q: &Tensor, k: &Tensor, v: &Tensor, heads: &Heads, spans: &[Span]) -> Tensor {
+        let (len, width) = (heads.block_len() / E::STEPS, k.width());
         assert!(spans.iter().all(|s| s.rows == s.keys), "fresh keys are those of the rows");
         // Every span's blocks begin a new block: its first block and first row.
         let starts: Vec<(usize, usize)> = spans
@@ -312,22 +323,23 @@ impl Cpu {
             })
             .collect();
         let count = spans.iter().map(|s| s.rows.div_ceil(BLOCK)).sum::<usize>();
-        let mut blocks = self.empty(&[count, len], DType::F32);
+        let dtype = if E::STEPS == 1 { DType::F32 } else { DType::Bf16 };
+        let mut blocks = self.empty(&[count, heads.block_len()], dtype);
         let (keys, values_of) = (f32s(k), f32s(v));
-        self.pool.chunks(values_mut::<f32>(&mut blocks), len, |index, block| {
+        self.pool.chunks(values_mut::<E>(&mut blocks), len, |index, block| {
             let span = starts.partition_point(|&(first, _)| first <= index) - 1;
             let first = (index - starts[span].0) * BLOCK;
             let rows = BLOCK.min(spans[span].rows - first);
             // Places behind the last key weigh nothing but are read.
             if rows < BLOCK {
-                block.fill(0.0);
+                block.fill(E::of([0.0; 2]));
             }
             for at in 0..rows {
                 let row = (starts[span].1 + first + at) * width;
                 attention::append(heads, block, at, &keys[row..row + width], &values_of[row..row + width]);
             }
         });
-        let blocks = f32s(&blocks);
+        let blocks = values::<E>(&blocks);
         let block = |span: usize, index: usize| &blocks[(starts[span].0 + index) * len..][..len];
         self.make(q.shape(), |out| {
             attention::attention(self.isa, &self.pool, heads, f32s(q), spans, block, out);

@@ -60,6 +60,8 @@ pub enum KvView<'a> {
         k: &'a Tensor,
         /// Values.
         v: &'a Tensor,
+        /// What products with them are made in.
+        dtype: DType,
     },
     /// In the caches of sequences, one a span.
     Cached {

@@ -1,6 +1,6 @@
 //! Weights: matrices packed once for the kernels that will read them.
 
-use crate::Stored;
+use crate::{DType, Stored};
 use std::any::Any;
 use std::sync::Arc;
 
@@ -24,6 +24,16 @@ pub enum Quant {
     F32,
     /// bfloat16, products summed in f32.
     Bf16,
+}
+
+impl Quant {
+    /// What products of activations are made in beside such weights.
+    pub fn dtype(self) -> DType {
+        match self {
+            Quant::F32 => DType::F32,
+            Quant::Bf16 => DType::Bf16,
+        }
+    }
 }
 
 /// What a weight must serve.

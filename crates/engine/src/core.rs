@@ -1,6 +1,6 @@
 //! A network on a device: what answering, scoring and measuring share.
 
-use smolvlm_backend::{Backend, DType, KvSequence, Quant, Span, Tensor};
+use smolvlm_backend::{Backend, KvSequence, Quant, Span, Tensor};
 use smolvlm_model::text::Step;
 use smolvlm_model::{Save, Vlm};
 
@@ -17,11 +17,7 @@ pub(crate) struct Core {
 impl Core {
     /// An empty sequence for this model: keys and values are kept in the weights' own precision.
     pub(crate) fn sequence(&self) -> KvSequence {
-        let dtype = match self.quant {
-            Quant::F32 => DType::F32,
-            Quant::Bf16 => DType::Bf16,
-        };
-        KvSequence::new(self.model.text.kv_layout(dtype))
+        KvSequence::new(self.model.text.kv_layout(self.quant.dtype()))
     }
 
     /// Rows `first..first + rows` of embeddings `x` through the layers, behind what `sequence` holds.

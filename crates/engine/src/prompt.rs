@@ -80,14 +80,16 @@ impl Core {
                 capture.pixels.extend_from_slice(&tiles);
             }
             let side = layout.tile as usize;
-            for (tile, places) in tiles.chunks_exact(3 * side * side).zip(places.by_ref()) {
+            for tile in tiles.chunks_exact(3 * side * side) {
                 let start = Instant::now();
                 // One tile at a time: it keeps both cores busy, and its activations in the cache.
                 let features = self.model.encode(backend, tile, &self.tables, &mut Save::Off);
                 if let Some(capture) = capture {
                     capture.features(backend, &features);
                 }
-                x = backend.scatter_rows(x, places, &features);
+                if let Some(places) = places.next() {
+                    x = backend.scatter_rows(x, places, &features);
+                }
                 times.vision += start.elapsed().as_secs_f64();
                 done += 1;
                 if observer(Event::Tiles { done, total: plan.tiles }).is_break() {

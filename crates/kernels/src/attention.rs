@@ -1,14 +1,15 @@
 //! Attention over keys and values in blocks of 64 positions, by online softmax: no matrix of scores in memory.
 //!
 //! A block holds, for one layer, the keys of every key head as `[dim, 64]` and then the values as `[64, lanes]`, where
-//! `lanes` is `dim` rounded up to 16: what the two products of attention read in order. Query rows that share a key head
+//! `lanes` is `dim` rounded up to 16: what the two products of attention read in order. In bfloat16 two dimensions of a
+//! key, and two positions of a value, lie together as a pair. Query rows that share a key head
 //! are computed together, so its keys and values are read once. A row's result depends on its own keys alone and is
 //! reduced block by block in order, so it is the same bits however many rows are asked for at once.
 
 use crate::isa::for_each_isa;
 use crate::math;
 use crate::pool::SendPtr;
-use crate::tile::{Element, MAX_ROWS, Rows, tile};
+use crate::tile::{Block, Element, Left, MAX_ROWS, Rows, put_column, put_row, slots, tile};
 use crate::{Isa, Pool};
 
 /// Positions in a block.
@@ -25,7 +26,7 @@ pub struct Heads {
     pub heads: usize,
     /// Key and value heads.
     pub kv_heads: usize,
-    /// Width of a head, at most [`MAX_DIM`].
+    /// Width of a head, even, at most [`MAX_DIM`].
     pub dim: usize,
     /// What scores are multiplied by.
     pub scale: f32,
@@ -37,20 +38,20 @@ impl Heads {
         self.dim.div_ceil(16) * 16
     }
 
-    /// Numbers in one head's keys or values of a block.
-    fn head_lens(&self) -> (usize, usize) {
-        (self.dim * BLOCK, BLOCK * self.lanes())
+    /// Elements of one head's keys and of its values in a block.
+    fn head_lens<E: Element>(&self) -> (usize, usize) {
+        (self.dim * BLOCK / E::STEPS, BLOCK * self.lanes() / E::STEPS)
     }
 
-    /// Numbers in a block.
+    /// Numbers in a block: as many f32, or half as many pairs.
     pub fn block_len(&self) -> usize {
-        let (k, v) = self.head_lens();
+        let (k, v) = self.head_lens::<f32>();
         self.kv_heads * (k + v)
     }
 
     /// Head `head`'s keys `[dim, 64]` and values `[64, lanes]` of a block.
-    fn split<'a, E>(&self, block: &'a [E], head: usize) -> (&'a [E], &'a [E]) {
-        let (k, v) = self.head_lens();
+    fn split<'a, E: Element>(&self, block: &'a [E], head: usize) -> (&'a [E], &'a [E]) {
+        let (k, v) = self.head_lens::<E>();
         (&block[head * k..][..k], &block[self.kv_heads * k + head * v..][..v])
     }
 }
@@ -61,17 +62,20 @@ impl Heads {
 /// If a length does not fit.
 pub fn append<E: Element>(heads: &Heads, block: &mut [E], at: usize, k: &[f32], v: &[f32]) {
     let (dim, width) = (heads.dim, heads.kv_heads * heads.dim);
-    assert!(at < BLOCK && k.len() == width && v.len() == width && block.len() == heads.block_len());
-    let (k_len, v_len) = heads.head_lens();
+    assert!(at < BLOCK && k.len() == width && v.len() == width && dim.is_multiple_of(2), "append: a position");
+    assert_eq!(block.len() * E::STEPS, heads.block_len(), "append: block");
+    let (k_len, v_len) = heads.head_lens::<E>();
     let (keys, values) = block.split_at_mut(heads.kv_heads * k_len);
     for head in 0..heads.kv_heads {
         let column = keys[head * k_len..][..k_len].iter_mut().skip(at).step_by(BLOCK);
-        for (to, &x) in column.zip(&k[head * dim..][..dim]) {
-            *to = E::narrow(x);
+        for (to, steps) in column.zip(k[head * dim..][..dim].chunks(E::STEPS)) {
+            *to = E::of([steps[0], steps.get(1).copied().unwrap_or(0.0)]);
         }
-        let row = &mut values[head * v_len + at * heads.lanes()..][..dim];
+        let row = &mut values[head * v_len + at / E::STEPS * heads.lanes()..][..dim];
         for (to, &x) in row.iter_mut().zip(&v[head * dim..][..dim]) {
-            *to = E::narrow(x);
+            let mut steps = to.steps();
+            steps[at % E::STEPS] = x;
+            *to = E::of(steps);
         }
     }
 }
@@ -140,7 +144,7 @@ pub fn attention<'a, E: Element>(
             for m in 0..count {
                 let (row, at) = place(m);
                 state.visible[m] = span.visible(row);
-                state.set_query(m, count, &q[at..][..heads.dim]);
+                put_column::<E>(isa, &q[at..][..heads.dim], &mut state.queries[m..], count);
             }
             let last = state.visible[..count].iter().copied().max().unwrap_or(0).div_ceil(BLOCK);
             for b in 0..last {
@@ -181,21 +185,17 @@ impl State {
         }
     }
 
-    fn set_query(&mut self, m: usize, rows: usize, query: &[f32]) {
-        for (to, &x) in self.queries[m..].iter_mut().step_by(rows).zip(query) {
-            *to = x;
-        }
-    }
-
     /// Takes the keys and values of the 64 positions from `first`.
     fn take<E: Element>(&mut self, isa: Isa, heads: &Heads, rows: usize, first: usize, k: &[E], v: &[E]) {
         let lanes = heads.lanes();
         let mut scores = [0.0f32; MAX_ROWS * BLOCK];
         for col in (0..BLOCK).step_by(32) {
+            let block = Block { rows, cols: 32, depth: heads.dim / E::STEPS, stride: BLOCK, add: false };
             let keys = Rows { data: &k[col..], stride: BLOCK };
-            tile(isa, rows, 32, heads.dim, &self.queries, keys, &mut scores[col..], BLOCK, false);
+            tile(isa, block, Left::Packed, &self.queries, keys, &mut scores[col..]);
         }
-        let mut weights = [0.0f32; BLOCK * MAX_ROWS];
+        let row_slots = slots::<E>(isa, BLOCK);
+        let mut weights = [0.0f32; MAX_ROWS * BLOCK];
         for m in 0..rows {
             let visible = self.visible[m].saturating_sub(first).min(BLOCK);
             if visible == 0 {
@@ -207,14 +207,13 @@ impl State {
             self.max[m] = max;
             self.sum[m] = self.sum[m] * keep + sum;
             scale(isa, &mut self.values[m * lanes..][..lanes], keep);
-            for (to, &x) in weights[m..].iter_mut().step_by(rows).zip(row.iter()) {
-                *to = x;
-            }
+            put_row::<E>(isa, row, &mut weights[m * row_slots..]);
         }
         for col in (0..lanes).step_by(32) {
             let cols = 32.min(lanes - col);
+            let block = Block { rows, cols, depth: BLOCK / E::STEPS, stride: lanes, add: true };
             let values = Rows { data: &v[col..], stride: lanes };
-            tile(isa, rows, cols, BLOCK, &weights, values, &mut self.values[col..], lanes, true);
+            tile(isa, block, Left::Rows64, &weights, values, &mut self.values[col..]);
         }
     }
 
@@ -280,6 +279,7 @@ fn scale_row(row: &mut [f32], factor: f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tile::Pair;
 
     fn noise(n: usize, seed: usize) -> Vec<f32> {
         (0..n).map(|i| (((i + seed) * 7919 + 13) % 1009) as f32 / 504.5 - 1.0).collect()
@@ -288,7 +288,7 @@ mod tests {
     /// Keys and values of one sequence in blocks.
     fn blocks<E: Element>(heads: &Heads, keys: usize, k: &[f32], v: &[f32]) -> Vec<Vec<E>> {
         let width = heads.kv_heads * heads.dim;
-        let mut blocks = vec![vec![E::narrow(0.0); heads.block_len()]; keys.div_ceil(BLOCK)];
+        let mut blocks = vec![vec![E::of([0.0; 2]); heads.block_len() / E::STEPS]; keys.div_ceil(BLOCK)];
         for p in 0..keys {
             append(heads, &mut blocks[p / BLOCK], p % BLOCK, &k[p * width..][..width], &v[p * width..][..width]);
         }
@@ -322,7 +322,7 @@ mod tests {
     #[test]
     fn equals_the_definition_on_ragged_spans() {
         let pool = Pool::new(2);
-        for (heads, kv_heads, dim) in [(6, 2, 8), (9, 3, 64), (2, 2, 72), (1, 1, 1)] {
+        for (heads, kv_heads, dim) in [(6, 2, 8), (9, 3, 64), (2, 2, 72), (1, 1, 2)] {
             let heads = Heads { heads, kv_heads, dim, scale: 2.0 * (dim as f32).powf(-0.5) };
             let (width, kv_width) = (heads.heads * dim, kv_heads * dim);
             let spans = [
@@ -354,7 +354,7 @@ mod tests {
         let heads = Heads { heads: 6, kv_heads: 2, dim: 24, scale: 0.3 };
         let (width, kv_width, n) = (6 * 24, 2 * 24, 150);
         let (q, k, v) = (noise(n * width, 1), noise(n * kv_width, 2), noise(n * kv_width, 3));
-        let table = blocks::<half::bf16>(&heads, n, &k, &v);
+        let table = blocks::<Pair>(&heads, n, &k, &v);
         let whole = [Span { rows: n, keys: n, causal: true }];
         let mut want = vec![0.0; n * width];
         attention(Isa::Scalar, &Pool::new(1), &heads, &q, &whole, |_, b| &table[b][..], &mut want);
@@ -366,7 +366,7 @@ mod tests {
                     for first in (0..n).step_by(piece) {
                         let rows = piece.min(n - first);
                         // As in a prompt taken in pieces: later positions are not there yet.
-                        let partial = blocks::<half::bf16>(&heads, first + rows, &k, &v);
+                        let partial = blocks::<Pair>(&heads, first + rows, &k, &v);
                         let span = [Span { rows, keys: first + rows, causal: true }];
                         let (from, to) = (first * width, (first + rows) * width);
                         attention(isa, &pool, &heads, &q[from..to], &span, |_, b| &partial[b][..], &mut got[from..to]);

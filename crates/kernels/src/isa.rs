@@ -11,6 +11,8 @@ pub enum Isa {
     Avx2,
     /// AVX-512 (F, BW, DQ, VL), 512 bits.
     Avx512,
+    /// AVX-512 with dot products of bfloat16.
+    Avx512Bf16,
 }
 
 impl Isa {
@@ -30,6 +32,9 @@ impl Isa {
                 found.push(Isa::Avx2);
                 if has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl") {
                     found.push(Isa::Avx512);
+                    if has!("avx512bf16") {
+                        found.push(Isa::Avx512Bf16);
+                    }
                 }
             }
         }
@@ -53,7 +58,7 @@ macro_rules! for_each_isa {
                 fn avx512($($arg: $ty),*) $(-> $ret)? { $body($($arg),*) }
                 match isa {
                     // SAFETY: `isa` was detected on this processor.
-                    $crate::Isa::Avx512 => return unsafe { avx512($($arg),*) },
+                    $crate::Isa::Avx512 | $crate::Isa::Avx512Bf16 => return unsafe { avx512($($arg),*) },
                     // SAFETY: as above.
                     $crate::Isa::Avx2 => return unsafe { avx2($($arg),*) },
                     $crate::Isa::Scalar => {}

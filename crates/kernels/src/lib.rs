@@ -25,3 +25,4 @@ pub mod top;
 pub use buffer::AlignedBytes;
 pub use isa::Isa;
 pub use pool::Pool;
+pub use tile::{Element, Pair};

@@ -4,7 +4,7 @@ use crate::isa::for_each_isa;
 use crate::math;
 use crate::pool::SendPtr;
 use crate::scratch::with_scratch;
-use crate::tile::{Element, MAX_ROWS, Rows, tile};
+use crate::tile::{Block, Element, Left, MAX_ROWS, Pair, Rows, put_column, slots, tile};
 use crate::{AlignedBytes, Isa, Pool};
 use half::{bf16, f16};
 
@@ -34,19 +34,6 @@ impl Stored {
             Stored::F16 | Stored::Bf16 => 2,
         }
     }
-
-    /// Number `index` of little-endian `bytes`.
-    #[inline(always)]
-    fn read(self, bytes: &[u8], index: usize) -> f32 {
-        match self {
-            Stored::F32 => {
-                let at = 4 * index;
-                f32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-            }
-            Stored::F16 => f16::from_le_bytes([bytes[2 * index], bytes[2 * index + 1]]).to_f32(),
-            Stored::Bf16 => bf16::from_le_bytes([bytes[2 * index], bytes[2 * index + 1]]).to_f32(),
-        }
-    }
 }
 
 /// All numbers of little-endian `bytes` as f32.
@@ -61,8 +48,23 @@ pub fn widen(stored: Stored, bytes: &[u8]) -> Vec<f32> {
 /// # Panics
 /// If `bytes` holds fewer than `out`.
 pub fn widen_into(stored: Stored, bytes: &[u8], out: &mut [f32]) {
-    for (i, out) in out.iter_mut().enumerate() {
-        *out = stored.read(bytes, i);
+    let bytes = &bytes[..out.len() * stored.size()];
+    match stored {
+        Stored::F32 => {
+            for (out, x) in out.iter_mut().zip(bytes.as_chunks().0) {
+                *out = f32::from_le_bytes(*x);
+            }
+        }
+        Stored::F16 => {
+            for (out, x) in out.iter_mut().zip(bytes.as_chunks().0) {
+                *out = f16::from_le_bytes(*x).to_f32();
+            }
+        }
+        Stored::Bf16 => {
+            for (out, x) in out.iter_mut().zip(bytes.as_chunks().0) {
+                *out = bf16::from_le_bytes(*x).to_f32();
+            }
+        }
     }
 }
 
@@ -94,10 +96,12 @@ impl PackedWeight {
             Kept::F32 => 4,
             Kept::Bf16 => 2,
         };
-        let mut data = AlignedBytes::zeroed(outputs.div_ceil(PANEL) * PANEL * inputs * size);
+        // An odd input has a pair of its own.
+        let steps = if kept == Kept::Bf16 { inputs.next_multiple_of(2) } else { inputs };
+        let mut data = AlignedBytes::zeroed(outputs.div_ceil(PANEL) * PANEL * steps * size);
         match kept {
             Kept::F32 => pack_panels(pool, stored, bytes, outputs, inputs, data.values_mut::<f32>()),
-            Kept::Bf16 => pack_panels(pool, stored, bytes, outputs, inputs, data.values_mut::<bf16>()),
+            Kept::Bf16 => pack_panels(pool, stored, bytes, outputs, inputs, data.values_mut::<Pair>()),
         }
         PackedWeight { data, kept, outputs, inputs }
     }
@@ -120,17 +124,19 @@ impl PackedWeight {
     /// Writes row `index` [inputs] of the matrix to `out`.
     pub fn row(&self, index: usize, out: &mut [f32]) {
         assert!(index < self.outputs && out.len() == self.inputs);
-        let start = index / PANEL * PANEL * self.inputs + index % PANEL;
         match self.kept {
-            Kept::F32 => read_strided(&self.data.values::<f32>()[start..], out),
-            Kept::Bf16 => read_strided(&self.data.values::<bf16>()[start..], out),
+            Kept::F32 => read_row(self.data.values::<f32>(), index, out),
+            Kept::Bf16 => read_row(self.data.values::<Pair>(), index, out),
         }
     }
 }
 
-fn read_strided<E: Element>(column: &[E], out: &mut [f32]) {
-    for (out, value) in out.iter_mut().zip(column.iter().step_by(PANEL)) {
-        *out = value.widen();
+/// Row `index` [inputs] out of the panels.
+fn read_row<E: Element>(packed: &[E], index: usize, out: &mut [f32]) {
+    let depth = out.len().div_ceil(E::STEPS);
+    let column = packed[index / PANEL * PANEL * depth + index % PANEL..].iter().step_by(PANEL);
+    for (out, value) in out.chunks_mut(E::STEPS).zip(column) {
+        out.copy_from_slice(&value.steps()[..out.len()]);
     }
 }
 
@@ -138,20 +144,35 @@ fn pack_panels<E: Element>(pool: &Pool, stored: Stored, bytes: &[u8], outputs: u
     if inputs == 0 {
         return;
     }
-    pool.chunks(packed, PANEL * inputs, |panel, packed| {
+    let depth = inputs.div_ceil(E::STEPS);
+    let row_bytes = inputs * stored.size();
+    pool.chunks(packed, PANEL * depth, |panel, packed| {
         let rows = PANEL.min(outputs - panel * PANEL);
-        let row_bytes = inputs * stored.size();
-        // A few inputs of every row at a time, so that what is written stays in the first-level cache.
-        for first in (0..inputs).step_by(16) {
-            for n in 0..rows {
-                let row = &bytes[(panel * PANEL + n) * row_bytes..][..row_bytes];
-                for k in first..(first + 16).min(inputs) {
-                    packed[k * PANEL + n] = E::narrow(stored.read(row, k));
+        // A part of every row is widened, made elements of, and then turned into columns of the panel.
+        let mut values = [0.0f32; PART];
+        let mut part = [[E::zeroed(); PART]; PANEL];
+        for (block, packed) in packed.chunks_mut(PART / E::STEPS * PANEL).enumerate() {
+            let first = block * PART;
+            let count = PART.min(inputs - first);
+            for (n, part) in part.iter_mut().enumerate().take(rows) {
+                let row = &bytes[(panel * PANEL + n) * row_bytes + first * stored.size()..];
+                widen_into(stored, row, &mut values[..count]);
+                values[count..].fill(0.0);
+                for (to, steps) in part.iter_mut().zip(values.chunks(E::STEPS)) {
+                    *to = E::of([steps[0], steps[E::STEPS - 1]]);
+                }
+            }
+            for (k, column) in packed.chunks_exact_mut(PANEL).enumerate() {
+                for (to, part) in column.iter_mut().zip(&part) {
+                    *to = part[k];
                 }
             }
         }
     });
 }
+
+/// Inputs of a row that are packed at once.
+const PART: usize = 32;
 
 /// What happens to a product's sum before it is written.
 #[derive(Clone, Copy, Default)]
@@ -200,7 +221,7 @@ pub fn linear(
     }
     match weight.kept {
         Kept::F32 => run(isa, pool, x, rows, weight.data.values::<f32>(), inputs, outputs, epilogue, out),
-        Kept::Bf16 => run(isa, pool, x, rows, weight.data.values::<bf16>(), inputs, outputs, epilogue, out),
+        Kept::Bf16 => run(isa, pool, x, rows, weight.data.values::<Pair>(), inputs, outputs, epilogue, out),
     }
 }
 
@@ -215,7 +236,9 @@ fn run<E: Element>(
     epilogue: Epilogue<'_>,
     out: &mut [f32],
 ) {
-    let panels = outputs.div_ceil(PANEL);
+    let (panels, depth) = (outputs.div_ceil(PANEL), inputs.div_ceil(E::STEPS));
+    // What a row of x takes when it is packed, and what a chain of it takes.
+    let (row_slots, chain_slots) = (slots::<E>(isa, inputs), slots::<E>(isa, CHAIN));
     let row_blocks = rows.div_ceil(ROW_BLOCK);
     // Enough tasks to keep every thread busy to the end, but no more packing of x than that needs.
     let groups = (4 * pool.threads()).div_ceil(row_blocks).min(panels);
@@ -225,17 +248,19 @@ fn run<E: Element>(
         let (block, first_panel) = (task / groups, task % groups * group);
         let first_row = block * ROW_BLOCK;
         let block_rows = ROW_BLOCK.min(rows - first_row);
-        with_packed(&x[first_row * inputs..][..block_rows * inputs], block_rows, inputs, |packed_x| {
+        let x = &x[first_row * inputs..][..block_rows * inputs];
+        with_packed::<E>(isa, x, block_rows, inputs, |packed_x| {
             let mut sums = [0.0f32; MAX_ROWS * PANEL];
             for panel in first_panel..(first_panel + group).min(panels) {
-                let weights = &packed[panel * PANEL * inputs..][..PANEL * inputs];
+                let weights = &packed[panel * PANEL * depth..][..PANEL * depth];
                 for at in (0..block_rows).step_by(MAX_ROWS) {
                     let count = MAX_ROWS.min(block_rows - at);
-                    let part = &packed_x[at * inputs..][..count * inputs];
-                    for k in (0..inputs).step_by(CHAIN) {
-                        let depth = CHAIN.min(inputs - k);
-                        let b = Rows { data: &weights[k * PANEL..], stride: PANEL };
-                        tile(isa, count, PANEL, depth, &part[k * count..], b, &mut sums, PANEL, k > 0);
+                    let part = &packed_x[at * row_slots..][..count * row_slots];
+                    for (chain, b) in weights.chunks(CHAIN / E::STEPS * PANEL).enumerate() {
+                        let block =
+                            Block { rows: count, cols: PANEL, depth: b.len() / PANEL, stride: PANEL, add: chain > 0 };
+                        let a = &part[chain * chain_slots * count..];
+                        tile(isa, block, Left::Packed, a, Rows { data: b, stride: PANEL }, &mut sums);
                     }
                     for m in 0..count {
                         let (row, col) = (first_row + at + m, panel * PANEL);
@@ -250,19 +275,18 @@ fn run<E: Element>(
     });
 }
 
-/// Gives `f` the rows of x in blocks of up to 12, inside a block input by input. One row is that already.
-fn with_packed(x: &[f32], rows: usize, inputs: usize, f: impl FnOnce(&[f32])) {
-    if rows == 1 {
+/// Gives `f` the rows of x packed as tiles read them, in blocks of up to 12.
+fn with_packed<E: Element>(isa: Isa, x: &[f32], rows: usize, inputs: usize, f: impl FnOnce(&[f32])) {
+    if rows == 1 && E::STEPS == 1 {
         return f(x);
     }
-    with_scratch(rows * inputs, |packed| {
+    let row_slots = slots::<E>(isa, inputs);
+    with_scratch(rows * row_slots, |packed| {
         for at in (0..rows).step_by(MAX_ROWS) {
             let count = MAX_ROWS.min(rows - at);
-            let to = &mut packed[at * inputs..][..count * inputs];
+            let to = &mut packed[at * row_slots..][..count * row_slots];
             for (m, row) in x[at * inputs..][..count * inputs].chunks_exact(inputs).enumerate() {
-                for (to, &value) in to[m..].iter_mut().step_by(count).zip(row) {
-                    *to = value;
-                }
+                put_column::<E>(isa, row, &mut to[m..], count);
             }
         }
         f(packed);
@@ -353,7 +377,7 @@ mod tests {
 
     #[test]
     fn same_bits_on_every_path_with_any_threads_and_in_pieces() {
-        let (rows, inputs, outputs) = (61, 700, 77);
+        let (rows, inputs, outputs) = (61, 1101, 77);
         let (x, w) = (noise(rows * inputs, 1), noise(outputs * inputs, 2));
         for kept in [Kept::F32, Kept::Bf16] {
             let mut want = vec![0.0; rows * outputs];

@@ -301,6 +301,7 @@ impl RawVision {
         within("vision_config.patch_size", self.patch_size, self.image_size)?;
         divides("vision_config.num_attention_heads in hidden_size", self.num_attention_heads, self.hidden_size)?;
         within("the width of a vision head", self.hidden_size / self.num_attention_heads, MAX_DIM)?;
+        divides("the width of a vision head in pairs", 2, self.hidden_size / self.num_attention_heads)?;
         expect("vision_config.hidden_act", &self.hidden_act, "gelu_pytorch_tanh")?;
         eps("vision_config.layer_norm_eps", self.layer_norm_eps)?;
         if self.num_channels != 3 {

@@ -4,7 +4,7 @@ use crate::config::VisionConfig;
 use crate::linear::Linear;
 use crate::norm::LayerNorm;
 use crate::{Error, Load, Save};
-use smolvlm_backend::{Act, Backend, Heads, KvView, Span, Tensor};
+use smolvlm_backend::{Act, Backend, DType, Heads, KvView, Span, Tensor};
 
 /// The tower.
 pub struct Vision {
@@ -26,6 +26,8 @@ struct Layer {
 
 struct Attention {
     heads: Heads,
+    /// What its products are made in.
+    dtype: DType,
     q_proj: Linear,
     k_proj: Linear,
     v_proj: Linear,
@@ -78,6 +80,7 @@ impl Layer {
             layer_norm1: load.layer_norm(&at("layer_norm1"), hidden, config.eps)?,
             self_attn: Attention {
                 heads: config.attention(),
+                dtype: load.quant.dtype(),
                 q_proj: load.linear(&at("self_attn.q_proj"), &[hidden, hidden], true)?,
                 k_proj: load.linear(&at("self_attn.k_proj"), &[hidden, hidden], true)?,
                 v_proj: load.linear(&at("self_attn.v_proj"), &[hidden, hidden], true)?,
@@ -107,7 +110,7 @@ impl Attention {
         let q = self.q_proj.forward(backend, x, Act::None, None, save);
         let k = self.k_proj.forward(backend, x, Act::None, None, save);
         let v = self.v_proj.forward(backend, x, Act::None, None, save);
-        let mixed = backend.attention(&q, KvView::Fresh { k: &k, v: &v }, &self.heads, spans);
+        let mixed = backend.attention(&q, KvView::Fresh { k: &k, v: &v, dtype: self.dtype }, &self.heads, spans);
         for part in [&q, &k, &v] {
             save.keep(part);
         }

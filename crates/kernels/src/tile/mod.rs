@@ -1,0 +1,265 @@
+//! The heart of every product: a small block of C from rows of A and rows of B.
+//!
+//! `C[m, n] (+)= sum over k of A[m, k] B[k, n]` for up to 12 rows and 16 or 32 columns, accumulators in registers. Each
+//! element is one chain of fused multiply-adds over k in rising order, whatever the instructions and whatever the number
+//! of rows, so every path gives the same bits. (`vdpbf16ps` is two such steps, the upper halves first; only where
+//! numbers are denormal does it differ: it takes them for zero.)
+
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+use crate::Isa;
+use crate::isa::for_each_isa;
+
+/// The most rows of a block.
+pub(crate) const MAX_ROWS: usize = 12;
+
+/// What the factors of a product are stored in. Sums are f32.
+pub trait Element: bytemuck::Pod + Send + Sync + 'static {
+    /// How many steps of the reduction a stored element holds.
+    const STEPS: usize;
+
+    /// An element of the values of its steps, rounded to nearest, ties to even.
+    fn of(steps: [f32; 2]) -> Self;
+
+    /// The values of its steps; where there is one, the second is 0.
+    fn steps(self) -> [f32; 2];
+}
+
+impl Element for f32 {
+    const STEPS: usize = 1;
+
+    #[inline(always)]
+    fn of([x, _]: [f32; 2]) -> f32 {
+        x
+    }
+
+    #[inline(always)]
+    fn steps(self) -> [f32; 2] {
+        [self, 0.0]
+    }
+}
+
+/// Two bfloat16 that follow each other in the reduction, the first in the upper half.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(transparent)]
+pub struct Pair(u32);
+
+impl Element for Pair {
+    const STEPS: usize = 2;
+
+    #[inline(always)]
+    fn of([first, second]: [f32; 2]) -> Pair {
+        Pair(round_upper(first) | round_upper(second) >> 16)
+    }
+
+    #[inline(always)]
+    fn steps(self) -> [f32; 2] {
+        [f32::from_bits(self.0 & 0xFFFF_0000), f32::from_bits(self.0 << 16)]
+    }
+}
+
+/// The nearest bfloat16 in the upper half, ties to even, NaN kept, denormal numbers taken for zero as the dot products
+/// take them; without branches.
+#[inline(always)]
+fn round_upper(x: f32) -> u32 {
+    let bits = x.to_bits();
+    let rounded = bits.wrapping_add(0x7FFF + (bits >> 16 & 1)) & 0xFFFF_0000;
+    let kept = if bits & 0x7F80_0000 == 0 { bits & 0x8000_0000 } else { rounded };
+    if x.is_nan() { bits & 0xFFFF_0000 | 0x40_0000 } else { kept }
+}
+
+/// Whether A is given as f32 of every step (rounded, where B is) or in pairs as B is: what the instructions want.
+pub(crate) fn wants_pairs<E: Element>(isa: Isa) -> bool {
+    E::STEPS == 2 && isa >= Isa::Avx512Bf16
+}
+
+/// How many f32 slots of A the `steps` of a row take.
+pub(crate) fn slots<E: Element>(isa: Isa, steps: usize) -> usize {
+    if wants_pairs::<E>(isa) { steps.div_ceil(2) } else { steps.next_multiple_of(E::STEPS) }
+}
+
+/// Writes one row of A side by side in the form that `tile` wants. A pair's bits travel as an f32's.
+pub(crate) fn put_row<E: Element>(isa: Isa, row: &[f32], to: &mut [f32]) {
+    let to = &mut to[..slots::<E>(isa, row.len())];
+    if wants_pairs::<E>(isa) {
+        pairs(isa, row, to);
+    } else if E::STEPS == 2 {
+        rounded(isa, row, to);
+    } else {
+        to.copy_from_slice(row);
+    }
+}
+
+/// Writes one row of A with its slots `stride` apart.
+pub(crate) fn put_column<E: Element>(isa: Isa, row: &[f32], to: &mut [f32], stride: usize) {
+    const PART: usize = 64;
+    let mut part = [0.0; PART];
+    let mut to = to.iter_mut().step_by(stride);
+    for row in row.chunks(PART) {
+        put_row::<E>(isa, row, &mut part);
+        for (&x, to) in part[..slots::<E>(isa, row.len())].iter().zip(to.by_ref()) {
+            *to = x;
+        }
+    }
+}
+
+for_each_isa! {
+    fn pairs(row: &[f32], to: &mut [f32]) = pairs_of;
+}
+
+#[inline(always)]
+fn pairs_of(row: &[f32], to: &mut [f32]) {
+    let (whole, rest) = row.as_chunks::<2>();
+    for (to, &[first, second]) in to.iter_mut().zip(whole) {
+        *to = f32::from_bits(round_upper(first) | round_upper(second) >> 16);
+    }
+    if let (Some(&last), Some(to)) = (rest.first(), to.last_mut()) {
+        *to = f32::from_bits(round_upper(last));
+    }
+}
+
+for_each_isa! {
+    fn rounded(row: &[f32], to: &mut [f32]) = rounded_row;
+}
+
+#[inline(always)]
+fn rounded_row(row: &[f32], to: &mut [f32]) {
+    for (to, &x) in to.iter_mut().zip(row) {
+        *to = f32::from_bits(round_upper(x));
+    }
+    to[row.len()..].fill(0.0);
+}
+
+/// Rows of B: the elements of step group k start at `data[k * stride]`.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a, E> {
+    pub(crate) data: &'a [E],
+    pub(crate) stride: usize,
+}
+
+/// How the slots of A lie: (m, k) at `k * rows + m`, or each row's 64 steps side by side.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    Packed,
+    Rows64,
+}
+
+/// The shape of a block, and where it goes in C.
+#[derive(Clone, Copy)]
+pub(crate) struct Block {
+    /// 1 to 12.
+    pub(crate) rows: usize,
+    /// 16 or 32.
+    pub(crate) cols: usize,
+    /// Elements of B in the reduction: steps, or pairs of them.
+    pub(crate) depth: usize,
+    /// Distance of C's rows.
+    pub(crate) stride: usize,
+    /// Whether C is added to, or set.
+    pub(crate) add: bool,
+}
+
+/// Computes a block.
+pub(crate) fn tile<E: Element>(isa: Isa, block: Block, left: Left, a: &[f32], b: Rows<'_, E>, c: &mut [f32]) {
+    let Block { rows, cols, depth, stride, .. } = block;
+    let a_depth = if wants_pairs::<E>(isa) { depth } else { depth * E::STEPS };
+    assert!((1..=MAX_ROWS).contains(&rows) && (cols == 16 || cols == 32) && depth > 0);
+    match left {
+        Left::Packed => assert!(a.len() >= a_depth * rows),
+        Left::Rows64 => assert!(a.len() >= (rows - 1) * slots::<E>(isa, 64) + a_depth),
+    }
+    assert!(b.data.len() >= (depth - 1) * b.stride + cols);
+    assert!(c.len() >= (rows - 1) * stride + cols && stride >= cols);
+    #[cfg(target_arch = "x86_64")]
+    if isa > Isa::Scalar {
+        // SAFETY: the lengths were checked just now, and `isa` was detected on this processor.
+        unsafe { x86::run(isa, block, left, a.as_ptr(), b.data.as_ptr(), b.stride, c.as_mut_ptr()) };
+        return;
+    }
+    scalar(block, left, a, b, c);
+}
+
+/// The reference. Its A holds an f32 for every step.
+fn scalar<E: Element>(block: Block, left: Left, a: &[f32], b: Rows<'_, E>, c: &mut [f32]) {
+    for m in 0..block.rows {
+        let at = |k: usize| match left {
+            Left::Packed => a[k * block.rows + m],
+            Left::Rows64 => a[m * 64 + k],
+        };
+        for n in 0..block.cols {
+            let mut sum = 0.0f32;
+            for k in 0..block.depth {
+                let steps = b.data[k * b.stride + n].steps();
+                for (step, &value) in steps.iter().enumerate().take(E::STEPS) {
+                    sum = at(k * E::STEPS + step).mul_add(value, sum);
+                }
+            }
+            let to = &mut c[m * block.stride + n];
+            *to = if block.add { *to + sum } else { sum };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use half::bf16;
+
+    fn noise(i: usize) -> f32 {
+        ((i * 7919 + 13) % 1009) as f32 / 504.5 - 1.0
+    }
+
+    /// A block by some instructions, from the same rows of A and elements of B.
+    fn run<E: Element>(isa: Isa, block: Block, left: Left, rows: &[Vec<f32>], b: Rows<'_, E>) -> Vec<f32> {
+        let (slots, count) = (slots::<E>(isa, rows[0].len()), rows.len());
+        let mut a = vec![0.0; count * slots.max(64)];
+        for (m, row) in rows.iter().enumerate() {
+            match left {
+                Left::Packed => put_column::<E>(isa, row, &mut a[m..], count),
+                Left::Rows64 => put_row::<E>(isa, row, &mut a[m * slots..]),
+            }
+        }
+        let mut c = vec![0.5; count * block.stride];
+        tile(isa, block, left, &a, b, &mut c);
+        c
+    }
+
+    fn check<E: Element>() {
+        for rows in 1..=MAX_ROWS {
+            for (left, cols, steps, b_stride) in [
+                (Left::Packed, 16, 2, 16),
+                (Left::Packed, 32, 66, 48),
+                (Left::Rows64, 32, 64, 32),
+                (Left::Rows64, 16, 64, 80),
+            ] {
+                let a: Vec<Vec<f32>> = (0..rows).map(|m| (0..steps).map(|k| noise(m * steps + k)).collect()).collect();
+                let depth = steps / E::STEPS;
+                let b: Vec<E> = (0..depth * b_stride).map(|i| E::of([noise(2 * i + 3), noise(2 * i + 4)])).collect();
+                for add in [false, true] {
+                    let block = Block { rows, cols, depth, stride: 40, add };
+                    let b = Rows { data: &b, stride: b_stride };
+                    let want = run(Isa::Scalar, block, left, &a, b);
+                    for isa in Isa::available() {
+                        assert_eq!(want, run(isa, block, left, &a, b), "{isa:?} {rows}x{cols}x{steps}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_path_equals_the_reference() {
+        check::<f32>();
+        check::<Pair>();
+    }
+
+    #[test]
+    fn pairs_round_to_nearest_even_and_keep_nan() {
+        for x in [0.0f32, -1.0, 1.003_906_3, 1.011_718_8, 3.4e38, f32::INFINITY] {
+            assert_eq!(Pair::of([x, -x]).steps(), [bf16::from_f32(x).to_f32(), -bf16::from_f32(x).to_f32()], "{x}");
+        }
+        assert_eq!(Pair::of([1e-40, -1e-40]).steps(), [0.0, 0.0]);
+        assert!(Pair::of([f32::NAN, 1.0]).steps()[0].is_nan());
+    }
+}

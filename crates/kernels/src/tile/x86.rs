@@ -1,0 +1,245 @@
+//! Blocks of a product by AVX2, AVX-512, and AVX-512 with bfloat16 dot products.
+
+use super::{Block, Element, Left};
+use crate::Isa;
+use std::arch::x86_64::*;
+
+/// Computes a block.
+///
+/// # Safety
+/// `isa` is there; the pointers are valid for the block, as `tile` checks it.
+pub(super) unsafe fn run<E: Element>(
+    isa: Isa,
+    block: Block,
+    left: Left,
+    a: *const f32,
+    b: *const E,
+    b_stride: usize,
+    c: *mut f32,
+) {
+    macro_rules! by_rows {
+        ($kernel:ident, $vectors:literal, $left:literal) => {
+            match block.rows {
+                1 => $kernel::<1, $vectors, $left, E>,
+                2 => $kernel::<2, $vectors, $left, E>,
+                3 => $kernel::<3, $vectors, $left, E>,
+                4 => $kernel::<4, $vectors, $left, E>,
+                5 => $kernel::<5, $vectors, $left, E>,
+                6 => $kernel::<6, $vectors, $left, E>,
+                7 => $kernel::<7, $vectors, $left, E>,
+                8 => $kernel::<8, $vectors, $left, E>,
+                9 => $kernel::<9, $vectors, $left, E>,
+                10 => $kernel::<10, $vectors, $left, E>,
+                11 => $kernel::<11, $vectors, $left, E>,
+                _ => $kernel::<12, $vectors, $left, E>,
+            }
+        };
+    }
+    macro_rules! by_cols {
+        ($kernel:ident, $left:literal) => {
+            if block.cols == 16 { by_rows!($kernel, 1, $left) } else { by_rows!($kernel, 2, $left) }
+        };
+    }
+    // A's distance of rows: 0 stands for packed.
+    let kernel: Kernel<E> = match (isa, left) {
+        (Isa::Avx512Bf16, Left::Packed) if E::STEPS == 2 => by_cols!(dots, 0),
+        (Isa::Avx512Bf16, Left::Rows64) if E::STEPS == 2 => by_cols!(dots, 32),
+        (Isa::Avx512Bf16 | Isa::Avx512, Left::Packed) => by_cols!(avx512, 0),
+        (Isa::Avx512Bf16 | Isa::Avx512, Left::Rows64) => by_cols!(avx512, 64),
+        (_, Left::Packed) => by_cols!(avx2, 0),
+        (_, Left::Rows64) => by_cols!(avx2, 64),
+    };
+    // SAFETY: as the caller vouches.
+    unsafe { kernel(block.depth, a, b, b_stride, c, block.stride, block.add) };
+}
+
+type Kernel<E> = unsafe fn(usize, *const f32, *const E, usize, *mut f32, usize, bool);
+
+/// Where slot k of row m of A lies.
+#[inline(always)]
+fn slot<const M: usize, const L: usize>(m: usize, k: usize) -> usize {
+    if L == 0 { k * M + m } else { m * L + k }
+}
+
+/// Two bfloat16 products a lane and step: `V` vectors of 16 columns.
+///
+/// # Safety
+/// AVX-512 F and BF16; pointers as `tile` checks them; `E` is `Pair`, and A in pairs.
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+unsafe fn dots<const M: usize, const V: usize, const L: usize, E: Element>(
+    depth: usize,
+    a: *const f32,
+    b: *const E,
+    b_stride: usize,
+    c: *mut f32,
+    c_stride: usize,
+    add: bool,
+) {
+    // SAFETY: both are 512 bits of plain numbers.
+    let pairs = |x: __m512| unsafe { std::mem::transmute::<__m512, __m512bh>(x) };
+    let mut sums = [[_mm512_setzero_ps(); V]; M];
+    for k in 0..depth {
+        // SAFETY: k < depth, so the loads stay inside what the caller vouches for.
+        unsafe {
+            let mut row = [_mm512_setzero_ps(); V];
+            for (v, value) in row.iter_mut().enumerate() {
+                *value = _mm512_loadu_ps(b.add(k * b_stride + 16 * v).cast());
+            }
+            for (m, sum) in sums.iter_mut().enumerate() {
+                let left = _mm512_set1_ps(*a.add(slot::<M, L>(m, k)));
+                for (sum, &value) in sum.iter_mut().zip(&row) {
+                    *sum = _mm512_dpbf16_ps(*sum, pairs(left), pairs(value));
+                }
+            }
+        }
+    }
+    // SAFETY: as the caller vouches.
+    unsafe { store512(&sums, c, c_stride, add) };
+}
+
+/// `V` vectors of 16 columns.
+///
+/// # Safety
+/// AVX-512 F, BW; pointers as `tile` checks them.
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+unsafe fn avx512<const M: usize, const V: usize, const L: usize, E: Element>(
+    depth: usize,
+    a: *const f32,
+    b: *const E,
+    b_stride: usize,
+    c: *mut f32,
+    c_stride: usize,
+    add: bool,
+) {
+    let upper = _mm512_set1_epi32(0xFFFF_0000u32 as i32);
+    let mut sums = [[_mm512_setzero_ps(); V]; M];
+    for k in 0..depth {
+        for step in 0..E::STEPS {
+            // SAFETY: k < depth, so the loads stay inside what the caller vouches for.
+            unsafe {
+                let mut row = [_mm512_setzero_ps(); V];
+                for (v, value) in row.iter_mut().enumerate() {
+                    let loaded = _mm512_loadu_si512(b.add(k * b_stride + 16 * v).cast());
+                    // A pair's first step is its upper half, as an f32 already.
+                    let bits = match (E::STEPS, step) {
+                        (1, _) => loaded,
+                        (_, 0) => _mm512_and_si512(loaded, upper),
+                        _ => _mm512_slli_epi32::<16>(loaded),
+                    };
+                    *value = _mm512_castsi512_ps(bits);
+                }
+                for (m, sum) in sums.iter_mut().enumerate() {
+                    let left = _mm512_set1_ps(*a.add(slot::<M, L>(m, k * E::STEPS + step)));
+                    for (sum, &value) in sum.iter_mut().zip(&row) {
+                        *sum = _mm512_fmadd_ps(left, value, *sum);
+                    }
+                }
+            }
+        }
+    }
+    // SAFETY: as the caller vouches.
+    unsafe { store512(&sums, c, c_stride, add) };
+}
+
+/// # Safety
+/// AVX-512 F; `c` valid for the block.
+#[inline]
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+unsafe fn store512<const M: usize, const V: usize>(sums: &[[__m512; V]; M], c: *mut f32, c_stride: usize, add: bool) {
+    for (m, sum) in sums.iter().enumerate() {
+        for (v, &sum) in sum.iter().enumerate() {
+            // SAFETY: rows and columns of the block.
+            unsafe {
+                let at = c.add(m * c_stride + 16 * v);
+                let sum = if add { _mm512_add_ps(_mm512_loadu_ps(at), sum) } else { sum };
+                _mm512_storeu_ps(at, sum);
+            }
+        }
+    }
+}
+
+/// 16 columns and up to 6 rows at a time: what 16 registers hold.
+///
+/// # Safety
+/// AVX2 and FMA; pointers as `tile` checks them.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2<const M: usize, const V: usize, const L: usize, E: Element>(
+    depth: usize,
+    a: *const f32,
+    b: *const E,
+    b_stride: usize,
+    c: *mut f32,
+    c_stride: usize,
+    add: bool,
+) {
+    for v in 0..V {
+        let mut first = 0;
+        while first < M {
+            let rows = (M - first).min(6);
+            // SAFETY: 16 columns and `rows` rows of the block.
+            unsafe {
+                let (b, c) = (b.add(16 * v), c.add(16 * v + first * c_stride));
+                let a = a.add(slot::<M, L>(first, 0));
+                match rows {
+                    1 => avx2_rows::<M, 1, L, E>(depth, a, b, b_stride, c, c_stride, add),
+                    2 => avx2_rows::<M, 2, L, E>(depth, a, b, b_stride, c, c_stride, add),
+                    3 => avx2_rows::<M, 3, L, E>(depth, a, b, b_stride, c, c_stride, add),
+                    4 => avx2_rows::<M, 4, L, E>(depth, a, b, b_stride, c, c_stride, add),
+                    5 => avx2_rows::<M, 5, L, E>(depth, a, b, b_stride, c, c_stride, add),
+                    _ => avx2_rows::<M, 6, L, E>(depth, a, b, b_stride, c, c_stride, add),
+                }
+            }
+            first += rows;
+        }
+    }
+}
+
+/// `R` of the `M` rows of A, 16 columns.
+///
+/// # Safety
+/// As `avx2`.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2_rows<const M: usize, const R: usize, const L: usize, E: Element>(
+    depth: usize,
+    a: *const f32,
+    b: *const E,
+    b_stride: usize,
+    c: *mut f32,
+    c_stride: usize,
+    add: bool,
+) {
+    let upper = _mm256_set1_epi32(0xFFFF_0000u32 as i32);
+    let mut sums = [[_mm256_setzero_ps(); 2]; R];
+    for k in 0..depth {
+        for step in 0..E::STEPS {
+            // SAFETY: k < depth, so the loads stay inside what the caller vouches for.
+            unsafe {
+                let mut row = [_mm256_setzero_ps(); 2];
+                for (v, value) in row.iter_mut().enumerate() {
+                    let loaded = _mm256_loadu_si256(b.add(k * b_stride + 8 * v).cast());
+                    let bits = match (E::STEPS, step) {
+                        (1, _) => loaded,
+                        (_, 0) => _mm256_and_si256(loaded, upper),
+                        _ => _mm256_slli_epi32::<16>(loaded),
+                    };
+                    *value = _mm256_castsi256_ps(bits);
+                }
+                for (m, sum) in sums.iter_mut().enumerate() {
+                    let left = _mm256_set1_ps(*a.add(slot::<M, L>(m, k * E::STEPS + step)));
+                    sum[0] = _mm256_fmadd_ps(left, row[0], sum[0]);
+                    sum[1] = _mm256_fmadd_ps(left, row[1], sum[1]);
+                }
+            }
+        }
+    }
+    for (m, sum) in sums.iter().enumerate() {
+        for (v, &sum) in sum.iter().enumerate() {
+            // SAFETY: rows and columns of the block.
+            unsafe {
+                let at = c.add(m * c_stride + 8 * v);
+                let sum = if add { _mm256_add_ps(_mm256_loadu_ps(at), sum) } else { sum };
+                _mm256_storeu_ps(at, sum);
+            }
+        }
+    }
+}
