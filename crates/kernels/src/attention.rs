@@ -4,13 +4,15 @@
 //! `lanes` is `dim` rounded up to 16: what the two products of attention read in order. In bfloat16 two dimensions of a
 //! key, and two positions of a value, lie together as a pair. Query rows that share a key head
 //! are computed together, so its keys and values are read once. A row's result depends on its own keys alone and is
-//! reduced block by block in order, so it is the same bits however many rows are asked for at once.
+//! reduced chunk by chunk in order, so it is the same bits however many rows are asked for at once.
 
 use crate::isa::for_each_isa;
 use crate::math;
 use crate::pool::SendPtr;
+use crate::scratch::with_scratch;
 use crate::tile::{Block, Element, Left, MAX_ROWS, Rows, put_column, put_row, slots, tile};
 use crate::{Isa, Pool};
+use std::ops::{Deref, Range};
 
 /// Positions in a block.
 pub const BLOCK: usize = 64;
@@ -18,6 +20,8 @@ pub const BLOCK: usize = 64;
 pub const MAX_DIM: usize = 256;
 /// Query rows of one key head in a task.
 const TASK_ROWS: usize = 4 * MAX_ROWS;
+/// Blocks of keys that are reduced alone before their sums are joined to the others'.
+const CHUNK_BLOCKS: usize = 8;
 
 /// The heads of an attention layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -118,81 +122,203 @@ pub fn attention<'a, E: Element>(
     assert!(q.len() == rows * width && out.len() == rows * width, "attention: rows");
     assert!(heads.kv_heads > 0 && heads.heads.is_multiple_of(heads.kv_heads) && heads.dim <= MAX_DIM);
     assert!(spans.iter().all(|s| s.keys > 0 && (!s.causal || s.rows <= s.keys)), "attention: keys");
-    let group = heads.heads / heads.kv_heads;
-    let chunks = |span: &Span| (span.rows * group).div_ceil(TASK_ROWS);
-    let tasks = spans.iter().map(|s| heads.kv_heads * chunks(s)).sum();
-    let out = SendPtr(out.as_mut_ptr());
-    pool.run(tasks, |task| {
-        // Which span, key head and rows this task is.
-        let (mut left, mut first_row, mut index) = (task, 0, 0);
-        while left >= heads.kv_heads * chunks(&spans[index]) {
-            left -= heads.kv_heads * chunks(&spans[index]);
-            first_row += spans[index].rows;
-            index += 1;
-        }
-        let span = &spans[index];
-        let (head, chunk) = (left / chunks(span), left % chunks(span));
-        let end = ((chunk + 1) * TASK_ROWS).min(span.rows * group);
-        for first in (chunk * TASK_ROWS..end).step_by(MAX_ROWS) {
-            // Row p of a key head is query head p % group of query row p / group.
-            let count = MAX_ROWS.min(end - first);
-            let place = |m: usize| {
-                let p = first + m;
-                (p / group, (first_row + p / group) * width + (head * group + p % group) * heads.dim)
-            };
-            let mut state = State::new(count);
-            for m in 0..count {
-                let (row, at) = place(m);
-                state.visible[m] = span.visible(row);
-                put_column::<E>(isa, &q[at..][..heads.dim], &mut state.queries[m..], count);
+    let tasks: usize = spans.iter().map(|s| Layout::of(heads, s).tasks()).sum();
+    let part_len = Sums::stored_len(heads);
+    let parts: usize = spans.iter().map(|s| Layout::of(heads, s).parts()).sum();
+    with_scratch(parts * part_len, |scratch| {
+        let (to, stored) = (SendPtr(out.as_mut_ptr()), SendPtr(scratch.as_mut_ptr()));
+        pool.run(tasks, |task| {
+            let task = Task::find(heads, spans, task);
+            for first in task.pairs.clone().step_by(MAX_ROWS) {
+                let rows = task.rows(heads, first);
+                let queries = Queries::new::<E>(isa, heads, &rows, q, &spans[task.span]);
+                let mut total = Sums::new();
+                for chunk in task.chunks.clone() {
+                    let sums = queries.chunk(isa, heads, chunk, task.head, |index| block(task.span, index));
+                    total.join(heads, rows.len(), &sums);
+                }
+                if let Some(part) = task.part {
+                    // SAFETY: every part belongs to one task, and the scratch outlives the job.
+                    let place = unsafe { std::slice::from_raw_parts_mut(stored.at(part * part_len), part_len) };
+                    total.store(place);
+                    continue;
+                }
+                for (m, row) in rows.iter().enumerate() {
+                    // SAFETY: every (row, head) belongs to one task, and `out` outlives the job.
+                    let place = unsafe { std::slice::from_raw_parts_mut(to.at(row.at), heads.dim) };
+                    total.write(heads, m, place);
+                }
             }
-            let last = state.visible[..count].iter().copied().max().unwrap_or(0).div_ceil(BLOCK);
-            for b in 0..last {
-                let (k, v) = heads.split(block(index, b), head);
-                state.take(isa, heads, count, b * BLOCK, k, v);
+        });
+        let tasks = (0..tasks).map(|task| Task::find(heads, spans, task)).filter(|task| task.part.is_some());
+        let mut total = Sums::new();
+        for task in tasks.take_while(|_| parts > 0) {
+            // The chunks of one head follow each other.
+            let (rows, part) = (task.rows(heads, 0), task.part.unwrap_or(0));
+            if task.chunks.start == 0 {
+                total = Sums::new();
             }
-            for m in 0..count {
-                // SAFETY: every (row, head) belongs to one task, and `out` outlives the job.
-                let to = unsafe { std::slice::from_raw_parts_mut(out.at(place(m).1), heads.dim) };
-                state.write(heads, m, to);
+            total.join(heads, rows.len(), &Sums::load(&scratch[part * part_len..][..part_len]));
+            if task.chunks.end == Layout::of(heads, &spans[task.span]).chunks {
+                for (m, row) in rows.iter().enumerate() {
+                    total.write(heads, m, &mut out[row.at..][..heads.dim]);
+                }
             }
         }
     });
 }
 
-/// Up to 12 query rows under way: their queries, and the sums of the online softmax over the blocks taken so far.
-struct State {
-    visible: [usize; MAX_ROWS],
-    /// Packed for `tile`: [dim, rows].
-    queries: [f32; MAX_DIM * MAX_ROWS],
-    /// The largest score yet.
-    max: [f32; MAX_ROWS],
-    /// The sum of exp(score - max).
-    sum: [f32; MAX_ROWS],
-    /// The sum of exp(score - max) times the value, [rows, lanes].
-    values: [f32; MAX_DIM * MAX_ROWS],
+/// How a span's work is cut into tasks.
+struct Layout {
+    kv_heads: usize,
+    /// Query rows of one key head: each row times the query heads that share it.
+    pairs: usize,
+    /// Pieces of the keys, each reduced alone and then joined in order: what makes the result the same whether or not
+    /// they are different tasks.
+    chunks: usize,
+    /// Whether they are: where there are too few rows to keep all threads busy.
+    split: bool,
 }
 
-impl State {
-    fn new(rows: usize) -> State {
-        debug_assert!(rows <= MAX_ROWS);
-        State {
-            visible: [0; MAX_ROWS],
-            queries: [0.0; MAX_DIM * MAX_ROWS],
-            max: [f32::NEG_INFINITY; MAX_ROWS],
-            sum: [0.0; MAX_ROWS],
-            values: [0.0; MAX_DIM * MAX_ROWS],
-        }
+impl Layout {
+    fn of(heads: &Heads, span: &Span) -> Layout {
+        let pairs = span.rows * (heads.heads / heads.kv_heads);
+        let chunks = span.keys.div_ceil(CHUNK_BLOCKS * BLOCK);
+        Layout { kv_heads: heads.kv_heads, pairs, chunks, split: pairs <= MAX_ROWS && chunks > 1 }
     }
 
-    /// Takes the keys and values of the 64 positions from `first`.
-    fn take<E: Element>(&mut self, isa: Isa, heads: &Heads, rows: usize, first: usize, k: &[E], v: &[E]) {
-        let lanes = heads.lanes();
+    /// Tasks of one key head.
+    fn tasks_of_head(&self) -> usize {
+        if self.split { self.chunks } else { self.pairs.div_ceil(TASK_ROWS) }
+    }
+
+    fn tasks(&self) -> usize {
+        self.kv_heads * self.tasks_of_head()
+    }
+
+    /// Sums that are stored to be joined behind the job.
+    fn parts(&self) -> usize {
+        if self.split { self.tasks() } else { 0 }
+    }
+}
+
+/// Some query rows of one key head, over some or all of the keys.
+struct Task {
+    span: usize,
+    /// The span's first row among all rows.
+    first_row: usize,
+    head: usize,
+    /// Query rows of the head: row p is query head p % group of query row p / group.
+    pairs: Range<usize>,
+    chunks: Range<usize>,
+    /// Where its sums are stored, if they are joined later.
+    part: Option<usize>,
+}
+
+/// One query row of a task.
+#[derive(Clone, Copy, Default)]
+struct Row {
+    /// The row of its span.
+    row: usize,
+    /// Where its query and its output begin.
+    at: usize,
+}
+
+impl Task {
+    fn find(heads: &Heads, spans: &[Span], index: usize) -> Task {
+        let (mut left, mut first_row, mut first_part) = (index, 0, 0);
+        for (span, shape) in spans.iter().enumerate() {
+            let layout = Layout::of(heads, shape);
+            if left < layout.tasks() {
+                let (head, piece) = (left / layout.tasks_of_head(), left % layout.tasks_of_head());
+                let (pairs, chunks) = if layout.split {
+                    (0..layout.pairs, piece..piece + 1)
+                } else {
+                    (piece * TASK_ROWS..((piece + 1) * TASK_ROWS).min(layout.pairs), 0..layout.chunks)
+                };
+                let part = layout.split.then_some(first_part + left);
+                return Task { span, first_row, head, pairs, chunks, part };
+            }
+            left -= layout.tasks();
+            first_row += shape.rows;
+            first_part += layout.parts();
+        }
+        unreachable!("task {index} lies behind the last span")
+    }
+
+    /// Up to 12 of its query rows, from the `first`.
+    fn rows(&self, heads: &Heads, first: usize) -> TaskRows {
+        let group = heads.heads / heads.kv_heads;
+        let mut rows = [Row::default(); MAX_ROWS];
+        let len = MAX_ROWS.min(self.pairs.end - first);
+        for (m, row) in rows.iter_mut().enumerate().take(len) {
+            let (of_span, head) = ((first + m) / group, self.head * group + (first + m) % group);
+            *row = Row { row: of_span, at: ((self.first_row + of_span) * heads.heads + head) * heads.dim };
+        }
+        TaskRows { rows, len }
+    }
+}
+
+/// Up to 12 query rows.
+struct TaskRows {
+    rows: [Row; MAX_ROWS],
+    len: usize,
+}
+
+impl Deref for TaskRows {
+    type Target = [Row];
+
+    fn deref(&self) -> &[Row] {
+        &self.rows[..self.len]
+    }
+}
+
+/// Up to 12 queries, ready for products with keys.
+struct Queries {
+    rows: usize,
+    /// Keys that each sees.
+    visible: [usize; MAX_ROWS],
+    /// Packed for `tile`: [dim, rows].
+    packed: [f32; MAX_DIM * MAX_ROWS],
+}
+
+impl Queries {
+    fn new<E: Element>(isa: Isa, heads: &Heads, rows: &[Row], q: &[f32], span: &Span) -> Queries {
+        let count = rows.len();
+        let mut queries = Queries { rows: count, visible: [0; MAX_ROWS], packed: [0.0; MAX_DIM * MAX_ROWS] };
+        for (m, row) in rows.iter().enumerate() {
+            queries.visible[m] = span.visible(row.row);
+            put_column::<E>(isa, &q[row.at..][..heads.dim], &mut queries.packed[m..], count);
+        }
+        queries
+    }
+
+    /// The sums over the keys of one chunk.
+    fn chunk<'a, E: Element>(
+        &self,
+        isa: Isa,
+        heads: &Heads,
+        chunk: usize,
+        head: usize,
+        block: impl Fn(usize) -> &'a [E],
+    ) -> Sums {
+        let mut sums = Sums::new();
+        let seen = self.visible[..self.rows].iter().copied().max().unwrap_or(0).div_ceil(BLOCK);
+        for index in chunk * CHUNK_BLOCKS..((chunk + 1) * CHUNK_BLOCKS).min(seen) {
+            let (k, v) = heads.split(block(index), head);
+            self.block(isa, heads, index * BLOCK, k, v, &mut sums);
+        }
+        sums
+    }
+
+    /// Adds the keys and values of the 64 positions from `first`.
+    fn block<E: Element>(&self, isa: Isa, heads: &Heads, first: usize, k: &[E], v: &[E], sums: &mut Sums) {
+        let (rows, lanes) = (self.rows, heads.lanes());
         let mut scores = [0.0f32; MAX_ROWS * BLOCK];
         for col in (0..BLOCK).step_by(32) {
             let block = Block { rows, cols: 32, depth: heads.dim / E::STEPS, stride: BLOCK, add: false };
             let keys = Rows { data: &k[col..], stride: BLOCK };
-            tile(isa, block, Left::Packed, &self.queries, keys, &mut scores[col..]);
+            tile(isa, block, Left::Packed, &self.packed, keys, &mut scores[col..]);
         }
         let row_slots = slots::<E>(isa, BLOCK);
         let mut weights = [0.0f32; MAX_ROWS * BLOCK];
@@ -202,19 +328,78 @@ impl State {
                 continue;
             }
             let row = &mut scores[m * BLOCK..][..BLOCK];
-            let (max, sum) = softmax(isa, row, visible, heads.scale, self.max[m]);
-            let keep = math::exp(self.max[m] - max);
-            self.max[m] = max;
-            self.sum[m] = self.sum[m] * keep + sum;
-            scale(isa, &mut self.values[m * lanes..][..lanes], keep);
+            let (max, sum) = softmax(isa, row, visible, heads.scale, sums.max[m]);
+            let keep = math::exp(sums.max[m] - max);
+            sums.max[m] = max;
+            sums.sum[m] = sums.sum[m] * keep + sum;
+            scale(isa, &mut sums.values[m * lanes..][..lanes], keep);
             put_row::<E>(isa, row, &mut weights[m * row_slots..]);
         }
         for col in (0..lanes).step_by(32) {
             let cols = 32.min(lanes - col);
             let block = Block { rows, cols, depth: BLOCK / E::STEPS, stride: lanes, add: true };
             let values = Rows { data: &v[col..], stride: lanes };
-            tile(isa, block, Left::Rows64, &weights, values, &mut self.values[col..]);
+            tile(isa, block, Left::Rows64, &weights, values, &mut sums.values[col..]);
         }
+    }
+}
+
+/// The sums of the online softmax of up to 12 rows over some keys.
+struct Sums {
+    /// The largest score.
+    max: [f32; MAX_ROWS],
+    /// The sum of exp(score - max).
+    sum: [f32; MAX_ROWS],
+    /// The sum of exp(score - max) times the value, [rows, lanes].
+    values: [f32; MAX_DIM * MAX_ROWS],
+}
+
+impl Sums {
+    /// Over no keys.
+    fn new() -> Sums {
+        Sums { max: [f32::NEG_INFINITY; MAX_ROWS], sum: [0.0; MAX_ROWS], values: [0.0; MAX_DIM * MAX_ROWS] }
+    }
+
+    /// Adds the sums over the keys that follow.
+    fn join(&mut self, heads: &Heads, rows: usize, next: &Sums) {
+        let lanes = heads.lanes();
+        for m in 0..rows {
+            let (before, after) = (self.max[m], next.max[m]);
+            let max = if after > before { after } else { before };
+            if max == f32::NEG_INFINITY {
+                continue; // nothing seen yet
+            }
+            let (keep, take) = (math::exp(before - max), math::exp(after - max));
+            self.max[m] = max;
+            self.sum[m] = self.sum[m] * keep + next.sum[m] * take;
+            let range = m * lanes..(m + 1) * lanes;
+            for (to, &x) in self.values[range.clone()].iter_mut().zip(&next.values[range]) {
+                *to = *to * keep + x * take;
+            }
+        }
+    }
+
+    fn stored_len(heads: &Heads) -> usize {
+        MAX_ROWS * (2 + heads.lanes())
+    }
+
+    /// Into [`Sums::stored_len`] numbers.
+    fn store(&self, to: &mut [f32]) {
+        let (max, rest) = to.split_at_mut(MAX_ROWS);
+        let (sum, values) = rest.split_at_mut(MAX_ROWS);
+        max.copy_from_slice(&self.max);
+        sum.copy_from_slice(&self.sum);
+        values.copy_from_slice(&self.values[..values.len()]);
+    }
+
+    fn load(from: &[f32]) -> Sums {
+        let mut sums = Sums::new();
+        let (max, rest) = from.split_at(MAX_ROWS);
+        let (sum, values) = rest.split_at(MAX_ROWS);
+        sums.max.copy_from_slice(max);
+        sums.sum.copy_from_slice(sum);
+        sums.values[..values.len()].copy_from_slice(values);
+        sums
     }
 
     fn write(&self, heads: &Heads, m: usize, out: &mut [f32]) {
@@ -352,7 +537,8 @@ mod tests {
     #[test]
     fn same_bits_on_every_path_with_any_threads_and_in_pieces() {
         let heads = Heads { heads: 6, kv_heads: 2, dim: 24, scale: 0.3 };
-        let (width, kv_width, n) = (6 * 24, 2 * 24, 150);
+        let (width, kv_width, n) = (6 * 24, 2 * 24, 1100);
+        let one_by_one = 1090; // the last rows alone: then the keys are split
         let (q, k, v) = (noise(n * width, 1), noise(n * kv_width, 2), noise(n * kv_width, 3));
         let table = blocks::<Pair>(&heads, n, &k, &v);
         let whole = [Span { rows: n, keys: n, causal: true }];
@@ -361,10 +547,11 @@ mod tests {
         for threads in [1, 2, 3, 7] {
             let pool = Pool::new(threads);
             for isa in Isa::available() {
-                for piece in [1, 13, n] {
+                for piece in [213, n] {
                     let mut got = vec![0.0; n * width];
-                    for first in (0..n).step_by(piece) {
-                        let rows = piece.min(n - first);
+                    let pieces = (0..one_by_one).step_by(piece).chain(one_by_one..n);
+                    for first in pieces {
+                        let rows = if first < one_by_one { piece.min(one_by_one - first) } else { 1 };
                         // As in a prompt taken in pieces: later positions are not there yet.
                         let partial = blocks::<Pair>(&heads, first + rows, &k, &v);
                         let span = [Span { rows, keys: first + rows, causal: true }];
