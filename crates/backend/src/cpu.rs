@@ -24,7 +24,16 @@ const COPY_ROWS: usize = 64;
 impl Cpu {
     /// A backend of `threads` threads, with the best instructions that the processor has.
     pub fn new(threads: usize) -> Cpu {
-        Cpu { isa: Isa::best(), pool: Pool::new(threads), buffers: FreeLists::new() }
+        Cpu::with(threads, Isa::best())
+    }
+
+    /// A backend of `threads` threads and these instructions, which the processor must have.
+    ///
+    /// # Panics
+    /// If it has not.
+    pub fn with(threads: usize, isa: Isa) -> Cpu {
+        assert!(Isa::available().contains(&isa), "this processor has no {}", isa.name());
+        Cpu { isa, pool: Pool::new(threads), buffers: FreeLists::new() }
     }
 
     fn empty(&self, shape: &[usize], dtype: DType) -> Tensor {

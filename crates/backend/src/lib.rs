@@ -11,12 +11,12 @@ mod weight;
 
 pub use cpu::Cpu;
 pub use kv::{KvLayout, KvSequence};
-pub use smolvlm_kernels::Pool;
 pub use smolvlm_kernels::attention::{Heads, MAX_DIM, Span};
 pub use smolvlm_kernels::linear::{Stored, widen};
 pub use smolvlm_kernels::patches::levels;
 pub use smolvlm_kernels::rope::frequencies;
 pub use smolvlm_kernels::top::Top;
+pub use smolvlm_kernels::{Isa, Pool};
 pub use tensor::{DType, DeviceBuffer, Tensor};
 pub use weight::{DeviceWeight, Quant, Source, Use, Weight};
 

@@ -7,6 +7,7 @@ use crate::output::print_line;
 use crate::progress::Progress;
 use clap::ValueEnum;
 use serde_json::{Value, json};
+use smolvlm_backend::Cpu;
 use smolvlm_engine::bench::{Bench, BenchOptions, BenchReport, Spread};
 use smolvlm_engine::{Engine, EngineOptions};
 use smolvlm_model::Config;
@@ -92,10 +93,10 @@ fn open(args: &Args, options: &BenchOptions) -> Result<Bench, Error> {
         // The random weights are bfloat16, as the published ones are.
         let quant =
             if args.compute.dtype == DType::F32 { smolvlm_backend::Quant::F32 } else { smolvlm_backend::Quant::Bf16 };
-        return Ok(Bench::random(&config, preset.pictures, quant, threads)?);
+        return Ok(Bench::random(&config, preset.pictures, quant, Cpu::with(threads, args.compute.isa()?))?);
     }
     let dir = smolvlm_hub::resolve(args.model.as_deref().unwrap_or_default())?.dir;
-    let engine_options = EngineOptions { threads, dtype: args.compute.dtype.into() };
+    let engine_options = EngineOptions { threads, isa: args.compute.isa()?, dtype: args.compute.dtype.into() };
     let progress = Progress::new();
     let open = || Engine::open(&dir, &engine_options, &mut |done, total| progress.show("loading", done, total));
     Ok(Bench::checkpoint(open, options.runs)?)

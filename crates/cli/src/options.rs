@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::progress::Progress;
 use clap::{Args, ValueEnum};
+use smolvlm_backend::Isa;
 use smolvlm_engine::{DTypeChoice, Engine, EngineOptions};
 use smolvlm_processor::{Alpha, DecodeOptions, MAX_LONGEST_EDGE, Picture, PlanOptions};
 use std::io::Read;
@@ -22,11 +23,14 @@ pub(crate) struct ModelArgs {
 #[derive(Args)]
 pub(crate) struct ComputeArgs {
     /// Threads [default: all that this process may use]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(short, long, value_name = "N", env = "SMOLVLM_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// The precision in which weights are kept and used
     #[arg(long, value_enum, default_value_t = DType::Auto)]
     pub(crate) dtype: DType,
+    /// Instructions to use, for comparing: scalar, avx2, avx512 or avx512bf16 [default: the best there are]
+    #[arg(long, value_name = "NAME", env = "SMOLVLM_ISA", hide = true)]
+    isa: Option<String>,
 }
 
 /// `--dtype`
@@ -51,6 +55,15 @@ impl From<DType> for DTypeChoice {
 }
 
 impl ComputeArgs {
+    /// The instructions asked for, or the best.
+    pub(crate) fn isa(&self) -> Result<Isa, Error> {
+        let Some(name) = &self.isa else { return Ok(Isa::best()) };
+        Isa::named(name).ok_or_else(|| {
+            let there: Vec<&str> = Isa::available().into_iter().map(Isa::name).collect();
+            Error::Usage(format!("SMOLVLM_ISA={name}: this processor has {}", there.join(", ")))
+        })
+    }
+
     pub(crate) fn threads(&self) -> usize {
         self.threads.map_or_else(smolvlm_sys::threads, usize::from)
     }
@@ -64,7 +77,11 @@ impl ModelArgs {
 
     /// Loads the model.
     pub(crate) fn open(&self) -> Result<Engine, Error> {
-        let options = EngineOptions { threads: self.compute.threads(), dtype: self.compute.dtype.into() };
+        let options = EngineOptions {
+            threads: self.compute.threads(),
+            isa: self.compute.isa()?,
+            dtype: self.compute.dtype.into(),
+        };
         let progress = Progress::new();
         let engine = Engine::open(&self.folder()?, &options, &mut |done, total| progress.show("loading", done, total))?;
         Ok(engine)

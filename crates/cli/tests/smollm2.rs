@@ -61,7 +61,7 @@ fn perplexity_of_a_licence_is_the_references() {
     let golden = std::fs::read_to_string(folder().join("smollm2-256m/perplexity.json")).unwrap();
     let golden: Golden = serde_json::from_str(&golden).unwrap();
     for (dtype, bound) in [(DTypeChoice::F32, 1e-5), (DTypeChoice::Bf16, 1e-3)] {
-        let options = EngineOptions { threads: 2, dtype };
+        let options = EngineOptions { threads: 2, isa: smolvlm_backend::Isa::best(), dtype };
         let engine = Engine::open(&model(), &options, &mut |_, _| {}).unwrap();
         let score = engine.perplexity(&golden.ids, golden.window, &mut |_, _| {}).unwrap();
         assert_eq!(score.scored, golden.scored);

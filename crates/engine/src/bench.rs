@@ -85,8 +85,8 @@ impl Bench {
     ///
     /// # Errors
     /// None that these weights can cause; those of loading are passed on.
-    pub fn random(config: &Config, pictures: PictureSettings, quant: Quant, threads: usize) -> Result<Bench, Error> {
-        let backend: Box<dyn Backend> = Box::new(Cpu::new(threads));
+    pub fn random(config: &Config, pictures: PictureSettings, quant: Quant, cpu: Cpu) -> Result<Bench, Error> {
+        let backend: Box<dyn Backend> = Box::new(cpu);
         let mut source = Timed { inner: random_weights(), seconds: 0.0 };
         let start = Instant::now();
         let mut load = Load { backend: &*backend, source: &mut source, quant, progress: &mut |_| {} };

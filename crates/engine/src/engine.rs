@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::core::Core;
-use smolvlm_backend::{Backend, Cpu, Quant, Stored, levels};
+use smolvlm_backend::{Backend, Cpu, Isa, Quant, Stored, levels};
 use smolvlm_model::{Checkpoint, Config, GenerationConfig, TensorSource, Vlm};
 use smolvlm_processor::Processor;
 use std::collections::BTreeSet;
@@ -25,6 +25,8 @@ pub enum DTypeChoice {
 pub struct EngineOptions {
     /// Threads of the pool.
     pub threads: usize,
+    /// Instructions, which the processor must have.
+    pub isa: Isa,
     /// What weights are computed in.
     pub dtype: DTypeChoice,
 }
@@ -61,7 +63,7 @@ impl Engine {
             (Some(mean), Some(std)) => levels(settings.rescale, mean, std),
             _ => [0.0; 256],
         });
-        let backend: Box<dyn Backend> = Box::new(Cpu::new(options.threads));
+        let backend: Box<dyn Backend> = Box::new(Cpu::with(options.threads, options.isa));
         let total = Vlm::tensors(&config);
         let stops = stops(&processor, &config, generation.as_ref());
         let mut done = 0;

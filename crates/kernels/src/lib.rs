@@ -15,6 +15,7 @@ pub mod linear;
 mod math;
 pub mod norm;
 pub mod patches;
+pub mod peak;
 mod pool;
 pub mod resample;
 pub mod rope;

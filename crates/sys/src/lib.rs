@@ -2,7 +2,9 @@
 #![allow(unsafe_code)]
 
 mod map;
+mod pages;
 mod process;
 
 pub use map::FileMap;
+pub use pages::Pages;
 pub use process::{peak_rss, threads};

@@ -1,0 +1,145 @@
+//! What this machine can do at most: multiply-adds in registers, and reading memory.
+
+use crate::linear::{Epilogue, Kept, PackedWeight, Stored, linear};
+use crate::{AlignedBytes, Isa, Pool};
+use std::hint::black_box;
+use std::time::Instant;
+
+/// Rounds of a measurement of arithmetic: some ten milliseconds.
+const ROUNDS: usize = 400_000;
+/// Independent sums, enough to hide the instructions' latency.
+const SUMS: usize = 24;
+
+/// What the arithmetic is made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arithmetic {
+    /// f32 multiply-adds.
+    F32,
+    /// Dot products of bfloat16 pairs.
+    Bf16,
+}
+
+/// Floating point operations a second of all threads together, in registers; `None` where the instructions have none of
+/// this kind.
+pub fn arithmetic(isa: Isa, pool: &Pool, kind: Arithmetic) -> Option<f64> {
+    let (f, operations): (fn(), usize) = match (isa, kind) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: `isa` was detected on this processor.
+        (Isa::Avx512Bf16, Arithmetic::Bf16) => (|| unsafe { x86::dots() }, 64),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        (Isa::Avx512 | Isa::Avx512Bf16, Arithmetic::F32) => (|| unsafe { x86::fma512() }, 32),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        (Isa::Avx2, Arithmetic::F32) => (|| unsafe { x86::fma256() }, 16),
+        _ => return None,
+    };
+    let best = best_of(5, || pool.run(pool.threads(), |_| f()));
+    Some((pool.threads() * ROUNDS * SUMS * operations) as f64 / best)
+}
+
+/// Bytes read a second by all threads together from a buffer of `len` bytes.
+pub fn reading(pool: &Pool, len: usize) -> f64 {
+    let mut buffer = AlignedBytes::zeroed(len);
+    let words = buffer.values_mut::<u64>();
+    pool.chunks(words, 1 << 16, |i, words| words.fill(i as u64));
+    let words = buffer.values::<u64>();
+    let share = words.len().div_ceil(pool.threads());
+    let best = best_of(7, || {
+        pool.run(pool.threads(), |thread| {
+            let mut sums = [0u64; 64];
+            for part in words[(thread * share).min(words.len())..].chunks_exact(64).take(share / 64) {
+                for (sum, word) in sums.iter_mut().zip(part) {
+                    *sum ^= word;
+                }
+            }
+            black_box(sums);
+        });
+    });
+    len as f64 / best
+}
+
+/// Operations a second that a product reaches: 1,024 rows, 768 inputs, 3,072 outputs, as in the tower.
+pub fn product(isa: Isa, pool: &Pool, kept: Kept) -> f64 {
+    let (rows, inputs, outputs) = (1024, 768, 3072);
+    let weight = PackedWeight::pack(pool, Stored::Bf16, &vec![0; 2 * inputs * outputs], outputs, inputs, kept);
+    let (x, mut out) = (vec![1.0; rows * inputs], vec![0.0; rows * outputs]);
+    let best = best_of(5, || linear(isa, pool, &x, rows, &weight, Epilogue::default(), &mut out));
+    (2 * rows * inputs * outputs) as f64 / best
+}
+
+/// Bytes of weights a second that products with one row reach, as in decoding: a stack of layers larger than any cache.
+pub fn decoding(isa: Isa, pool: &Pool, kept: Kept) -> f64 {
+    let (inputs, outputs, layers) = (1024, 4096, 32);
+    let stored = vec![0; 2 * inputs * outputs];
+    let weights: Vec<PackedWeight> =
+        (0..layers).map(|_| PackedWeight::pack(pool, Stored::Bf16, &stored, outputs, inputs, kept)).collect();
+    let (x, mut out) = (vec![1.0; inputs], vec![0.0; outputs]);
+    let best = best_of(5, || {
+        for weight in &weights {
+            linear(isa, pool, &x, 1, weight, Epilogue::default(), &mut out);
+        }
+    });
+    weights.iter().map(PackedWeight::bytes).sum::<usize>() as f64 / best
+}
+
+/// The fastest of some runs in seconds, after one that is not counted.
+fn best_of(runs: usize, mut f: impl FnMut()) -> f64 {
+    f();
+    let time = |f: &mut dyn FnMut()| {
+        let start = Instant::now();
+        f();
+        start.elapsed().as_secs_f64()
+    };
+    (0..runs).map(|_| time(&mut f)).fold(f64::INFINITY, f64::min)
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::{ROUNDS, SUMS, black_box};
+    use std::arch::x86_64::*;
+
+    /// # Safety
+    /// AVX-512 F and BF16.
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    pub(super) unsafe fn dots() {
+        // SAFETY: both are 512 bits of plain numbers.
+        let pairs = unsafe { std::mem::transmute::<__m512i, __m512bh>(_mm512_set1_epi32(black_box(0x3F80_3F80))) };
+        let mut sums = [_mm512_setzero_ps(); SUMS];
+        for _ in 0..ROUNDS {
+            for sum in &mut sums {
+                *sum = _mm512_dpbf16_ps(*sum, pairs, pairs);
+            }
+        }
+        black_box(sums);
+    }
+
+    /// # Safety
+    /// AVX-512 F.
+    #[target_feature(enable = "avx512f")]
+    pub(super) unsafe fn fma512() {
+        let one = _mm512_set1_ps(black_box(1.0));
+        let mut sums = [_mm512_setzero_ps(); SUMS];
+        for _ in 0..ROUNDS {
+            for sum in &mut sums {
+                *sum = _mm512_fmadd_ps(*sum, one, one);
+            }
+        }
+        black_box(sums);
+    }
+
+    /// # Safety
+    /// AVX2 and FMA.
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) unsafe fn fma256() {
+        let one = _mm256_set1_ps(black_box(1.0));
+        // Twelve sums in two rounds: 24 would not stay in 16 registers.
+        let mut sums = [_mm256_setzero_ps(); SUMS / 2];
+        for _ in 0..2 * ROUNDS {
+            for sum in &mut sums {
+                *sum = _mm256_fmadd_ps(*sum, one, one);
+            }
+        }
+        black_box(sums);
+    }
+}
