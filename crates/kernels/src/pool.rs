@@ -12,8 +12,8 @@ use std::thread::JoinHandle;
 
 /// How often a worker looks for a new job before it sleeps: some 50 microseconds.
 const SPINS: usize = 20_000;
-/// How often the caller looks for the last task's end before it offers its core to others.
-const SPINS_BEFORE_YIELD: usize = 4_000;
+/// How often the caller looks for the last task's end before it sleeps until then.
+const SPINS_FOR_END: usize = 4_000;
 
 /// A pool of threads; the thread that calls [`Pool::run`] is one of them.
 pub struct Pool {
@@ -38,6 +38,9 @@ struct Shared {
     stop: AtomicBool,
     sleepers: Mutex<usize>,
     wake: Condvar,
+    /// Whether the caller sleeps, or is about to, until the last task ends.
+    caller_sleeps: AtomicBool,
+    ended: (Mutex<()>, Condvar),
 }
 
 type Task<'a> = &'a (dyn Fn(usize) + Sync);
@@ -59,6 +62,8 @@ impl Pool {
             stop: AtomicBool::new(false),
             sleepers: Mutex::new(0),
             wake: Condvar::new(),
+            caller_sleeps: AtomicBool::new(false),
+            ended: (Mutex::new(()), Condvar::new()),
         });
         // A thread that the system refuses is done without: the caller alone can run every task.
         let workers = (1..threads)
@@ -146,15 +151,25 @@ impl Shared {
             self.wake.notify_all();
         }
         self.claim(number);
-        let mut spins = 0;
-        while self.done.load(Ordering::Acquire) < tasks {
-            spins += 1;
-            if spins < SPINS_BEFORE_YIELD {
-                std::hint::spin_loop();
-            } else {
-                std::thread::yield_now();
+        self.wait_for_end(tasks);
+    }
+
+    /// Spins, then sleeps: to yield instead would give the core away for a whole slice where others want it.
+    fn wait_for_end(&self, tasks: usize) {
+        for _ in 0..SPINS_FOR_END {
+            if self.done.load(Ordering::Acquire) >= tasks {
+                return;
             }
+            std::hint::spin_loop();
         }
+        // SeqCst, as the count of done tasks: either the last task sees the sleeper, or the sleeper sees the end.
+        self.caller_sleeps.store(true, Ordering::SeqCst);
+        let (lock, ended) = &self.ended;
+        let mut guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        while self.done.load(Ordering::SeqCst) < tasks {
+            guard = ended.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        }
+        self.caller_sleeps.store(false, Ordering::SeqCst);
     }
 
     /// Runs tasks of job `number` until none is left.
@@ -179,7 +194,11 @@ impl Shared {
             if result.is_err() {
                 self.panicked.store(true, Ordering::Relaxed);
             }
-            self.done.fetch_add(1, Ordering::Release);
+            let last = self.done.fetch_add(1, Ordering::SeqCst) + 1 == tasks;
+            if last && self.caller_sleeps.load(Ordering::SeqCst) {
+                drop(self.ended.0.lock().unwrap_or_else(PoisonError::into_inner));
+                self.ended.1.notify_all();
+            }
         }
     }
 
