@@ -221,16 +221,27 @@ impl Backend for Cpu {
     fn kv_append(&self, sequences: &mut [&mut KvSequence], layer: usize, spans: &[Span], k: &Tensor, v: &Tensor) {
         assert_eq!(sequences.len(), spans.len(), "a span for each sequence");
         let width = k.width();
-        let mut rows = f32s(k).chunks_exact(width).zip(f32s(v).chunks_exact(width));
+        let (k, v) = (f32s(k), f32s(v));
+        let mut row = 0;
         for (sequence, span) in sequences.iter_mut().zip(spans) {
-            let (layout, first) = (*sequence.layout(), sequence.len());
-            for (position, (k, v)) in (first..first + span.rows).zip(rows.by_ref()) {
-                let (block, at) = (&mut sequence.blocks_mut()[position / BLOCK], position % BLOCK);
+            let (layout, start) = (*sequence.layout(), sequence.len());
+            let mut done = 0;
+            while done < span.rows {
+                let (index, at) = ((start + done) / BLOCK, (start + done) % BLOCK);
+                let count = (BLOCK - at).min(span.rows - done);
+                let (from, to) = ((row + done) * width, (row + done + count) * width);
+                let (block, k, v) = (&mut sequence.blocks_mut()[index], &k[from..to], &v[from..to]);
                 match layout.dtype {
-                    DType::F32 => attention::append(&layout.heads, layer_mut::<f32>(block, &layout, layer), at, k, v),
-                    DType::Bf16 => attention::append(&layout.heads, layer_mut::<Pair>(block, &layout, layer), at, k, v),
+                    DType::F32 => {
+                        attention::append::<f32>(self.isa, &layout.heads, layer_mut(block, &layout, layer), at, k, v)
+                    }
+                    DType::Bf16 => {
+                        attention::append::<Pair>(self.isa, &layout.heads, layer_mut(block, &layout, layer), at, k, v)
+                    }
                 }
+                done += count;
             }
+            row += span.rows;
         }
     }
 
@@ -343,10 +354,8 @@ impl Cpu {
             if rows < BLOCK {
                 block.fill(E::of([0.0; 2]));
             }
-            for at in 0..rows {
-                let row = (starts[span].1 + first + at) * width;
-                attention::append(heads, block, at, &keys[row..row + width], &values_of[row..row + width]);
-            }
+            let (from, to) = ((starts[span].1 + first) * width, (starts[span].1 + first + rows) * width);
+            attention::append(self.isa, heads, block, 0, &keys[from..to], &values_of[from..to]);
         });
         let blocks = values::<E>(&blocks);
         let block = |span: usize, index: usize| &blocks[(starts[span].0 + index) * len..][..len];

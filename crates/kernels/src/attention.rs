@@ -10,8 +10,9 @@ use crate::isa::for_each_isa;
 use crate::math;
 use crate::pool::SendPtr;
 use crate::scratch::with_scratch;
-use crate::tile::{Block, Element, Left, MAX_ROWS, Rows, put_column, put_row, slots, tile};
+use crate::tile::{Block, Element, Left, MAX_ROWS, Rows, elements, interleave, put_column, put_row, slots, tile};
 use crate::{Isa, Pool};
+use std::f32::consts::LOG2_E;
 use std::ops::{Deref, Range};
 
 /// Positions in a block.
@@ -60,26 +61,45 @@ impl Heads {
     }
 }
 
-/// Writes one position's `k` and `v` [kv_heads * dim] at place `at` (below 64) of a block.
+/// Writes the `k` and `v` [rows, kv_heads * dim] of positions that follow each other at places `at`, `at + 1`, … of a
+/// block, all below 64.
 ///
 /// # Panics
 /// If a length does not fit.
-pub fn append<E: Element>(heads: &Heads, block: &mut [E], at: usize, k: &[f32], v: &[f32]) {
+pub fn append<E: Element>(isa: Isa, heads: &Heads, block: &mut [E], at: usize, k: &[f32], v: &[f32]) {
     let (dim, width) = (heads.dim, heads.kv_heads * heads.dim);
-    assert!(at < BLOCK && k.len() == width && v.len() == width && dim.is_multiple_of(2), "append: a position");
+    assert!(k.len() == v.len() && k.len().is_multiple_of(width) && dim.is_multiple_of(2), "append: rows");
+    assert!(at + k.len() / width <= BLOCK, "append: places");
     assert_eq!(block.len() * E::STEPS, heads.block_len(), "append: block");
     let (k_len, v_len) = heads.head_lens::<E>();
     let (keys, values) = block.split_at_mut(heads.kv_heads * k_len);
+    let mut part = [E::zeroed(); MAX_DIM];
+    let part = &mut part[..dim / E::STEPS];
     for head in 0..heads.kv_heads {
-        let column = keys[head * k_len..][..k_len].iter_mut().skip(at).step_by(BLOCK);
-        for (to, steps) in column.zip(k[head * dim..][..dim].chunks(E::STEPS)) {
-            *to = E::of([steps[0], steps.get(1).copied().unwrap_or(0.0)]);
+        let of_head = head * dim..(head + 1) * dim;
+        let (keys, values) = (&mut keys[head * k_len..][..k_len], &mut values[head * v_len..][..v_len]);
+        for (row, k) in k.chunks_exact(width).enumerate() {
+            elements(isa, &k[of_head.clone()], part);
+            for (to, &x) in keys[at + row..].iter_mut().step_by(BLOCK).zip(part.iter()) {
+                *to = x;
+            }
         }
-        let row = &mut values[head * v_len + at / E::STEPS * heads.lanes()..][..dim];
-        for (to, &x) in row.iter_mut().zip(&v[head * dim..][..dim]) {
-            let mut steps = to.steps();
-            steps[at % E::STEPS] = x;
-            *to = E::of(steps);
+        let mut rows = v.chunks_exact(width).map(|v| &v[of_head.clone()]).enumerate();
+        while let Some((row, first)) = rows.next() {
+            let place = at + row;
+            let to = &mut values[place / E::STEPS * heads.lanes()..][..dim];
+            if let Some(pairs) = E::pairs(to)
+                && place.is_multiple_of(2)
+                && let Some((_, second)) = rows.next()
+            {
+                interleave(isa, first, second, pairs);
+                continue;
+            }
+            for (to, &x) in to.iter_mut().zip(first) {
+                let mut steps = to.steps();
+                steps[place % E::STEPS] = x;
+                *to = E::of(steps);
+            }
         }
     }
 }
@@ -129,12 +149,14 @@ pub fn attention<'a, E: Element>(
         let (to, stored) = (SendPtr(out.as_mut_ptr()), SendPtr(scratch.as_mut_ptr()));
         pool.run(tasks, |task| {
             let task = Task::find(heads, spans, task);
+            let (mut queries, mut total, mut sums) = (Queries::new(), Sums::new(), Sums::new());
             for first in task.pairs.clone().step_by(MAX_ROWS) {
                 let rows = task.rows(heads, first);
-                let queries = Queries::new::<E>(isa, heads, &rows, q, &spans[task.span]);
-                let mut total = Sums::new();
+                queries.set::<E>(isa, heads, &rows, q, &spans[task.span]);
+                total.clear(heads);
                 for chunk in task.chunks.clone() {
-                    let sums = queries.chunk(isa, heads, chunk, task.head, |index| block(task.span, index));
+                    sums.clear(heads);
+                    queries.chunk(isa, heads, chunk, task.head, |index| block(task.span, index), &mut sums);
                     total.join(heads, rows.len(), &sums);
                 }
                 if let Some(part) = task.part {
@@ -280,77 +302,79 @@ struct Queries {
     visible: [usize; MAX_ROWS],
     /// Packed for `tile`: [dim, rows].
     packed: [f32; MAX_DIM * MAX_ROWS],
+    /// Of one block: [rows, 64], first as scores, then as weights.
+    scores: [f32; MAX_ROWS * BLOCK],
+    /// The weights as the second product reads them.
+    weights: [f32; MAX_ROWS * BLOCK],
 }
 
 impl Queries {
-    fn new<E: Element>(isa: Isa, heads: &Heads, rows: &[Row], q: &[f32], span: &Span) -> Queries {
-        let count = rows.len();
-        let mut queries = Queries { rows: count, visible: [0; MAX_ROWS], packed: [0.0; MAX_DIM * MAX_ROWS] };
-        for (m, row) in rows.iter().enumerate() {
-            queries.visible[m] = span.visible(row.row);
-            put_column::<E>(isa, &q[row.at..][..heads.dim], &mut queries.packed[m..], count);
+    fn new() -> Queries {
+        Queries {
+            rows: 0,
+            visible: [0; MAX_ROWS],
+            packed: [0.0; MAX_DIM * MAX_ROWS],
+            scores: [0.0; MAX_ROWS * BLOCK],
+            weights: [0.0; MAX_ROWS * BLOCK],
         }
-        queries
     }
 
-    /// The sums over the keys of one chunk.
+    fn set<E: Element>(&mut self, isa: Isa, heads: &Heads, rows: &[Row], q: &[f32], span: &Span) {
+        self.rows = rows.len();
+        for (m, row) in rows.iter().enumerate() {
+            self.visible[m] = span.visible(row.row);
+            put_column::<E>(isa, &q[row.at..][..heads.dim], &mut self.packed[m..], rows.len());
+        }
+    }
+
+    /// Adds the keys of one chunk.
     fn chunk<'a, E: Element>(
-        &self,
+        &mut self,
         isa: Isa,
         heads: &Heads,
         chunk: usize,
         head: usize,
         block: impl Fn(usize) -> &'a [E],
-    ) -> Sums {
-        let mut sums = Sums::new();
+        sums: &mut Sums,
+    ) {
         let seen = self.visible[..self.rows].iter().copied().max().unwrap_or(0).div_ceil(BLOCK);
         for index in chunk * CHUNK_BLOCKS..((chunk + 1) * CHUNK_BLOCKS).min(seen) {
             let (k, v) = heads.split(block(index), head);
-            self.block(isa, heads, index * BLOCK, k, v, &mut sums);
+            self.block(isa, heads, index * BLOCK, k, v, sums);
         }
-        sums
     }
 
     /// Adds the keys and values of the 64 positions from `first`.
-    fn block<E: Element>(&self, isa: Isa, heads: &Heads, first: usize, k: &[E], v: &[E], sums: &mut Sums) {
+    fn block<E: Element>(&mut self, isa: Isa, heads: &Heads, first: usize, k: &[E], v: &[E], sums: &mut Sums) {
         let (rows, lanes) = (self.rows, heads.lanes());
-        let mut scores = [0.0f32; MAX_ROWS * BLOCK];
         for col in (0..BLOCK).step_by(32) {
             let block = Block { rows, cols: 32, depth: heads.dim / E::STEPS, stride: BLOCK, add: false };
             let keys = Rows { data: &k[col..], stride: BLOCK };
-            tile(isa, block, Left::Packed, &self.packed, keys, &mut scores[col..]);
+            tile(isa, block, Left::Packed, &self.packed, keys, &mut self.scores[col..]);
         }
+        let seen: [usize; MAX_ROWS] = std::array::from_fn(|m| self.visible[m].saturating_sub(first).min(BLOCK));
+        let keep = softmax(isa, &mut self.scores, &seen[..rows], heads.scale * LOG2_E, &mut sums.max, &mut sums.sum);
+        scale(isa, &mut sums.values[..rows * lanes], lanes, &keep);
         let row_slots = slots::<E>(isa, BLOCK);
-        let mut weights = [0.0f32; MAX_ROWS * BLOCK];
-        for m in 0..rows {
-            let visible = self.visible[m].saturating_sub(first).min(BLOCK);
-            if visible == 0 {
-                continue;
-            }
-            let row = &mut scores[m * BLOCK..][..BLOCK];
-            let (max, sum) = softmax(isa, row, visible, heads.scale, sums.max[m]);
-            let keep = math::exp(sums.max[m] - max);
-            sums.max[m] = max;
-            sums.sum[m] = sums.sum[m] * keep + sum;
-            scale(isa, &mut sums.values[m * lanes..][..lanes], keep);
-            put_row::<E>(isa, row, &mut weights[m * row_slots..]);
+        for (row, to) in self.scores.chunks_exact(BLOCK).zip(self.weights.chunks_exact_mut(row_slots)).take(rows) {
+            put_row::<E>(isa, row, to);
         }
         for col in (0..lanes).step_by(32) {
             let cols = 32.min(lanes - col);
             let block = Block { rows, cols, depth: BLOCK / E::STEPS, stride: lanes, add: true };
             let values = Rows { data: &v[col..], stride: lanes };
-            tile(isa, block, Left::Rows64, &weights, values, &mut sums.values[col..]);
+            tile(isa, block, Left::Rows64, &self.weights, values, &mut sums.values[col..]);
         }
     }
 }
 
 /// The sums of the online softmax of up to 12 rows over some keys.
 struct Sums {
-    /// The largest score.
+    /// The largest score, scaled, to the base 2.
     max: [f32; MAX_ROWS],
-    /// The sum of exp(score - max).
+    /// The sum of 2^(score - max).
     sum: [f32; MAX_ROWS],
-    /// The sum of exp(score - max) times the value, [rows, lanes].
+    /// The sum of 2^(score - max) times the value, [rows, lanes].
     values: [f32; MAX_DIM * MAX_ROWS],
 }
 
@@ -358,6 +382,13 @@ impl Sums {
     /// Over no keys.
     fn new() -> Sums {
         Sums { max: [f32::NEG_INFINITY; MAX_ROWS], sum: [0.0; MAX_ROWS], values: [0.0; MAX_DIM * MAX_ROWS] }
+    }
+
+    /// As new.
+    fn clear(&mut self, heads: &Heads) {
+        self.max.fill(f32::NEG_INFINITY);
+        self.sum.fill(0.0);
+        self.values[..MAX_ROWS * heads.lanes()].fill(0.0);
     }
 
     /// Adds the sums over the keys that follow.
@@ -369,7 +400,7 @@ impl Sums {
             if max == f32::NEG_INFINITY {
                 continue; // nothing seen yet
             }
-            let (keep, take) = (math::exp(before - max), math::exp(after - max));
+            let (keep, take) = (math::exp2(before - max), math::exp2(after - max));
             self.max[m] = max;
             self.sum[m] = self.sum[m] * keep + next.sum[m] * take;
             let range = m * lanes..(m + 1) * lanes;
@@ -411,54 +442,82 @@ impl Sums {
 }
 
 for_each_isa! {
-    /// Turns the first `visible` raw scores of a row of 64 into `exp(scale * score - max)` and the others into 0, where
-    /// max is the larger of theirs and `before`; returns max and the sum.
-    fn softmax(row: &mut [f32], visible: usize, scale: f32, before: f32) -> (f32, f32) = softmax_row;
+    /// Turns rows of 64 raw scores into weights `2^(scale * score - max)`, where max is the largest scaled score that a
+    /// row has met yet; those behind the first `seen` of a row are 0. Takes the weights into the rows' `sum`, and returns
+    /// what the rows' earlier weights must be multiplied by.
+    fn softmax(
+        scores: &mut [f32; MAX_ROWS * BLOCK],
+        seen: &[usize],
+        scale: f32,
+        max: &mut [f32; MAX_ROWS],
+        sum: &mut [f32; MAX_ROWS],
+    ) -> [f32; MAX_ROWS] = softmax_rows;
 }
 
 #[inline(always)]
-fn softmax_row(row: &mut [f32], visible: usize, scale: f32, before: f32) -> (f32, f32) {
-    for x in row.iter_mut() {
-        *x *= scale;
-    }
-    row[visible..].fill(f32::NEG_INFINITY);
-    // Sixteen lanes of maxima and sums, joined in a fixed order, so that every path adds alike.
-    let mut lanes = [f32::NEG_INFINITY; 16];
-    for part in row.chunks_exact(16) {
-        for (lane, &x) in lanes.iter_mut().zip(part) {
-            *lane = if x > *lane { x } else { *lane };
+fn softmax_rows(
+    scores: &mut [f32; MAX_ROWS * BLOCK],
+    seen: &[usize],
+    scale: f32,
+    max: &mut [f32; MAX_ROWS],
+    sum: &mut [f32; MAX_ROWS],
+) -> [f32; MAX_ROWS] {
+    let mut keep = [1.0f32; MAX_ROWS];
+    for (m, (row, &seen)) in scores.as_chunks_mut::<BLOCK>().0.iter_mut().zip(seen).enumerate() {
+        if seen == 0 {
+            row.fill(0.0);
+            continue;
         }
-    }
-    let max = lanes.iter().fold(before, |a, &b| if b > a { b } else { a });
-    let mut lanes = [0.0f32; 16];
-    for part in row.chunks_exact_mut(16) {
-        for (lane, x) in lanes.iter_mut().zip(part) {
-            *x = math::exp(*x - max);
-            *lane += *x;
+        if seen < BLOCK {
+            row[seen..].fill(f32::NEG_INFINITY);
         }
+        // Sixteen lanes of maxima and sums, joined in a fixed order, so that every path adds alike.
+        let mut lanes = [f32::NEG_INFINITY; 16];
+        for part in row.as_chunks::<16>().0 {
+            for (lane, &x) in lanes.iter_mut().zip(part) {
+                *lane = if x > *lane { x } else { *lane };
+            }
+        }
+        let (before, here) = (max[m], fold(lanes, |a, b| if b > a { b } else { a }) * scale);
+        let top = if here > before { here } else { before };
+        let mut lanes = [0.0f32; 16];
+        for part in row.as_chunks_mut::<16>().0 {
+            for (lane, x) in lanes.iter_mut().zip(part) {
+                *x = math::exp2(x.mul_add(scale, -top));
+                *lane += *x;
+            }
+        }
+        keep[m] = math::exp2(before - top);
+        max[m] = top;
+        sum[m] = sum[m].mul_add(keep[m], join(&lanes));
     }
-    (max, join(&lanes))
+    keep
 }
 
-/// The sum of sixteen lanes, halves onto halves.
+/// Sixteen lanes joined, halves onto halves.
+#[inline(always)]
+fn fold(lanes: [f32; 16], f: impl Fn(f32, f32) -> f32) -> f32 {
+    let eight: [f32; 8] = std::array::from_fn(|i| f(lanes[i], lanes[i + 8]));
+    let four: [f32; 4] = std::array::from_fn(|i| f(eight[i], eight[i + 4]));
+    f(f(four[0], four[2]), f(four[1], four[3]))
+}
+
+/// The sum of sixteen lanes.
 #[inline(always)]
 pub(crate) fn join(lanes: &[f32; 16]) -> f32 {
-    let mut sums = *lanes;
-    for half in [8, 4, 2, 1] {
-        for i in 0..half {
-            sums[i] += sums[i + half];
-        }
-    }
-    sums[0]
+    fold(*lanes, |a, b| a + b)
 }
 
 for_each_isa! {
-    fn scale(row: &mut [f32], factor: f32) = scale_row;
+    /// Multiplies each row of `width` by its factor.
+    fn scale(rows: &mut [f32], width: usize, factors: &[f32; MAX_ROWS]) = scale_rows;
 }
 
 #[inline(always)]
-fn scale_row(row: &mut [f32], factor: f32) {
-    row.iter_mut().for_each(|x| *x *= factor);
+fn scale_rows(rows: &mut [f32], width: usize, factors: &[f32; MAX_ROWS]) {
+    for (row, &factor) in rows.chunks_exact_mut(width).zip(factors) {
+        row.iter_mut().for_each(|x| *x *= factor);
+    }
 }
 
 #[cfg(test)]
@@ -475,7 +534,14 @@ mod tests {
         let width = heads.kv_heads * heads.dim;
         let mut blocks = vec![vec![E::of([0.0; 2]); heads.block_len() / E::STEPS]; keys.div_ceil(BLOCK)];
         for p in 0..keys {
-            append(heads, &mut blocks[p / BLOCK], p % BLOCK, &k[p * width..][..width], &v[p * width..][..width]);
+            append(
+                Isa::best(),
+                heads,
+                &mut blocks[p / BLOCK],
+                p % BLOCK,
+                &k[p * width..][..width],
+                &v[p * width..][..width],
+            );
         }
         blocks
     }

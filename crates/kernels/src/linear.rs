@@ -4,14 +4,14 @@ use crate::isa::for_each_isa;
 use crate::math;
 use crate::pool::SendPtr;
 use crate::scratch::with_scratch;
-use crate::tile::{Block, Element, Left, MAX_ROWS, Pair, Rows, put_column, slots, tile};
+use crate::tile::{Block, Element, Left, MAX_ROWS, Pair, Rows, elements, put_row, slots, tile};
 use crate::{AlignedBytes, Isa, Pool};
 use half::{bf16, f16};
 
 /// Output features in a panel: the columns that one tile computes.
 const PANEL: usize = 32;
 /// Inputs summed in one chain; the chains' sums are added in order. Shorter chains round less.
-const CHAIN: usize = 512;
+const CHAIN: usize = 256;
 /// Rows of x packed together: small enough to stay in the second-level cache with a panel of weights.
 const ROW_BLOCK: usize = 4 * MAX_ROWS;
 
@@ -158,9 +158,7 @@ fn pack_panels<E: Element>(pool: &Pool, stored: Stored, bytes: &[u8], outputs: u
                 let row = &bytes[(panel * PANEL + n) * row_bytes + first * stored.size()..];
                 widen_into(stored, row, &mut values[..count]);
                 values[count..].fill(0.0);
-                for (to, steps) in part.iter_mut().zip(values.chunks(E::STEPS)) {
-                    *to = E::of([steps[0], steps[E::STEPS - 1]]);
-                }
+                elements(Isa::best(), &values, part);
             }
             for (k, column) in packed.chunks_exact_mut(PANEL).enumerate() {
                 for (to, part) in column.iter_mut().zip(&part) {
@@ -250,26 +248,22 @@ fn run<E: Element>(
         let block_rows = ROW_BLOCK.min(rows - first_row);
         let x = &x[first_row * inputs..][..block_rows * inputs];
         with_packed::<E>(isa, x, block_rows, inputs, |packed_x| {
-            let mut sums = [0.0f32; MAX_ROWS * PANEL];
+            let mut sums = [0.0f32; ROW_BLOCK * PANEL];
             for panel in first_panel..(first_panel + group).min(panels) {
                 let weights = &packed[panel * PANEL * depth..][..PANEL * depth];
-                for at in (0..block_rows).step_by(MAX_ROWS) {
-                    let count = MAX_ROWS.min(block_rows - at);
-                    let part = &packed_x[at * row_slots..][..count * row_slots];
-                    for (chain, b) in weights.chunks(CHAIN / E::STEPS * PANEL).enumerate() {
+                // A chain of weights stays in the first-level cache for all rows.
+                for (chain, b) in weights.chunks(CHAIN / E::STEPS * PANEL).enumerate() {
+                    for at in (0..block_rows).step_by(MAX_ROWS) {
+                        let count = MAX_ROWS.min(block_rows - at);
+                        let a = &packed_x[at * row_slots + chain * chain_slots * count..];
                         let block =
                             Block { rows: count, cols: PANEL, depth: b.len() / PANEL, stride: PANEL, add: chain > 0 };
-                        let a = &part[chain * chain_slots * count..];
-                        tile(isa, block, Left::Packed, a, Rows { data: b, stride: PANEL }, &mut sums);
-                    }
-                    for m in 0..count {
-                        let (row, col) = (first_row + at + m, panel * PANEL);
-                        let cols = PANEL.min(outputs - col);
-                        // SAFETY: rows and panels of different tasks are disjoint, inside `out`, which outlives the job.
-                        let to = unsafe { std::slice::from_raw_parts_mut(out.at(row * outputs + col), cols) };
-                        finish(isa, Some(&sums[m * PANEL..][..cols]), row, col, outputs, &epilogue, to);
+                        tile(isa, block, Left::Packed, a, Rows { data: b, stride: PANEL }, &mut sums[at * PANEL..]);
                     }
                 }
+                let col = panel * PANEL;
+                let place = Place { row: first_row, rows: block_rows, col, cols: PANEL.min(outputs - col), outputs };
+                finish(isa, Some(&mut sums), place, &epilogue, &out);
             }
         });
     });
@@ -284,13 +278,34 @@ fn with_packed<E: Element>(isa: Isa, x: &[f32], rows: usize, inputs: usize, f: i
     with_scratch(rows * row_slots, |packed| {
         for at in (0..rows).step_by(MAX_ROWS) {
             let count = MAX_ROWS.min(rows - at);
-            let to = &mut packed[at * row_slots..][..count * row_slots];
-            for (m, row) in x[at * inputs..][..count * inputs].chunks_exact(inputs).enumerate() {
-                put_column::<E>(isa, row, &mut to[m..], count);
-            }
+            let rows = &x[at * inputs..][..count * inputs];
+            pack_rows::<E>(isa, rows, inputs, &mut packed[at * row_slots..][..count * row_slots]);
         }
         f(packed);
     });
+}
+
+/// Up to 12 rows as tiles read them: slot by slot, in a slot row by row.
+fn pack_rows<E: Element>(isa: Isa, rows: &[f32], inputs: usize, to: &mut [f32]) {
+    let count = rows.len() / inputs;
+    let mut parts = [[0.0f32; PART]; MAX_ROWS];
+    let part_slots = slots::<E>(isa, PART);
+    for (index, to) in to.chunks_mut(part_slots * count).enumerate() {
+        for (row, part) in rows.chunks_exact(inputs).zip(&mut parts) {
+            put_row::<E>(isa, &row[index * PART..inputs.min((index + 1) * PART)], part);
+        }
+        if let (MAX_ROWS, to) = (count, to.as_chunks_mut::<MAX_ROWS>().0) {
+            for (slot, to) in to.iter_mut().enumerate() {
+                *to = std::array::from_fn(|m| parts[m][slot]);
+            }
+        } else {
+            for (slot, to) in to.chunks_exact_mut(count).enumerate() {
+                for (to, part) in to.iter_mut().zip(&parts) {
+                    *to = part[slot];
+                }
+            }
+        }
+    }
 }
 
 /// An epilogue without bias on sums `x [rows, width]` that were written already, in place.
@@ -302,37 +317,73 @@ pub fn activate(isa: Isa, pool: &Pool, x: &mut [f32], width: usize, act: Act<'_>
     assert!(residual.is_none_or(|r| !r.is_empty() && r.len() % width == 0), "activate: residual");
     assert!(!matches!(act, Act::SiluMul(gate) if gate.len() != x.len()), "activate: gate");
     let epilogue = Epilogue { bias: None, act, residual };
-    pool.chunks(x, width, |row, x| finish(isa, None, row, 0, width, &epilogue, x));
+    let (rows, out) = (x.len() / width, SendPtr(x.as_mut_ptr()));
+    pool.run(rows, |row| {
+        finish(isa, None, Place { row, rows: 1, col: 0, cols: width, outputs: width }, &epilogue, &out)
+    });
+}
+
+/// A piece of the output: rows, and columns of each.
+#[derive(Clone, Copy)]
+struct Place {
+    row: usize,
+    rows: usize,
+    col: usize,
+    cols: usize,
+    /// The output's width.
+    outputs: usize,
 }
 
 for_each_isa! {
-    /// Finishes a piece of one row from column `col`: its sums (else what stands in `out`) through the epilogue.
-    fn finish(sums: Option<&[f32]>, row: usize, col: usize, outputs: usize, epilogue: &Epilogue<'_>, out: &mut [f32]) = finish_row;
+    /// Finishes a piece: its sums, in rows of a panel (else what stands in `out`), through the epilogue. No other thread
+    /// touches the piece, and `out` is valid for it.
+    fn finish(sums: Option<&mut [f32]>, place: Place, epilogue: &Epilogue<'_>, out: &SendPtr<f32>) = finish_rows;
 }
 
 #[inline(always)]
-fn finish_row(sums: Option<&[f32]>, row: usize, col: usize, outputs: usize, epilogue: &Epilogue<'_>, out: &mut [f32]) {
-    if let Some(sums) = sums {
-        out.copy_from_slice(sums);
-    }
-    if let Some(bias) = epilogue.bias {
-        for (out, bias) in out.iter_mut().zip(&bias[col..]) {
-            *out += bias;
+fn finish_rows(sums: Option<&mut [f32]>, place: Place, epilogue: &Epilogue<'_>, out: &SendPtr<f32>) {
+    let Place { row, rows, col, cols, outputs } = place;
+    // SAFETY: the piece belongs to the task that called, inside what `out` points to, which outlives the job.
+    let row_of = |m: usize| unsafe { std::slice::from_raw_parts_mut(out.at((row + m) * outputs + col), cols) };
+    let Some(sums) = sums else {
+        for m in 0..rows {
+            let x = row_of(m);
+            if let Act::GeluTanh = epilogue.act {
+                x.iter_mut().for_each(|x| *x = math::gelu_tanh(*x));
+            }
+            gate_and_residual(x, (row + m) * outputs + col, epilogue);
         }
-    }
-    match epilogue.act {
-        Act::None => {}
-        Act::GeluTanh => out.iter_mut().for_each(|x| *x = math::gelu_tanh(*x)),
-        Act::SiluMul(gate) => {
-            for (out, &gate) in out.iter_mut().zip(&gate[row * outputs + col..]) {
-                *out *= math::silu(gate);
+        return;
+    };
+    let sums = &mut sums[..rows * PANEL];
+    if let Some(bias) = epilogue.bias {
+        for sums in sums.chunks_exact_mut(PANEL) {
+            for (sum, bias) in sums.iter_mut().zip(&bias[col..col + cols]) {
+                *sum += bias;
             }
         }
     }
+    if let Act::GeluTanh = epilogue.act {
+        sums.iter_mut().for_each(|x| *x = math::gelu_tanh(*x)); // all rows at once: a long loop hides its latencies
+    }
+    for (m, sums) in sums.chunks_exact(PANEL).enumerate() {
+        let x = row_of(m);
+        x.copy_from_slice(&sums[..cols]);
+        gate_and_residual(x, (row + m) * outputs + col, epilogue);
+    }
+}
+
+/// The rest of an epilogue for a piece of one row, which starts at `start` of the output.
+#[inline(always)]
+fn gate_and_residual(x: &mut [f32], start: usize, epilogue: &Epilogue<'_>) {
+    if let Act::SiluMul(gate) = epilogue.act {
+        for (x, &gate) in x.iter_mut().zip(&gate[start..]) {
+            *x *= math::silu(gate);
+        }
+    }
     if let Some(residual) = epilogue.residual {
-        let start = row * outputs % residual.len() + col;
-        for (out, residual) in out.iter_mut().zip(&residual[start..]) {
-            *out += residual;
+        for (x, residual) in x.iter_mut().zip(&residual[start % residual.len()..]) {
+            *x += residual;
         }
     }
 }

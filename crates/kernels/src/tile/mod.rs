@@ -24,6 +24,9 @@ pub trait Element: bytemuck::Pod + Send + Sync + 'static {
 
     /// The values of its steps; where there is one, the second is 0.
     fn steps(self) -> [f32; 2];
+
+    /// Elements as pairs, where they are.
+    fn pairs(elements: &mut [Self]) -> Option<&mut [Pair]>;
 }
 
 impl Element for f32 {
@@ -37,6 +40,10 @@ impl Element for f32 {
     #[inline(always)]
     fn steps(self) -> [f32; 2] {
         [self, 0.0]
+    }
+
+    fn pairs(_: &mut [f32]) -> Option<&mut [Pair]> {
+        None
     }
 }
 
@@ -56,6 +63,10 @@ impl Element for Pair {
     #[inline(always)]
     fn steps(self) -> [f32; 2] {
         [f32::from_bits(self.0 & 0xFFFF_0000), f32::from_bits(self.0 << 16)]
+    }
+
+    fn pairs(elements: &mut [Pair]) -> Option<&mut [Pair]> {
+        Some(elements)
     }
 }
 
@@ -83,11 +94,40 @@ pub(crate) fn slots<E: Element>(isa: Isa, steps: usize) -> usize {
 pub(crate) fn put_row<E: Element>(isa: Isa, row: &[f32], to: &mut [f32]) {
     let to = &mut to[..slots::<E>(isa, row.len())];
     if wants_pairs::<E>(isa) {
-        pairs(isa, row, to);
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: `isa`, which wants pairs, was detected on this processor.
+        unsafe {
+            x86::pairs(row, to)
+        };
+        #[cfg(not(target_arch = "x86_64"))]
+        pairs_of(row, to);
     } else if E::STEPS == 2 {
         rounded(isa, row, to);
     } else {
         to.copy_from_slice(row);
+    }
+}
+
+/// Makes elements of a row.
+pub(crate) fn elements<E: Element>(isa: Isa, row: &[f32], to: &mut [E]) {
+    if wants_pairs::<E>(isa) {
+        put_row::<E>(isa, row, bytemuck::cast_slice_mut(to));
+        return;
+    }
+    for (to, steps) in to.iter_mut().zip(row.chunks(E::STEPS)) {
+        *to = E::of([steps[0], steps.get(1).copied().unwrap_or(0.0)]);
+    }
+}
+
+for_each_isa! {
+    /// Makes pairs of two rows.
+    pub(crate) fn interleave(first: &[f32], second: &[f32], to: &mut [Pair]) = interleave_rows;
+}
+
+#[inline(always)]
+fn interleave_rows(first: &[f32], second: &[f32], to: &mut [Pair]) {
+    for ((to, &first), &second) in to.iter_mut().zip(first).zip(second) {
+        *to = Pair::of([first, second]);
     }
 }
 
@@ -104,11 +144,7 @@ pub(crate) fn put_column<E: Element>(isa: Isa, row: &[f32], to: &mut [f32], stri
     }
 }
 
-for_each_isa! {
-    fn pairs(row: &[f32], to: &mut [f32]) = pairs_of;
-}
-
-#[inline(always)]
+/// The reference of pairs side by side.
 fn pairs_of(row: &[f32], to: &mut [f32]) {
     let (whole, rest) = row.as_chunks::<2>();
     for (to, &[first, second]) in to.iter_mut().zip(whole) {
@@ -252,6 +288,21 @@ mod tests {
     fn every_path_equals_the_reference() {
         check::<f32>();
         check::<Pair>();
+    }
+
+    #[test]
+    fn vector_code_rounds_as_the_reference() {
+        let mut row: Vec<f32> = (0..1000u32).map(|i| f32::from_bits(i.wrapping_mul(2_654_435_761))).collect();
+        row.extend([1e-40, -1e-40, f32::MAX, f32::INFINITY, f32::NAN, -0.0, 1.003_906_3]);
+        let want: Vec<u32> = row.chunks(2).map(|p| Pair::of([p[0], *p.get(1).unwrap_or(&0.0)]).0).collect();
+        for isa in Isa::available() {
+            if wants_pairs::<Pair>(isa) {
+                let mut to = vec![0.0; want.len()];
+                put_row::<Pair>(isa, &row, &mut to);
+                let got: Vec<u32> = to.iter().map(|x| x.to_bits()).collect();
+                assert_eq!(want, got, "{isa:?}");
+            }
+        }
     }
 
     #[test]

@@ -61,6 +61,42 @@ fn slot<const M: usize, const L: usize>(m: usize, k: usize) -> usize {
     if L == 0 { k * M + m } else { m * L + k }
 }
 
+/// Writes a block's sums; a macro, since a function would not be inlined.
+macro_rules! store512 {
+    ($sums:ident, $c:ident, $c_stride:ident, $add:ident) => {
+        for (m, sum) in $sums.iter().enumerate() {
+            for (v, &sum) in sum.iter().enumerate() {
+                // SAFETY: rows and columns of the block.
+                unsafe {
+                    let at = $c.add(m * $c_stride + 16 * v);
+                    let sum = if $add { _mm512_add_ps(_mm512_loadu_ps(at), sum) } else { sum };
+                    _mm512_storeu_ps(at, sum);
+                }
+            }
+        }
+    };
+}
+
+/// One row of A in pairs, as `tile::pairs_of` makes it.
+///
+/// # Safety
+/// AVX-512 F and BF16.
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+pub(super) unsafe fn pairs(row: &[f32], to: &mut [f32]) {
+    let (whole, rest) = row.as_chunks::<32>();
+    let (to, to_rest) = to.split_at_mut(16 * whole.len());
+    for (row, to) in whole.iter().zip(to.as_chunks_mut::<16>().0) {
+        // SAFETY: 32 numbers are read and 16 written, the lengths of the pieces; both types are 512 bits.
+        unsafe {
+            let (low, high) = (_mm512_loadu_ps(row.as_ptr()), _mm512_loadu_ps(row.as_ptr().add(16)));
+            let halves = std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low));
+            // The first of two comes in the lower half; it belongs in the upper.
+            _mm512_storeu_si512(to.as_mut_ptr().cast(), _mm512_rol_epi32::<16>(halves));
+        }
+    }
+    super::pairs_of(rest, to_rest);
+}
+
 /// Two bfloat16 products a lane and step: `V` vectors of 16 columns.
 ///
 /// # Safety
@@ -93,8 +129,7 @@ unsafe fn dots<const M: usize, const V: usize, const L: usize, E: Element>(
             }
         }
     }
-    // SAFETY: as the caller vouches.
-    unsafe { store512(&sums, c, c_stride, add) };
+    store512!(sums, c, c_stride, add);
 }
 
 /// `V` vectors of 16 columns.
@@ -137,25 +172,7 @@ unsafe fn avx512<const M: usize, const V: usize, const L: usize, E: Element>(
             }
         }
     }
-    // SAFETY: as the caller vouches.
-    unsafe { store512(&sums, c, c_stride, add) };
-}
-
-/// # Safety
-/// AVX-512 F; `c` valid for the block.
-#[inline]
-#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
-unsafe fn store512<const M: usize, const V: usize>(sums: &[[__m512; V]; M], c: *mut f32, c_stride: usize, add: bool) {
-    for (m, sum) in sums.iter().enumerate() {
-        for (v, &sum) in sum.iter().enumerate() {
-            // SAFETY: rows and columns of the block.
-            unsafe {
-                let at = c.add(m * c_stride + 16 * v);
-                let sum = if add { _mm512_add_ps(_mm512_loadu_ps(at), sum) } else { sum };
-                _mm512_storeu_ps(at, sum);
-            }
-        }
-    }
+    store512!(sums, c, c_stride, add);
 }
 
 /// 16 columns and up to 6 rows at a time: what 16 registers hold.
