@@ -8,14 +8,16 @@ use crate::{
 use smolvlm_kernels::attention::{self, BLOCK};
 use smolvlm_kernels::linear::{self, Kept, PackedWeight};
 use smolvlm_kernels::top::Top;
-use smolvlm_kernels::{Element, Isa, Pair, Pool, norm, patches, rope, top};
-use std::sync::Arc;
+use smolvlm_kernels::{Arena, Element, Isa, Pair, Pool, norm, patches, rope, top};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The CPU: its threads, its best instructions, its buffers.
 pub struct Cpu {
     isa: Isa,
     pool: Pool,
     buffers: Arc<FreeLists>,
+    /// Where weights lie.
+    weights: Mutex<Arena>,
 }
 
 /// Rows of `pool.chunks` below which splitting costs more than it gains.
@@ -33,7 +35,7 @@ impl Cpu {
     /// If it has not.
     pub fn with(threads: usize, isa: Isa) -> Cpu {
         assert!(Isa::available().contains(&isa), "this processor has no {}", isa.name());
-        Cpu { isa, pool: Pool::new(threads), buffers: FreeLists::new() }
+        Cpu { isa, pool: Pool::new(threads), buffers: FreeLists::new(), weights: Mutex::default() }
     }
 
     fn empty(&self, shape: &[usize], dtype: DType) -> Tensor {
@@ -138,7 +140,10 @@ impl Backend for Cpu {
             Quant::Bf16 => Kept::Bf16,
         };
         let packed = match purpose {
-            Use::Forward => CpuWeight::Packed(PackedWeight::pack(&self.pool, stored, bytes, outputs, inputs, kept)),
+            Use::Forward => {
+                let mut arena = self.weights.lock().unwrap_or_else(PoisonError::into_inner);
+                CpuWeight::Packed(PackedWeight::pack(&self.pool, &mut arena, stored, bytes, outputs, inputs, kept))
+            }
             Use::Lookup => CpuWeight::Table { bytes: bytes.to_vec(), stored },
         };
         Weight::new(Arc::new(packed), outputs, inputs)

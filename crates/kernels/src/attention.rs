@@ -18,7 +18,7 @@ use std::ops::{Deref, Range};
 /// Positions in a block.
 pub const BLOCK: usize = 64;
 /// The widest head.
-pub const MAX_DIM: usize = 256;
+pub const MAX_DIM: usize = 128;
 /// Query rows of one key head in a task.
 const TASK_ROWS: usize = 4 * MAX_ROWS;
 /// Blocks of keys that are reduced alone before their sums are joined to the others'.

@@ -1,6 +1,8 @@
 //! Memory that vector loads like: zeroed, and aligned to a cache line.
 
+use crate::pool::SendPtr;
 use smolvlm_sys::Pages;
+use std::sync::Arc;
 
 /// A cache line, and the width of the widest vector register.
 const ALIGN: usize = 64;
@@ -16,6 +18,46 @@ enum Memory {
     /// Whole cache lines.
     Small(Vec<Line>, usize),
     Large(Pages),
+    /// Part of an arena's pages: bytes from the place that no other part has.
+    Part {
+        _pages: Arc<Pages>,
+        start: SendPtr<u8>,
+        len: usize,
+    },
+}
+
+/// Memory for many pieces that live as long as each other, a model's weights: side by side in few large mappings, so
+/// that even small ones lie in huge pages. Reading a weight then meets no page's end, where the processor would stop
+/// fetching ahead.
+#[derive(Default)]
+pub struct Arena {
+    /// The newest mapping, and how much of it is given out.
+    newest: Option<(Arc<Pages>, SendPtr<u8>, usize)>,
+}
+
+/// The size of a mapping.
+const MAPPING: usize = 64 << 20;
+
+impl Arena {
+    /// `len` zeroed bytes.
+    pub fn zeroed(&mut self, len: usize) -> AlignedBytes {
+        if len > MAPPING / 2 {
+            return AlignedBytes::zeroed(len);
+        }
+        let used = match &self.newest {
+            Some((_, _, used)) if used + len <= MAPPING => *used,
+            _ => {
+                let Some(mut pages) = Pages::zeroed(MAPPING) else { return AlignedBytes::zeroed(len) };
+                let start = SendPtr(pages.as_mut_ptr());
+                self.newest = Some((Arc::new(pages), start, 0));
+                0
+            }
+        };
+        let Some((pages, start, given)) = &mut self.newest else { return AlignedBytes::zeroed(len) };
+        *given = (used + len).next_multiple_of(ALIGN);
+        let start = SendPtr(start.at(used));
+        AlignedBytes { memory: Memory::Part { _pages: Arc::clone(pages), start, len } }
+    }
 }
 
 /// A cache line.
@@ -36,6 +78,8 @@ impl AlignedBytes {
         match &self.memory {
             Memory::Small(lines, len) => &bytemuck::cast_slice(lines)[..*len],
             Memory::Large(pages) => pages,
+            // SAFETY: `len` bytes inside the pages, which `_pages` keeps, and given to this part alone.
+            Memory::Part { start, len, .. } => unsafe { std::slice::from_raw_parts(start.at(0), *len) },
         }
     }
 
@@ -44,6 +88,8 @@ impl AlignedBytes {
         match &mut self.memory {
             Memory::Small(lines, len) => &mut bytemuck::cast_slice_mut(lines)[..*len],
             Memory::Large(pages) => pages,
+            // SAFETY: as in `bytes`, and `self` is borrowed alone.
+            Memory::Part { start, len, .. } => unsafe { std::slice::from_raw_parts_mut(start.at(0), *len) },
         }
     }
 
@@ -63,6 +109,19 @@ impl AlignedBytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_of_an_arena_are_apart() {
+        let mut arena = Arena::default();
+        let mut parts: Vec<AlignedBytes> =
+            [100, 64, 1, MAPPING / 2, MAPPING / 2, 7].map(|len| arena.zeroed(len)).into();
+        drop(arena);
+        for (i, part) in parts.iter_mut().enumerate() {
+            assert!(part.bytes().iter().all(|&b| b == 0) && part.bytes().as_ptr() as usize % ALIGN == 0);
+            part.bytes_mut().fill(i as u8 + 1);
+        }
+        assert!(parts.iter().enumerate().all(|(i, part)| part.bytes().iter().all(|&b| b == i as u8 + 1)));
+    }
 
     #[test]
     fn aligned_and_zeroed() {

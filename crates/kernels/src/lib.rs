@@ -23,7 +23,7 @@ mod scratch;
 mod tile;
 pub mod top;
 
-pub use buffer::AlignedBytes;
+pub use buffer::{AlignedBytes, Arena};
 pub use isa::Isa;
 pub use pool::Pool;
 pub use tile::{Element, Pair};

@@ -5,8 +5,8 @@ use crate::math;
 use crate::pool::SendPtr;
 use crate::scratch::with_scratch;
 use crate::tile::{Block, Element, Left, MAX_ROWS, Pair, Rows, elements, put_row, slots, tile};
-use crate::{AlignedBytes, Isa, Pool};
-use half::{bf16, f16};
+use crate::{AlignedBytes, Arena, Isa, Pool};
+use half::f16;
 
 /// Output features in a panel: the columns that one tile computes.
 const PANEL: usize = 32;
@@ -62,7 +62,7 @@ pub fn widen_into(stored: Stored, bytes: &[u8], out: &mut [f32]) {
         }
         Stored::Bf16 => {
             for (out, x) in out.iter_mut().zip(bytes.as_chunks().0) {
-                *out = bf16::from_le_bytes(*x).to_f32();
+                *out = f32::from_bits(u32::from(u16::from_le_bytes(*x)) << 16);
             }
         }
     }
@@ -86,11 +86,19 @@ pub struct PackedWeight {
 }
 
 impl PackedWeight {
-    /// Packs a row-major [outputs, inputs] matrix of little-endian numbers.
+    /// Packs a row-major [outputs, inputs] matrix of little-endian numbers into memory of an arena.
     ///
     /// # Panics
     /// If `bytes` is not that long.
-    pub fn pack(pool: &Pool, stored: Stored, bytes: &[u8], outputs: usize, inputs: usize, kept: Kept) -> PackedWeight {
+    pub fn pack(
+        pool: &Pool,
+        arena: &mut Arena,
+        stored: Stored,
+        bytes: &[u8],
+        outputs: usize,
+        inputs: usize,
+        kept: Kept,
+    ) -> PackedWeight {
         assert_eq!(bytes.len(), outputs * inputs * stored.size(), "weight bytes do not fit [{outputs}, {inputs}]");
         let size = match kept {
             Kept::F32 => 4,
@@ -98,7 +106,7 @@ impl PackedWeight {
         };
         // An odd input has a pair of its own.
         let steps = if kept == Kept::Bf16 { inputs.next_multiple_of(2) } else { inputs };
-        let mut data = AlignedBytes::zeroed(outputs.div_ceil(PANEL) * PANEL * steps * size);
+        let mut data = arena.zeroed(outputs.div_ceil(PANEL) * PANEL * steps * size);
         match kept {
             Kept::F32 => pack_panels(pool, stored, bytes, outputs, inputs, data.values_mut::<f32>()),
             Kept::Bf16 => pack_panels(pool, stored, bytes, outputs, inputs, data.values_mut::<Pair>()),
@@ -156,6 +164,10 @@ fn pack_panels<E: Element>(pool: &Pool, stored: Stored, bytes: &[u8], outputs: u
             let count = PART.min(inputs - first);
             for (n, part) in part.iter_mut().enumerate().take(rows) {
                 let row = &bytes[(panel * PANEL + n) * row_bytes + first * stored.size()..];
+                if let (Stored::Bf16, PART, Some(pairs)) = (stored, count, E::pairs(part)) {
+                    pairs_as_stored(row, pairs);
+                    continue;
+                }
                 widen_into(stored, row, &mut values[..count]);
                 values[count..].fill(0.0);
                 elements(Isa::best(), &values, part);
@@ -167,6 +179,13 @@ fn pack_panels<E: Element>(pool: &Pool, stored: Stored, bytes: &[u8], outputs: u
             }
         }
     });
+}
+
+/// Pairs of bfloat16 that are stored so already.
+fn pairs_as_stored(bytes: &[u8], to: &mut [Pair]) {
+    for (to, bytes) in to.iter_mut().zip(bytes.as_chunks().0) {
+        *to = Pair::of_stored(*bytes);
+    }
 }
 
 /// Inputs of a row that are packed at once.
@@ -288,6 +307,9 @@ fn with_packed<E: Element>(isa: Isa, x: &[f32], rows: usize, inputs: usize, f: i
 /// Up to 12 rows as tiles read them: slot by slot, in a slot row by row.
 fn pack_rows<E: Element>(isa: Isa, rows: &[f32], inputs: usize, to: &mut [f32]) {
     let count = rows.len() / inputs;
+    if count == 1 {
+        return put_row::<E>(isa, rows, to);
+    }
     let mut parts = [[0.0f32; PART]; MAX_ROWS];
     let part_slots = slots::<E>(isa, PART);
     for (index, to) in to.chunks_mut(part_slots * count).enumerate() {
@@ -391,13 +413,14 @@ fn gate_and_residual(x: &mut [f32], start: usize, epilogue: &Epilogue<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use half::bf16;
 
     fn noise(n: usize, seed: usize) -> Vec<f32> {
         (0..n).map(|i| (((i + seed) * 7919 + 13) % 1009) as f32 / 504.5 - 1.0).collect()
     }
 
     fn packed(pool: &Pool, w: &[f32], outputs: usize, inputs: usize, kept: Kept) -> PackedWeight {
-        PackedWeight::pack(pool, Stored::F32, bytemuck::cast_slice(w), outputs, inputs, kept)
+        PackedWeight::pack(pool, &mut Arena::default(), Stored::F32, bytemuck::cast_slice(w), outputs, inputs, kept)
     }
 
     #[test]

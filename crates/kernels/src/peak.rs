@@ -1,7 +1,7 @@
 //! What this machine can do at most: multiply-adds in registers, and reading memory.
 
 use crate::linear::{Epilogue, Kept, PackedWeight, Stored, linear};
-use crate::{AlignedBytes, Isa, Pool};
+use crate::{AlignedBytes, Arena, Isa, Pool};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -62,7 +62,15 @@ pub fn reading(pool: &Pool, len: usize) -> f64 {
 /// Operations a second that a product reaches: 1,024 rows, 768 inputs, 3,072 outputs, as in the tower.
 pub fn product(isa: Isa, pool: &Pool, kept: Kept) -> f64 {
     let (rows, inputs, outputs) = (1024, 768, 3072);
-    let weight = PackedWeight::pack(pool, Stored::Bf16, &vec![0; 2 * inputs * outputs], outputs, inputs, kept);
+    let weight = PackedWeight::pack(
+        pool,
+        &mut Arena::default(),
+        Stored::Bf16,
+        &vec![0; 2 * inputs * outputs],
+        outputs,
+        inputs,
+        kept,
+    );
     let (x, mut out) = (vec![1.0; rows * inputs], vec![0.0; rows * outputs]);
     let best = best_of(5, || linear(isa, pool, &x, rows, &weight, Epilogue::default(), &mut out));
     (2 * rows * inputs * outputs) as f64 / best
@@ -72,8 +80,9 @@ pub fn product(isa: Isa, pool: &Pool, kept: Kept) -> f64 {
 pub fn decoding(isa: Isa, pool: &Pool, kept: Kept) -> f64 {
     let (inputs, outputs, layers) = (1024, 4096, 32);
     let stored = vec![0; 2 * inputs * outputs];
-    let weights: Vec<PackedWeight> =
-        (0..layers).map(|_| PackedWeight::pack(pool, Stored::Bf16, &stored, outputs, inputs, kept)).collect();
+    let mut arena = Arena::default();
+    let mut pack = || PackedWeight::pack(pool, &mut arena, Stored::Bf16, &stored, outputs, inputs, kept);
+    let weights: Vec<PackedWeight> = (0..layers).map(|_| pack()).collect();
     let (x, mut out) = (vec![1.0; inputs], vec![0.0; outputs]);
     let best = best_of(5, || {
         for weight in &weights {

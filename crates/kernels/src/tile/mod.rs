@@ -70,6 +70,16 @@ impl Element for Pair {
     }
 }
 
+impl Pair {
+    /// Two little-endian bfloat16, the first before the second; denormal numbers are taken for zero, as everywhere.
+    #[inline(always)]
+    pub(crate) fn of_stored(bytes: [u8; 4]) -> Pair {
+        let bits = u32::from_le_bytes(bytes).rotate_left(16);
+        let half = |exponent: u32, sign: u32, all: u32| if bits & exponent == 0 { bits & sign } else { bits & all };
+        Pair(half(0x7F80_0000, 0x8000_0000, 0xFFFF_0000) | half(0x7F80, 0x8000, 0xFFFF))
+    }
+}
+
 /// The nearest bfloat16 in the upper half, ties to even, NaN kept, denormal numbers taken for zero as the dot products
 /// take them; without branches.
 #[inline(always)]
@@ -309,6 +319,11 @@ mod tests {
     fn pairs_round_to_nearest_even_and_keep_nan() {
         for x in [0.0f32, -1.0, 1.003_906_3, 1.011_718_8, 3.4e38, f32::INFINITY] {
             assert_eq!(Pair::of([x, -x]).steps(), [bf16::from_f32(x).to_f32(), -bf16::from_f32(x).to_f32()], "{x}");
+        }
+        for (first, second) in [(1.5f32, -0.25f32), (1e-40, -0.0), (-1e-40, 3e38)] {
+            let stored = [first, second].map(|x| bf16::from_f32(x).to_le_bytes());
+            let bytes = [stored[0][0], stored[0][1], stored[1][0], stored[1][1]];
+            assert_eq!(Pair::of_stored(bytes), Pair::of([first, second]));
         }
         assert_eq!(Pair::of([1e-40, -1e-40]).steps(), [0.0, 0.0]);
         assert!(Pair::of([f32::NAN, 1.0]).steps()[0].is_nan());
