@@ -134,6 +134,6 @@ pub trait Backend: Send + Sync {
     /// Rows `rows` of `x`.
     fn gather_rows(&self, x: &Tensor, rows: &[u32]) -> Tensor;
 
-    /// The top of every row.
-    fn top(&self, x: &Tensor) -> Vec<Top>;
+    /// The top of a row.
+    fn top(&self, x: &Tensor, row: usize) -> Top;
 }

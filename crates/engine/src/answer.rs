@@ -121,8 +121,8 @@ impl Engine {
 
     fn next_token(&self, request: &Request, sampler: &mut Sampler, logits: &Tensor) -> Result<u32, Error> {
         if request.sampling.is_plain_greedy() {
-            let top = self.core.backend.top(logits).first().copied();
-            return top.filter(|top| top.value.is_finite()).map(|top| top.index as u32).ok_or(Error::NotFinite);
+            let top = self.core.backend.top(logits, 0);
+            return if top.value.is_finite() { Ok(top.index as u32) } else { Err(Error::NotFinite) };
         }
         let mut logits = numbers(&*self.core.backend, logits);
         if !logits.iter().all(|x| x.is_finite()) {

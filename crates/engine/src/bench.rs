@@ -135,13 +135,13 @@ impl Bench {
                     ControlFlow::Continue(())
                 })?;
             let Some(Prompt { mut sequence, logits }) = prompt else { break };
-            self.core.backend.top(&logits);
+            self.core.backend.top(&logits, 0);
             let first_token = start.elapsed().as_secs_f64();
             let start = Instant::now();
             for _ in 0..DECODED {
                 sequence.truncate(options.context);
                 let logits = self.core.step(&mut sequence, 0);
-                self.core.backend.top(&logits);
+                self.core.backend.top(&logits, 0);
             }
             let decoded = start.elapsed().as_secs_f64() / DECODED as f64;
             if run >= options.warmup {

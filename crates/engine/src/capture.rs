@@ -38,7 +38,7 @@ impl Capture {
 
     /// Takes in the logits of the next rows of the prompt.
     pub(crate) fn logits(&mut self, backend: &dyn Backend, logits: &Tensor) {
-        for top in backend.top(logits) {
+        for top in (0..logits.rows()).map(|row| backend.top(logits, row)) {
             self.argmax.push(top.index);
             self.margin.push(top.margin);
         }

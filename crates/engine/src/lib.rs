@@ -5,6 +5,11 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
+/// Counts allocations where a test asks.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: dhat::Alloc = dhat::Alloc;
+
 mod answer;
 pub mod bench;
 mod capture;

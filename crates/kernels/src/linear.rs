@@ -257,8 +257,10 @@ fn run<E: Element>(
     // What a row of x takes when it is packed, and what a chain of it takes.
     let (row_slots, chain_slots) = (slots::<E>(isa, inputs), slots::<E>(isa, CHAIN));
     let row_blocks = rows.div_ceil(ROW_BLOCK);
-    // Enough tasks to keep every thread busy to the end, but no more packing of x than that needs.
-    let groups = (4 * pool.threads()).div_ceil(row_blocks).min(panels);
+    // Few rows: a part for each thread, which it reads from end to end. Many: enough tasks to keep all busy to the end, but
+    // no more packing of x than that needs.
+    let tasks = if row_blocks == 1 { pool.threads() } else { 4 * pool.threads() };
+    let groups = tasks.div_ceil(row_blocks).min(panels);
     let group = panels.div_ceil(groups);
     let out = SendPtr(out.as_mut_ptr());
     pool.run(row_blocks * groups, |task| {

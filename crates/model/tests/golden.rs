@@ -117,7 +117,7 @@ fn check_real_width(name: &str) {
             let largest = want.iter().fold(0.0f32, |a, b| a.max(b.abs()));
             let (argmax, margin) = (case.tensors["argmax"].i64(), case.tensors["margin"].f32());
             for (at, row) in all.chunks(vocab).enumerate().filter(|(at, _)| margin[*at] > 4e-4 * largest) {
-                let top = cpu.top(&cpu.upload(&[1, vocab], row))[0];
+                let top = cpu.top(&cpu.upload(&[1, vocab], row), 0);
                 assert_eq!(top.index as i64, argmax[at], "{name}: the likeliest token after {at}");
             }
         }
