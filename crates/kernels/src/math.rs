@@ -1,6 +1,13 @@
 //! Exponential, GELU and SiLU as polynomials that the compiler vectorises.
 //!
-//! Branch-free and built on `mul_add`, so scalar and vector code give the same bits.
+//! Branch-free and built on `fma`, so scalar and vector code give the same bits.
+
+/// `a * b + c`, as every path on this target computes it: rounded once where processors have an instruction for that,
+/// and twice on wasm32, whose portable instructions have none (`mul_add` is a slow call there).
+#[inline(always)]
+pub(crate) fn fma(a: f32, b: f32, c: f32) -> f32 {
+    if cfg!(target_arch = "wasm32") { a * b + c } else { a.mul_add(b, c) }
+}
 
 /// e^x for finite x, within 2 units in the last place; 0 below -87.3, clamped to e^88 above 88.
 #[inline(always)]
@@ -11,17 +18,17 @@ pub(crate) fn exp(x: f32) -> f32 {
     // Adding 1.5 * 2^23 rounds to the nearest integer and leaves it in the low bits.
     const ROUND: f32 = 12_582_912.0;
     let clamped = x.clamp(-87.3, 88.0);
-    let shifted = clamped.mul_add(std::f32::consts::LOG2_E, ROUND);
+    let shifted = fma(clamped, std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;
-    let r = n.mul_add(-LN2_LOW, n.mul_add(-LN2_HIGH, clamped));
+    let r = fma(n, -LN2_LOW, fma(n, -LN2_HIGH, clamped));
     // Taylor's series to r^7 errs by less than 2^-26 on that interval.
     let mut p = 1.0 / 5040.0;
-    p = r.mul_add(p, 1.0 / 720.0);
-    p = r.mul_add(p, 1.0 / 120.0);
-    p = r.mul_add(p, 1.0 / 24.0);
-    p = r.mul_add(p, 1.0 / 6.0);
-    p = r.mul_add(p, 0.5);
-    p = (r * r).mul_add(p, r) + 1.0;
+    p = fma(r, p, 1.0 / 720.0);
+    p = fma(r, p, 1.0 / 120.0);
+    p = fma(r, p, 1.0 / 24.0);
+    p = fma(r, p, 1.0 / 6.0);
+    p = fma(r, p, 0.5);
+    p = fma(r * r, p, r) + 1.0;
     let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3F80_0000));
     if x < -87.3 { 0.0 } else { p * power }
 }
@@ -36,7 +43,7 @@ pub(crate) fn silu(x: f32) -> f32 {
 #[inline(always)]
 pub(crate) fn gelu_tanh(x: f32) -> f32 {
     const TWICE_ROOT: f32 = 1.595_769_2; // 2 sqrt(2/pi)
-    let inner = (x * x).mul_add(0.044_715, 1.0) * x * TWICE_ROOT;
+    let inner = fma(x * x, 0.044_715, 1.0) * x * TWICE_ROOT;
     x / (1.0 + exp(-inner))
 }
 
