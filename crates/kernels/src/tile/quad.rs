@@ -65,8 +65,8 @@ pub(super) unsafe fn strips<const R: usize, const V: usize, const L: usize, Q: Q
         unsafe { strip::<R, V, L, Q, E>(block, a, b.add(col), b_stride, c.add(col)) };
         col += 4 * V;
     }
-    if col < block.cols {
-        // SAFETY: the last 16 columns of the block, where V is 8.
+    if V > 4 && col < block.cols {
+        // SAFETY: the last 16 columns of the block.
         unsafe { strip::<R, 4, L, Q, E>(block, a, b.add(col), b_stride, c.add(col)) };
     }
 }
