@@ -1,0 +1,19 @@
+// Runs a WebAssembly program (wasm32-wasip1) in Node, with the whole file system to read: node run-wasi.mjs PROGRAM [WORD ...]
+import { readFile } from "node:fs/promises";
+import { WASI } from "node:wasi";
+
+const [program, ...words] = process.argv.slice(2);
+const wasi = new WASI({ version: "preview1", args: [program, ...words], env: process.env, preopens: { "/": "/" } });
+const module = await WebAssembly.compile(await readFile(program));
+// What older C libraries lack and Rust's standard library asks for: threads, which there are none of.
+const none = () => 0;
+const threads = {
+  pthread_create: () => 6, // EAGAIN
+  pthread_attr_init: none,
+  pthread_attr_setstacksize: none,
+  pthread_attr_destroy: none,
+  pthread_detach: none,
+  pthread_join: none,
+};
+const instance = await WebAssembly.instantiate(module, { ...wasi.getImportObject(), env: threads });
+process.exitCode = wasi.start(instance);
