@@ -34,7 +34,7 @@ fi
 
 # Debian's own compiler; it builds the standard library with flags that are not stable yet.
 export RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc RUSTC_BOOTSTRAP=1
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}/targets
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target/targets}
 export SMOLVLM_GOLDEN=$root/golden
 cargo=(/usr/bin/cargo)
 jobs=(--locked -j "${JOBS:-$(nproc)}")
@@ -77,7 +77,7 @@ export CARGO_TARGET_WASM32_WASIP1_LINKER=wasm-ld CARGO_TARGET_WASM32_WASIP1_RUNN
 export CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="-Clink-self-contained=no -Clink-arg=$wasi/crt1-command.o -Lnative=$wasi -Clink-arg=--allow-undefined"
 wasip1=(--target wasm32-wasip1 -Zbuild-std=std,panic_abort "${jobs[@]}")
 check "wasm32-wasip1 without vectors, Node: the kernels' tests" "${cargo[@]}" test "${wasip1[@]}" -p smolvlm-kernels --lib
-CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS+=" -Ctarget-feature=+simd128"
+CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="-Ctarget-feature=+simd128 $CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS"
 check "wasm32-wasip1 with simd128, Node: the kernels' tests" "${cargo[@]}" test "${wasip1[@]}" -p smolvlm-kernels --lib
 check "wasm32-wasip1 with simd128, Node: the network's golden cases (bf16, same bits in pieces)" \
     "${cargo[@]}" test "${wasip1[@]}" -p smolvlm-model --test golden -- bf16 same_bits
