@@ -6,8 +6,8 @@ use crate::stop::StopStrings;
 use crate::{Answer, Engine, Error, Event, Request, Sampler, StopReason, Times};
 use smolvlm_backend::Tensor;
 use smolvlm_processor::{Picture, Plan, PlanOptions};
+use smolvlm_sys::Stopwatch;
 use std::ops::ControlFlow;
-use std::time::Instant;
 
 impl Engine {
     /// The plan of a request: what its pictures become, and the prompt. Nothing is computed yet.
@@ -33,10 +33,10 @@ impl Engine {
     ) -> Result<Answer, Error> {
         let mut sampler = Sampler::new(request.sampling.clone(), self.core.model.config.text.vocab)?;
         let mut times = Times::default();
-        let start = Instant::now();
+        let start = Stopwatch::start();
         let sizes: Vec<(u32, u32)> = pictures.iter().map(|p| (p.width, p.height)).collect();
         let plan = self.plan(request, &sizes)?;
-        times.pixels += start.elapsed().as_secs_f64();
+        times.pixels += start.seconds();
         let mut capture = capture;
         if let Some(capture) = &mut capture {
             **capture = Capture {
@@ -58,10 +58,10 @@ impl Engine {
             times,
         };
         if let Some(prompt) = prompt {
-            let start = Instant::now();
+            let start = Stopwatch::start();
             sampler.see(&plan.ids);
             answer.stop_reason = self.decode(request, prompt, &mut sampler, &mut answer, observer)?;
-            answer.times.decode = start.elapsed().as_secs_f64();
+            answer.times.decode = start.seconds();
         }
         Ok(answer)
     }

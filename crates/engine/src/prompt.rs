@@ -6,8 +6,8 @@ use crate::{Error, Event, Times};
 use smolvlm_backend::{KvSequence, Tensor};
 use smolvlm_model::Save;
 use smolvlm_processor::{Picture, Plan};
+use smolvlm_sys::Stopwatch;
 use std::ops::ControlFlow;
-use std::time::Instant;
 
 /// Rows of a prompt that pass the layers together.
 const PREFILL_ROWS: usize = 512;
@@ -35,7 +35,7 @@ impl Core {
         observer: Observer<'_>,
     ) -> Result<Option<Prompt>, Error> {
         let Some(x) = self.embed(plan, pictures, capture, times, observer)? else { return Ok(None) };
-        let start = Instant::now();
+        let start = Stopwatch::start();
         let mut sequence = self.sequence();
         let total = plan.ids.len();
         let mut last = None;
@@ -53,7 +53,7 @@ impl Core {
         let Some((hidden, rows)) = last else { return Ok(None) };
         let hidden = self.backend.gather_rows(&hidden, &[rows as u32 - 1]);
         let logits = self.logits(&hidden);
-        times.prefill += start.elapsed().as_secs_f64();
+        times.prefill += start.seconds();
         Ok(Some(Prompt { sequence, logits }))
     }
 
@@ -73,15 +73,15 @@ impl Core {
         let mut places = places.chunks(self.model.config.tokens_per_tile());
         let mut done = 0;
         for (picture, layout) in pictures.iter().zip(&plan.pictures) {
-            let start = Instant::now();
+            let start = Stopwatch::start();
             let tiles = layout.tiles(picture, backend.pool())?;
-            times.pixels += start.elapsed().as_secs_f64();
+            times.pixels += start.seconds();
             if let Some(capture) = capture {
                 capture.pixels.extend_from_slice(&tiles);
             }
             let side = layout.tile as usize;
             for tile in tiles.chunks_exact(3 * side * side) {
-                let start = Instant::now();
+                let start = Stopwatch::start();
                 // One tile at a time: it keeps both cores busy, and its activations in the cache.
                 let features = self.model.encode(backend, tile, &self.tables, &mut Save::Off);
                 if let Some(capture) = capture {
@@ -90,7 +90,7 @@ impl Core {
                 if let Some(places) = places.next() {
                     x = backend.scatter_rows(x, places, &features);
                 }
-                times.vision += start.elapsed().as_secs_f64();
+                times.vision += start.seconds();
                 done += 1;
                 if observer(Event::Tiles { done, total: plan.tiles }).is_break() {
                     return Ok(None);

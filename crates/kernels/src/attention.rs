@@ -483,13 +483,13 @@ fn softmax_rows(
         let mut lanes = [0.0f32; 16];
         for part in row.as_chunks_mut::<16>().0 {
             for (lane, x) in lanes.iter_mut().zip(part) {
-                *x = math::exp2(x.mul_add(scale, -top));
+                *x = math::exp2(math::fma(*x, scale, -top));
                 *lane += *x;
             }
         }
         keep[m] = math::exp2(before - top);
         max[m] = top;
-        sum[m] = sum[m].mul_add(keep[m], join(&lanes));
+        sum[m] = math::fma(sum[m], keep[m], join(&lanes));
     }
     keep
 }

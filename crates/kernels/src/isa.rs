@@ -7,6 +7,13 @@ use std::sync::OnceLock;
 pub enum Isa {
     /// Portable code: the reference that the others must equal.
     Scalar,
+    /// NEON, 128 bits: what every aarch64 processor has.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    /// WebAssembly's 128 bits. A module that holds such instructions loads nowhere else, so they are chosen when it is
+    /// built.
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    Simd128,
     /// AVX2 with FMA, 256 bits.
     Avx2,
     /// AVX-512 (F, BW, DQ, VL), 512 bits.
@@ -20,6 +27,10 @@ impl Isa {
     pub fn name(self) -> &'static str {
         match self {
             Isa::Scalar => "scalar",
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => "neon",
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Isa::Simd128 => "simd128",
             Isa::Avx2 => "avx2",
             Isa::Avx512 => "avx512",
             Isa::Avx512Bf16 => "avx512bf16",
@@ -39,7 +50,12 @@ impl Isa {
 
     /// All that this processor has, in rising order.
     pub fn available() -> Vec<Isa> {
+        #[allow(unused_mut, reason = "where the plainest is all there is")]
         let mut found = vec![Isa::Scalar];
+        #[cfg(target_arch = "aarch64")]
+        found.push(Isa::Neon);
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        found.push(Isa::Simd128);
         #[cfg(target_arch = "x86_64")]
         {
             use std::arch::is_x86_feature_detected as has;
@@ -59,8 +75,9 @@ impl Isa {
 
 /// Defines a function that runs one body compiled for each family of instructions.
 ///
-/// The body is plain code that the compiler vectorises; it uses `mul_add`, which is exact everywhere, so every version
-/// gives the same bits. The caller passes the family, which must be one that `Isa::available` named.
+/// The body is plain code that the compiler vectorises; it uses `math::fma`, which is one thing on one target, so every
+/// version gives the same bits. Where vector instructions are the target's baseline (NEON, WebAssembly's), the body as it
+/// stands has them. The caller passes the family, which must be one that `Isa::available` named.
 macro_rules! for_each_isa {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? = $body:path;) => {
         $(#[$meta])*

@@ -1,8 +1,15 @@
 //! Exponential, GELU and SiLU as polynomials that the compiler vectorises.
 //!
-//! Branch-free and built on `mul_add`, so scalar and vector code give the same bits.
+//! Branch-free and built on `fma`, so scalar and vector code give the same bits.
 
 use std::f32::consts::{LN_2, LOG2_E};
+
+/// `a * b + c`, as every path on this target computes it: rounded once where processors have an instruction for that,
+/// and twice on wasm32, whose portable instructions have none (`mul_add` is a slow call there).
+#[inline(always)]
+pub(crate) fn fma(a: f32, b: f32, c: f32) -> f32 {
+    if cfg!(target_arch = "wasm32") { a * b + c } else { a.mul_add(b, c) }
+}
 
 /// Adding 1.5 * 2^23 rounds to the nearest integer and leaves it in the low bits.
 const ROUND: f32 = 12_582_912.0;
@@ -16,13 +23,13 @@ pub(crate) fn exp2(x: f32) -> f32 {
     let r = clamped - (shifted - ROUND);
     // Taylor's series of e^(r ln 2) to r^7: |r| is at most a half.
     let mut p = 1.525_273_4e-5;
-    p = r.mul_add(p, 1.540_353e-4);
-    p = r.mul_add(p, 1.333_355_8e-3);
-    p = r.mul_add(p, 9.618_129e-3);
-    p = r.mul_add(p, 5.550_411e-2);
-    p = r.mul_add(p, 2.402_265_1e-1);
-    p = r.mul_add(p, LN_2);
-    p = r.mul_add(p, 1.0);
+    p = fma(r, p, 1.540_353e-4);
+    p = fma(r, p, 1.333_355_8e-3);
+    p = fma(r, p, 9.618_129e-3);
+    p = fma(r, p, 5.550_411e-2);
+    p = fma(r, p, 2.402_265_1e-1);
+    p = fma(r, p, LN_2);
+    p = fma(r, p, 1.0);
     let scaled = f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23));
     if x > -126.0 { scaled } else { 0.0 }
 }
@@ -38,7 +45,7 @@ pub(crate) fn silu(x: f32) -> f32 {
 pub(crate) fn gelu_tanh(x: f32) -> f32 {
     // -2 sqrt(2/pi) log2(e), with the minus of e^-x.
     const FACTOR: f32 = -2.302_208_2;
-    let inner = (x * x).mul_add(0.044_715, 1.0) * x;
+    let inner = fma(x * x, 0.044_715, 1.0) * x;
     x / (1.0 + exp2(inner * FACTOR))
 }
 

@@ -2,6 +2,7 @@
 
 use crate::attention::join;
 use crate::isa::for_each_isa;
+use crate::math::fma;
 use crate::{Isa, Pool};
 
 /// Rows in a task.
@@ -44,7 +45,7 @@ fn layer_norm_row(x: &[f32], gamma: &[f32], beta: &[f32], eps: f32, out: &mut [f
     let variance = sum(x, |x| (x - mean) * (x - mean)) / n;
     let scale = 1.0 / (variance + eps).sqrt();
     for (((out, &x), &gamma), &beta) in out.iter_mut().zip(x).zip(gamma).zip(beta) {
-        *out = ((x - mean) * scale).mul_add(gamma, beta);
+        *out = fma((x - mean) * scale, gamma, beta);
     }
 }
 

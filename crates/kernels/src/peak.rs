@@ -22,18 +22,21 @@ pub enum Arithmetic {
 /// Floating point operations a second of all threads together, in registers; `None` where the instructions have none of
 /// this kind.
 pub fn arithmetic(isa: Isa, pool: &Pool, kind: Arithmetic) -> Option<f64> {
-    let (f, operations): (fn(), usize) = match (isa, kind) {
+    let found: Option<(fn(), usize)> = match (isa, kind) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `isa` was detected on this processor.
-        (Isa::Avx512Bf16, Arithmetic::Bf16) => (|| unsafe { x86::dots() }, 64),
+        (Isa::Avx512Bf16, Arithmetic::Bf16) => Some((|| unsafe { x86::dots() }, 64)),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (Isa::Avx512 | Isa::Avx512Bf16, Arithmetic::F32) => (|| unsafe { x86::fma512() }, 32),
+        (Isa::Avx512 | Isa::Avx512Bf16, Arithmetic::F32) => Some((|| unsafe { x86::fma512() }, 32)),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (Isa::Avx2, Arithmetic::F32) => (|| unsafe { x86::fma256() }, 16),
-        _ => return None,
+        (Isa::Avx2, Arithmetic::F32) => Some((|| unsafe { x86::fma256() }, 16)),
+        #[cfg(target_arch = "aarch64")]
+        (Isa::Neon, Arithmetic::F32) => Some((neon::fma, 8)),
+        _ => None,
     };
+    let (f, operations) = found?;
     let best = best_of(5, || pool.run(pool.threads(), |_| f()));
     Some((pool.threads() * ROUNDS * SUMS * operations) as f64 / best)
 }
@@ -101,6 +104,24 @@ fn best_of(runs: usize, mut f: impl FnMut()) -> f64 {
         start.elapsed().as_secs_f64()
     };
     (0..runs).map(|_| time(&mut f)).fold(f64::INFINITY, f64::min)
+}
+
+#[cfg(target_arch = "aarch64")]
+mod neon {
+    use super::{ROUNDS, SUMS, black_box};
+    use std::arch::aarch64::*;
+
+    pub(super) fn fma() {
+        // SAFETY: every aarch64 processor has NEON.
+        let (one, mut sums) = unsafe { (vdupq_n_f32(black_box(1.0)), [vdupq_n_f32(0.0); SUMS]) };
+        for _ in 0..ROUNDS {
+            for sum in &mut sums {
+                // SAFETY: as above.
+                *sum = unsafe { vfmaq_f32(*sum, one, one) };
+            }
+        }
+        black_box(sums);
+    }
 }
 
 #[cfg(target_arch = "x86_64")]

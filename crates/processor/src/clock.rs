@@ -22,7 +22,10 @@ const DAYS: [&str; 7] = ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "
 
 /// Today's date and time in `format`.
 pub(crate) fn strftime_now(format: &str) -> Result<String, Error> {
-    strftime(format, SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()))
+    // In a browser's WebAssembly the standard library finds no clock and panics.
+    let clock = !cfg!(all(target_family = "wasm", target_os = "unknown"));
+    let now = if clock { SystemTime::now() } else { UNIX_EPOCH };
+    strftime(format, now.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()))
 }
 
 /// `seconds` since 1970 in `format`; the letters that chat templates use.

@@ -4,7 +4,11 @@
 mod map;
 mod pages;
 mod process;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+mod seeds;
+mod watch;
 
 pub use map::FileMap;
 pub use pages::Pages;
 pub use process::{peak_rss, threads};
+pub use watch::Stopwatch;

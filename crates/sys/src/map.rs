@@ -1,13 +1,19 @@
-//! Files mapped into memory, to read.
+//! Files mapped into memory, to read; where there are no maps (WebAssembly), read into it.
 
 use std::fs::File;
 use std::io;
 use std::ops::Deref;
 use std::path::Path;
 
+/// What holds the bytes.
+#[cfg(not(target_family = "wasm"))]
+type Bytes = memmap2::Mmap;
+#[cfg(target_family = "wasm")]
+type Bytes = Vec<u8>;
+
 /// A file's bytes, read by the system as they are touched.
 pub struct FileMap {
-    map: memmap2::Mmap,
+    bytes: Bytes,
 }
 
 impl FileMap {
@@ -20,10 +26,7 @@ impl FileMap {
         if !file.metadata()?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
-        // SAFETY: the bytes are only read. Another process that changes the file changes them under us, which checks on
-        // what was read before cannot see; checkpoints are replaced by renaming, not rewritten in place.
-        let map = unsafe { memmap2::Mmap::map(&file)? };
-        Ok(FileMap { map })
+        Ok(FileMap { bytes: bytes(&file)? })
     }
 }
 
@@ -31,6 +34,20 @@ impl Deref for FileMap {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.map
+        &self.bytes
     }
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn bytes(file: &File) -> io::Result<Bytes> {
+    // SAFETY: the bytes are only read. Another process that changes the file changes them under us, which checks on
+    // what was read before cannot see; checkpoints are replaced by renaming, not rewritten in place.
+    unsafe { memmap2::Mmap::map(file) }
+}
+
+#[cfg(target_family = "wasm")]
+fn bytes(mut file: &File) -> io::Result<Bytes> {
+    let mut bytes = Vec::new();
+    io::Read::read_to_end(&mut file, &mut bytes)?;
+    Ok(bytes)
 }

@@ -30,9 +30,11 @@ impl Output {
     }
 }
 
-/// Calls `smolvlm` with these arguments, and this text on stdin.
+/// Calls `smolvlm` with these arguments, and this text on stdin. `SMOLVLM_PROGRAM` names another program to call: a
+/// script that runs it under an emulator.
 pub(crate) fn smolvlm_with(args: &[&str], stdin: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_smolvlm"))
+    let program = std::env::var_os("SMOLVLM_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_smolvlm").into());
+    let mut child = Command::new(program)
         .args(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -1,15 +1,22 @@
 //! The heart of every product: a small block of C from rows of A and rows of B.
 //!
 //! `C[m, n] (+)= sum over k of A[m, k] B[k, n]` for up to 12 rows and 16 or 32 columns, accumulators in registers. Each
-//! element is one chain of fused multiply-adds over k in rising order, whatever the instructions and whatever the number
-//! of rows, so every path gives the same bits. (`vdpbf16ps` is two such steps, the upper halves first; only where
+//! element is one chain of multiply-adds over k in rising order (fused where the target can: `math::fma`), whatever the
+//! instructions and whatever the number of rows, so every path gives the same bits. (`vdpbf16ps` is two such steps, the upper halves first; only where
 //! numbers are denormal does it differ: it takes them for zero.)
 
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(any(target_arch = "aarch64", all(target_arch = "wasm32", target_feature = "simd128")))]
+mod quad;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 use crate::Isa;
 use crate::isa::for_each_isa;
+use crate::math::fma;
 
 /// The most rows of a block.
 pub(crate) const MAX_ROWS: usize = 12;
@@ -223,6 +230,18 @@ pub(crate) fn tile<E: Element>(isa: Isa, block: Block, left: Left, a: &[f32], b:
         unsafe { x86::run(isa, block, left, a.as_ptr(), b.data.as_ptr(), b.stride, c.as_mut_ptr()) };
         return;
     }
+    #[cfg(target_arch = "aarch64")]
+    if isa > Isa::Scalar {
+        // SAFETY: the lengths were checked just now.
+        unsafe { neon::run(block, left, a.as_ptr(), b.data.as_ptr(), b.stride, c.as_mut_ptr()) };
+        return;
+    }
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    if isa > Isa::Scalar {
+        // SAFETY: the lengths were checked just now.
+        unsafe { wasm::run(block, left, a.as_ptr(), b.data.as_ptr(), b.stride, c.as_mut_ptr()) };
+        return;
+    }
     scalar(block, left, a, b, c);
 }
 
@@ -238,7 +257,7 @@ fn scalar<E: Element>(block: Block, left: Left, a: &[f32], b: Rows<'_, E>, c: &m
             for k in 0..block.depth {
                 let steps = b.data[k * b.stride + n].steps();
                 for (step, &value) in steps.iter().enumerate().take(E::STEPS) {
-                    sum = at(k * E::STEPS + step).mul_add(value, sum);
+                    sum = fma(at(k * E::STEPS + step), value, sum);
                 }
             }
             let to = &mut c[m * block.stride + n];
