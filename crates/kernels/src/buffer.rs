@@ -117,7 +117,7 @@ mod tests {
             [100, 64, 1, MAPPING / 2, MAPPING / 2, 7].map(|len| arena.zeroed(len)).into();
         drop(arena);
         for (i, part) in parts.iter_mut().enumerate() {
-            assert!(part.bytes().iter().all(|&b| b == 0) && part.bytes().as_ptr() as usize % ALIGN == 0);
+            assert!(part.bytes().iter().all(|&b| b == 0) && (part.bytes().as_ptr() as usize).is_multiple_of(ALIGN));
             part.bytes_mut().fill(i as u8 + 1);
         }
         assert!(parts.iter().enumerate().all(|(i, part)| part.bytes().iter().all(|&b| b == i as u8 + 1)));

@@ -27,7 +27,7 @@ pub(crate) fn exp2(x: f32) -> f32 {
     p = fma(r, p, 1.333_355_8e-3);
     p = fma(r, p, 9.618_129e-3);
     p = fma(r, p, 5.550_411e-2);
-    p = fma(r, p, 2.402_265_1e-1);
+    p = fma(r, p, 2.402_265e-1);
     p = fma(r, p, LN_2);
     p = fma(r, p, 1.0);
     let scaled = f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23));
