@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds for aarch64 and WebAssembly and runs tests there: under QEMU, and in Node. Not part of .ci/run: it installs a
-# second Rust compiler whose standard library is built from source (Debian's rustc-web), and takes a quarter of an hour
+# second Rust compiler whose standard library is built from source (Debian's rustc-web), and takes half an hour
 # on one core. Root, and Node 20 or newer, are needed.
 #
 #     scripts/check-targets.sh            # RUNNER="nice -n 19" and JOBS=1 make it a quiet neighbour
