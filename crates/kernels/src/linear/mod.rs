@@ -1,195 +1,24 @@
 //! Linear layers: `y = act(x W^T + bias) + residual`, W packed once at load.
 
+mod weight;
+
 use crate::isa::for_each_isa;
 use crate::math;
 use crate::pool::SendPtr;
 use crate::scratch::with_scratch;
-use crate::tile::{Block, Element, Left, MAX_ROWS, Pair, Rows, elements, put_row, slots, tile};
-use crate::{AlignedBytes, Arena, Isa, Pool};
-use half::f16;
+use crate::tile::{Block, Element, Left, MAX_ROWS, Pair, Rows, put_row, slots, tile};
+use crate::{Isa, Pool};
+
+pub use weight::{Kept, PackedWeight, Stored, widen, widen_into};
 
 /// Output features in a panel: the columns that one tile computes.
 const PANEL: usize = 32;
 /// Inputs summed in one chain; the chains' sums are added in order. Shorter chains round less.
 const CHAIN: usize = 256;
-/// Rows of x packed together: small enough to stay in the second-level cache with a panel of weights.
-const ROW_BLOCK: usize = 4 * MAX_ROWS;
-
-/// How a checkpoint stores numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stored {
-    /// IEEE single precision.
-    F32,
-    /// IEEE half precision.
-    F16,
-    /// bfloat16.
-    Bf16,
-}
-
-impl Stored {
-    /// Bytes a number.
-    pub fn size(self) -> usize {
-        match self {
-            Stored::F32 => 4,
-            Stored::F16 | Stored::Bf16 => 2,
-        }
-    }
-}
-
-/// All numbers of little-endian `bytes` as f32.
-pub fn widen(stored: Stored, bytes: &[u8]) -> Vec<f32> {
-    let mut out = vec![0.0; bytes.len() / stored.size()];
-    widen_into(stored, bytes, &mut out);
-    out
-}
-
-/// The numbers of little-endian `bytes` as f32.
-///
-/// # Panics
-/// If `bytes` holds fewer than `out`.
-pub fn widen_into(stored: Stored, bytes: &[u8], out: &mut [f32]) {
-    let bytes = &bytes[..out.len() * stored.size()];
-    match stored {
-        Stored::F32 => {
-            for (out, x) in out.iter_mut().zip(bytes.as_chunks().0) {
-                *out = f32::from_le_bytes(*x);
-            }
-        }
-        Stored::F16 => {
-            for (out, x) in out.iter_mut().zip(bytes.as_chunks().0) {
-                *out = f16::from_le_bytes(*x).to_f32();
-            }
-        }
-        Stored::Bf16 => {
-            for (out, x) in out.iter_mut().zip(bytes.as_chunks().0) {
-                *out = f32::from_bits(u32::from(u16::from_le_bytes(*x)) << 16);
-            }
-        }
-    }
-}
-
-/// What packed weights are kept in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
-    /// f32.
-    F32,
-    /// bfloat16; f32 weights are rounded to nearest, ties to even.
-    Bf16,
-}
-
-/// A matrix [out, inputs] packed for [`linear`]: panels of 32 outputs, inside a panel input by input.
-pub struct PackedWeight {
-    data: AlignedBytes,
-    kept: Kept,
-    outputs: usize,
-    inputs: usize,
-}
-
-impl PackedWeight {
-    /// Packs a row-major [outputs, inputs] matrix of little-endian numbers into memory of an arena.
-    ///
-    /// # Panics
-    /// If `bytes` is not that long.
-    pub fn pack(
-        pool: &Pool,
-        arena: &mut Arena,
-        stored: Stored,
-        bytes: &[u8],
-        outputs: usize,
-        inputs: usize,
-        kept: Kept,
-    ) -> PackedWeight {
-        assert_eq!(bytes.len(), outputs * inputs * stored.size(), "weight bytes do not fit [{outputs}, {inputs}]");
-        let size = match kept {
-            Kept::F32 => 4,
-            Kept::Bf16 => 2,
-        };
-        // An odd input has a pair of its own.
-        let steps = if kept == Kept::Bf16 { inputs.next_multiple_of(2) } else { inputs };
-        let mut data = arena.zeroed(outputs.div_ceil(PANEL) * PANEL * steps * size);
-        match kept {
-            Kept::F32 => pack_panels(pool, stored, bytes, outputs, inputs, data.values_mut::<f32>()),
-            Kept::Bf16 => pack_panels(pool, stored, bytes, outputs, inputs, data.values_mut::<Pair>()),
-        }
-        PackedWeight { data, kept, outputs, inputs }
-    }
-
-    /// Output features.
-    pub fn outputs(&self) -> usize {
-        self.outputs
-    }
-
-    /// Input features.
-    pub fn inputs(&self) -> usize {
-        self.inputs
-    }
-
-    /// Bytes read when it is applied.
-    pub fn bytes(&self) -> usize {
-        self.data.bytes().len()
-    }
-
-    /// Writes row `index` [inputs] of the matrix to `out`.
-    pub fn row(&self, index: usize, out: &mut [f32]) {
-        assert!(index < self.outputs && out.len() == self.inputs);
-        match self.kept {
-            Kept::F32 => read_row(self.data.values::<f32>(), index, out),
-            Kept::Bf16 => read_row(self.data.values::<Pair>(), index, out),
-        }
-    }
-}
-
-/// Row `index` [inputs] out of the panels.
-fn read_row<E: Element>(packed: &[E], index: usize, out: &mut [f32]) {
-    let depth = out.len().div_ceil(E::STEPS);
-    let column = packed[index / PANEL * PANEL * depth + index % PANEL..].iter().step_by(PANEL);
-    for (out, value) in out.chunks_mut(E::STEPS).zip(column) {
-        out.copy_from_slice(&value.steps()[..out.len()]);
-    }
-}
-
-fn pack_panels<E: Element>(pool: &Pool, stored: Stored, bytes: &[u8], outputs: usize, inputs: usize, packed: &mut [E]) {
-    if inputs == 0 {
-        return;
-    }
-    let depth = inputs.div_ceil(E::STEPS);
-    let row_bytes = inputs * stored.size();
-    pool.chunks(packed, PANEL * depth, |panel, packed| {
-        let rows = PANEL.min(outputs - panel * PANEL);
-        // A part of every row is widened, made elements of, and then turned into columns of the panel.
-        let mut values = [0.0f32; PART];
-        let mut part = [[E::zeroed(); PART]; PANEL];
-        for (block, packed) in packed.chunks_mut(PART / E::STEPS * PANEL).enumerate() {
-            let first = block * PART;
-            let count = PART.min(inputs - first);
-            for (n, part) in part.iter_mut().enumerate().take(rows) {
-                let row = &bytes[(panel * PANEL + n) * row_bytes + first * stored.size()..];
-                if let (Stored::Bf16, PART, Some(pairs)) = (stored, count, E::pairs(part)) {
-                    pairs_as_stored(row, pairs);
-                    continue;
-                }
-                widen_into(stored, row, &mut values[..count]);
-                values[count..].fill(0.0);
-                elements(Isa::best(), &values, part);
-            }
-            for (k, column) in packed.chunks_exact_mut(PANEL).enumerate() {
-                for (to, part) in column.iter_mut().zip(&part) {
-                    *to = part[k];
-                }
-            }
-        }
-    });
-}
-
-/// Pairs of bfloat16 that are stored so already.
-fn pairs_as_stored(bytes: &[u8], to: &mut [Pair]) {
-    for (to, bytes) in to.iter_mut().zip(bytes.as_chunks().0) {
-        *to = Pair::of_stored(*bytes);
-    }
-}
-
 /// Inputs of a row that are packed at once.
 const PART: usize = 32;
+/// Rows of x packed together: small enough to stay in the second-level cache with a panel of weights.
+const ROW_BLOCK: usize = 4 * MAX_ROWS;
 
 /// What happens to a product's sum before it is written.
 #[derive(Clone, Copy, Default)]
@@ -415,7 +244,8 @@ fn gate_and_residual(x: &mut [f32], start: usize, epilogue: &Epilogue<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use half::bf16;
+    use crate::Arena;
+    use half::{bf16, f16};
 
     fn noise(n: usize, seed: usize) -> Vec<f32> {
         (0..n).map(|i| (((i + seed) * 7919 + 13) % 1009) as f32 / 504.5 - 1.0).collect()

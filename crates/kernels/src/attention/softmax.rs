@@ -1,0 +1,242 @@
+//! The online softmax: scores of a few queries with a block of keys, and their weighted values.
+
+use super::tasks::Row;
+use super::{BLOCK, CHUNK_BLOCKS, Heads, MAX_DIM, Span};
+use crate::Isa;
+use crate::isa::for_each_isa;
+use crate::math;
+use crate::tile::{Block, Element, Left, MAX_ROWS, Rows, put_column, put_row, slots, tile};
+use std::f32::consts::LOG2_E;
+
+/// Up to 12 queries, ready for products with keys.
+pub(super) struct Queries {
+    pub(super) rows: usize,
+    /// Keys that each sees.
+    pub(super) visible: [usize; MAX_ROWS],
+    /// Packed for `tile`: [dim, rows].
+    pub(super) packed: [f32; MAX_DIM * MAX_ROWS],
+    /// Of one block: [rows, 64], first as scores, then as weights.
+    pub(super) scores: [f32; MAX_ROWS * BLOCK],
+    /// The weights as the second product reads them.
+    pub(super) weights: [f32; MAX_ROWS * BLOCK],
+}
+
+impl Queries {
+    pub(super) fn new() -> Queries {
+        Queries {
+            rows: 0,
+            visible: [0; MAX_ROWS],
+            packed: [0.0; MAX_DIM * MAX_ROWS],
+            scores: [0.0; MAX_ROWS * BLOCK],
+            weights: [0.0; MAX_ROWS * BLOCK],
+        }
+    }
+
+    pub(super) fn set<E: Element>(&mut self, isa: Isa, heads: &Heads, rows: &[Row], q: &[f32], span: &Span) {
+        self.rows = rows.len();
+        for (m, row) in rows.iter().enumerate() {
+            self.visible[m] = span.visible(row.row);
+            put_column::<E>(isa, &q[row.at..][..heads.dim], &mut self.packed[m..], rows.len());
+        }
+    }
+
+    /// Adds the keys of one chunk.
+    pub(super) fn chunk<'a, E: Element>(
+        &mut self,
+        isa: Isa,
+        heads: &Heads,
+        chunk: usize,
+        head: usize,
+        block: impl Fn(usize) -> &'a [E],
+        sums: &mut Sums,
+    ) {
+        let seen = self.visible[..self.rows].iter().copied().max().unwrap_or(0).div_ceil(BLOCK);
+        for index in chunk * CHUNK_BLOCKS..((chunk + 1) * CHUNK_BLOCKS).min(seen) {
+            let (k, v) = heads.split(block(index), head);
+            self.block(isa, heads, index * BLOCK, k, v, sums);
+        }
+    }
+
+    /// Adds the keys and values of the 64 positions from `first`.
+    pub(super) fn block<E: Element>(
+        &mut self,
+        isa: Isa,
+        heads: &Heads,
+        first: usize,
+        k: &[E],
+        v: &[E],
+        sums: &mut Sums,
+    ) {
+        let (rows, lanes) = (self.rows, heads.lanes());
+        for col in (0..BLOCK).step_by(32) {
+            let block = Block { rows, cols: 32, depth: heads.dim / E::STEPS, stride: BLOCK, add: false };
+            let keys = Rows { data: &k[col..], stride: BLOCK };
+            tile(isa, block, Left::Packed, &self.packed, keys, &mut self.scores[col..]);
+        }
+        let seen: [usize; MAX_ROWS] = std::array::from_fn(|m| self.visible[m].saturating_sub(first).min(BLOCK));
+        let keep = softmax(isa, &mut self.scores, &seen[..rows], heads.scale * LOG2_E, &mut sums.max, &mut sums.sum);
+        scale(isa, &mut sums.values[..rows * lanes], lanes, &keep);
+        let row_slots = slots::<E>(isa, BLOCK);
+        for (row, to) in self.scores.chunks_exact(BLOCK).zip(self.weights.chunks_exact_mut(row_slots)).take(rows) {
+            put_row::<E>(isa, row, to);
+        }
+        for col in (0..lanes).step_by(32) {
+            let cols = 32.min(lanes - col);
+            let block = Block { rows, cols, depth: BLOCK / E::STEPS, stride: lanes, add: true };
+            let values = Rows { data: &v[col..], stride: lanes };
+            tile(isa, block, Left::Rows64, &self.weights, values, &mut sums.values[col..]);
+        }
+    }
+}
+
+/// The sums of the online softmax of up to 12 rows over some keys.
+pub(super) struct Sums {
+    /// The largest score, scaled, to the base 2.
+    pub(super) max: [f32; MAX_ROWS],
+    /// The sum of 2^(score - max).
+    pub(super) sum: [f32; MAX_ROWS],
+    /// The sum of 2^(score - max) times the value, [rows, lanes].
+    pub(super) values: [f32; MAX_DIM * MAX_ROWS],
+}
+
+impl Sums {
+    /// Over no keys.
+    pub(super) fn new() -> Sums {
+        Sums { max: [f32::NEG_INFINITY; MAX_ROWS], sum: [0.0; MAX_ROWS], values: [0.0; MAX_DIM * MAX_ROWS] }
+    }
+
+    /// As new.
+    pub(super) fn clear(&mut self, heads: &Heads) {
+        self.max.fill(f32::NEG_INFINITY);
+        self.sum.fill(0.0);
+        self.values[..MAX_ROWS * heads.lanes()].fill(0.0);
+    }
+
+    /// Adds the sums over the keys that follow.
+    pub(super) fn join(&mut self, heads: &Heads, rows: usize, next: &Sums) {
+        let lanes = heads.lanes();
+        for m in 0..rows {
+            let (before, after) = (self.max[m], next.max[m]);
+            let max = if after > before { after } else { before };
+            if max == f32::NEG_INFINITY {
+                continue; // nothing seen yet
+            }
+            let (keep, take) = (math::exp2(before - max), math::exp2(after - max));
+            self.max[m] = max;
+            self.sum[m] = self.sum[m] * keep + next.sum[m] * take;
+            let range = m * lanes..(m + 1) * lanes;
+            for (to, &x) in self.values[range.clone()].iter_mut().zip(&next.values[range]) {
+                *to = *to * keep + x * take;
+            }
+        }
+    }
+
+    pub(super) fn stored_len(heads: &Heads) -> usize {
+        MAX_ROWS * (2 + heads.lanes())
+    }
+
+    /// Into [`Sums::stored_len`] numbers.
+    pub(super) fn store(&self, to: &mut [f32]) {
+        let (max, rest) = to.split_at_mut(MAX_ROWS);
+        let (sum, values) = rest.split_at_mut(MAX_ROWS);
+        max.copy_from_slice(&self.max);
+        sum.copy_from_slice(&self.sum);
+        values.copy_from_slice(&self.values[..values.len()]);
+    }
+
+    pub(super) fn load(from: &[f32]) -> Sums {
+        let mut sums = Sums::new();
+        let (max, rest) = from.split_at(MAX_ROWS);
+        let (sum, values) = rest.split_at(MAX_ROWS);
+        sums.max.copy_from_slice(max);
+        sums.sum.copy_from_slice(sum);
+        sums.values[..values.len()].copy_from_slice(values);
+        sums
+    }
+
+    pub(super) fn write(&self, heads: &Heads, m: usize, out: &mut [f32]) {
+        let row = &self.values[m * heads.lanes()..][..heads.dim];
+        for (out, &x) in out.iter_mut().zip(row) {
+            *out = x / self.sum[m];
+        }
+    }
+}
+
+for_each_isa! {
+    /// Turns rows of 64 raw scores into weights `2^(scale * score - max)`, where max is the largest scaled score that a
+    /// row has met yet; those behind the first `seen` of a row are 0. Takes the weights into the rows' `sum`, and returns
+    /// what the rows' earlier weights must be multiplied by.
+    fn softmax(
+        scores: &mut [f32; MAX_ROWS * BLOCK],
+        seen: &[usize],
+        scale: f32,
+        max: &mut [f32; MAX_ROWS],
+        sum: &mut [f32; MAX_ROWS],
+    ) -> [f32; MAX_ROWS] = softmax_rows;
+}
+
+#[inline(always)]
+fn softmax_rows(
+    scores: &mut [f32; MAX_ROWS * BLOCK],
+    seen: &[usize],
+    scale: f32,
+    max: &mut [f32; MAX_ROWS],
+    sum: &mut [f32; MAX_ROWS],
+) -> [f32; MAX_ROWS] {
+    let mut keep = [1.0f32; MAX_ROWS];
+    for (m, (row, &seen)) in scores.as_chunks_mut::<BLOCK>().0.iter_mut().zip(seen).enumerate() {
+        if seen == 0 {
+            row.fill(0.0);
+            continue;
+        }
+        if seen < BLOCK {
+            row[seen..].fill(f32::NEG_INFINITY);
+        }
+        // Sixteen lanes of maxima and sums, joined in a fixed order, so that every path adds alike.
+        let mut lanes = [f32::NEG_INFINITY; 16];
+        for part in row.as_chunks::<16>().0 {
+            for (lane, &x) in lanes.iter_mut().zip(part) {
+                *lane = if x > *lane { x } else { *lane };
+            }
+        }
+        let (before, here) = (max[m], fold(lanes, |a, b| if b > a { b } else { a }) * scale);
+        let top = if here > before { here } else { before };
+        let mut lanes = [0.0f32; 16];
+        for part in row.as_chunks_mut::<16>().0 {
+            for (lane, x) in lanes.iter_mut().zip(part) {
+                *x = math::exp2(math::fma(*x, scale, -top));
+                *lane += *x;
+            }
+        }
+        keep[m] = math::exp2(before - top);
+        max[m] = top;
+        sum[m] = math::fma(sum[m], keep[m], join(&lanes));
+    }
+    keep
+}
+
+/// Sixteen lanes joined, halves onto halves.
+#[inline(always)]
+fn fold(lanes: [f32; 16], f: impl Fn(f32, f32) -> f32) -> f32 {
+    let eight: [f32; 8] = std::array::from_fn(|i| f(lanes[i], lanes[i + 8]));
+    let four: [f32; 4] = std::array::from_fn(|i| f(eight[i], eight[i + 4]));
+    f(f(four[0], four[2]), f(four[1], four[3]))
+}
+
+/// The sum of sixteen lanes.
+#[inline(always)]
+pub(crate) fn join(lanes: &[f32; 16]) -> f32 {
+    fold(*lanes, |a, b| a + b)
+}
+
+for_each_isa! {
+    /// Multiplies each row of `width` by its factor.
+    fn scale(rows: &mut [f32], width: usize, factors: &[f32; MAX_ROWS]) = scale_rows;
+}
+
+#[inline(always)]
+fn scale_rows(rows: &mut [f32], width: usize, factors: &[f32; MAX_ROWS]) {
+    for (row, &factor) in rows.chunks_exact_mut(width).zip(factors) {
+        row.iter_mut().for_each(|x| *x *= factor);
+    }
+}
