@@ -17,6 +17,8 @@ pub struct Checkpoint {
     /// Where each tensor is: its shard.
     tensors: BTreeMap<String, usize>,
     taken: BTreeSet<String>,
+    /// The tensor taken last: it is packed when the next is asked for, and its memory can go.
+    last: Option<String>,
 }
 
 /// One safetensors file.
@@ -69,7 +71,17 @@ impl Checkpoint {
                 return Err(Error::Settings { path: index.display().to_string(), what });
             }
         }
-        Ok(Checkpoint { dir: dir.to_path_buf(), shards, tensors, taken: BTreeSet::new() })
+        Ok(Checkpoint { dir: dir.to_path_buf(), shards, tensors, taken: BTreeSet::new(), last: None })
+    }
+
+    /// Gives back the memory of a tensor that has been packed.
+    fn let_go(&self, name: &str) {
+        if let Some(shard) = self.shard_of(name)
+            && let Some(info) = shard.metadata.info(name)
+        {
+            let (from, to) = info.data_offsets;
+            shard.map.let_go(shard.start + from..shard.start + to);
+        }
     }
 
     fn shard_of(&self, name: &str) -> Option<&Shard> {
@@ -132,6 +144,9 @@ impl Shard {
 
 impl TensorSource for Checkpoint {
     fn take(&mut self, name: &str, shape: &[usize]) -> Result<RawTensor<'_>, Error> {
+        if let Some(last) = self.last.replace(name.to_string()) {
+            self.let_go(&last);
+        }
         self.taken.insert(name.to_string());
         let missing =
             || Error::Missing { path: self.dir.display().to_string(), name: name.to_string(), shape: shape.to_vec() };

@@ -30,6 +30,27 @@ impl FileMap {
     }
 }
 
+impl FileMap {
+    /// Says that these bytes are not wanted for now: their memory may be given back. They can be read again later.
+    pub fn let_go(&self, range: std::ops::Range<usize>) {
+        #[cfg(target_os = "linux")]
+        {
+            /// No page of any machine is larger than this, so that such a boundary is a page's everywhere.
+            const PAGE: usize = 64 << 10;
+            let (start, end) = (range.start.next_multiple_of(PAGE), range.end.min(self.bytes.len()) / PAGE * PAGE);
+            if start < end {
+                // SAFETY: whole pages inside a map that is only read: dropped pages are read from the file again. A
+                // refusal costs memory alone.
+                unsafe {
+                    libc::madvise(self.bytes.as_ptr().add(start).cast_mut().cast(), end - start, libc::MADV_DONTNEED);
+                }
+            }
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = range;
+    }
+}
+
 impl Deref for FileMap {
     type Target = [u8];
 
@@ -50,4 +71,23 @@ fn bytes(mut file: &File) -> io::Result<Bytes> {
     let mut bytes = Vec::new();
     io::Read::read_to_end(&mut file, &mut bytes)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_were_let_go_can_be_read_again() {
+        let path = std::env::temp_dir().join(format!("smolvlm-map-{}", std::process::id()));
+        let bytes: Vec<u8> = (0..300_000u32).map(|i| (i % 251) as u8).collect();
+        std::fs::write(&path, &bytes).unwrap();
+        let map = FileMap::open(&path).unwrap();
+        assert!(*map == bytes[..]);
+        for range in [10..250_000, 0..300_000, 5..6, 299_999..400_000] {
+            map.let_go(range);
+            assert!(*map == bytes[..]);
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
 }
