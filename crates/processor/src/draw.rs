@@ -3,7 +3,7 @@
 use crate::{Error, Picture, PicturePlan};
 use smolvlm_kernels::Pool;
 
-/// What shows between tiles.
+/// What shows between tiles; beside them it is white.
 const GAP_COLOUR: [u8; 3] = [255, 0, 128];
 
 impl PicturePlan {
@@ -19,7 +19,11 @@ impl PicturePlan {
         // The grid (none where the picture was not cut), then the overview, level with the first row.
         let left = if cols == 0 { 0 } else { cols * (side + gap) + 3 * gap };
         let (width, height) = (left + side, (rows * (side + gap)).saturating_sub(gap).max(side));
-        let mut rgb = GAP_COLOUR.repeat(width * height);
+        let mut rgb = vec![255; 3 * width * height];
+        let grid_width = (cols * (side + gap)).saturating_sub(gap);
+        for line in rgb.chunks_exact_mut(3 * width) {
+            line.iter_mut().zip(GAP_COLOUR.iter().cycle()).take(3 * grid_width).for_each(|(to, &x)| *to = x);
+        }
         for (index, tile) in tiles.chunks_exact(3 * side * side).enumerate() {
             let (x, y) = if index < rows * cols {
                 (index % cols * (side + gap), index / cols * (side + gap))
