@@ -4,6 +4,9 @@ use smolvlm_backend::{Backend, KvSequence, Quant, Span, Tensor};
 use smolvlm_model::text::Step;
 use smolvlm_model::{Save, Vlm};
 
+/// Rows of logits made together.
+const LOGIT_ROWS: usize = 64;
+
 /// A network, where it runs, and how.
 pub(crate) struct Core {
     pub(crate) backend: Box<dyn Backend>,
@@ -39,6 +42,15 @@ impl Core {
     /// Logits of rows that have passed the layers: [rows, vocabulary].
     pub(crate) fn logits(&self, hidden: &Tensor) -> Tensor {
         self.model.text.logits(&*self.backend, hidden, &mut Save::Off)
+    }
+
+    /// Logits of the first `rows` of `hidden`, a few at a time in order: those of a long prompt at once would fill
+    /// gigabytes.
+    pub(crate) fn each_logits(&self, hidden: &Tensor, rows: usize, mut take: impl FnMut(&Tensor)) {
+        let rows: Vec<u32> = (0..rows as u32).collect();
+        for rows in rows.chunks(LOGIT_ROWS) {
+            take(&self.logits(&self.backend.gather_rows(hidden, rows)));
+        }
     }
 
     /// One decoded token through the network: the logits after it. Once warm it allocates nothing.

@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::core::Core;
 use smolvlm_backend::{Backend, Cpu, Isa, Quant, Stored, levels};
-use smolvlm_model::{Checkpoint, Config, GenerationConfig, TensorSource, Vlm};
+use smolvlm_model::{Checkpoint, Config, GenerationConfig, Load, TensorSource, Vlm};
 use smolvlm_processor::Processor;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -48,7 +48,8 @@ impl Engine {
         let processor = Processor::open(dir)?;
         let config = Config::open(dir)?;
         let generation = GenerationConfig::open(dir)?;
-        let quant = choose(dir, &config, options.dtype)?;
+        let mut checkpoint = Checkpoint::open(dir)?;
+        let quant = choose(&mut checkpoint, &config, options.dtype)?;
         let settings = processor.settings();
         let (largest, vocab) = (processor.tokenizer().len().saturating_sub(1), config.text.vocab);
         if largest >= vocab {
@@ -58,19 +59,18 @@ impl Engine {
         if tile as usize != tower {
             return Err(Error::TileSize { processor: tile, tower });
         }
-        let channel = |i: usize| (settings.mean.get(i).copied(), settings.std.get(i).copied());
-        let tables = std::array::from_fn(|i| match channel(i) {
-            (Some(mean), Some(std)) => levels(settings.rescale, mean, std),
-            _ => [0.0; 256],
-        });
+        let [r, g, b] = settings.mean;
+        let [r_std, g_std, b_std] = settings.std;
+        let tables = [(r, r_std), (g, g_std), (b, b_std)].map(|(mean, std)| levels(settings.rescale, mean, std));
         let backend: Box<dyn Backend> = Box::new(Cpu::with(options.threads, options.isa));
         let total = Vlm::tensors(&config);
         let stops = stops(&processor, &config, generation.as_ref());
         let mut done = 0;
-        let model = Vlm::open(dir, &*backend, quant, &mut |_| {
+        let progress = &mut |_: &str| {
             done += 1;
             progress(done, total);
-        })?;
+        };
+        let model = Vlm::load(config, &mut Load { backend: &*backend, source: &mut checkpoint, quant, progress })?;
         Ok(Engine { core: Core { backend, model, quant, tables }, processor, stops })
     }
 
@@ -96,13 +96,12 @@ impl Engine {
 }
 
 /// What the weights are kept in: asked for, or by the type of the checkpoint's embedding.
-fn choose(dir: &Path, config: &Config, choice: DTypeChoice) -> Result<Quant, Error> {
+fn choose(checkpoint: &mut Checkpoint, config: &Config, choice: DTypeChoice) -> Result<Quant, Error> {
     Ok(match choice {
         DTypeChoice::F32 => Quant::F32,
         DTypeChoice::Bf16 => Quant::Bf16,
         DTypeChoice::Auto => {
             let shape = [config.text.vocab, config.text.hidden];
-            let mut checkpoint = Checkpoint::open(dir)?;
             let stored = checkpoint.take("model.text_model.embed_tokens.weight", &shape)?.stored;
             if stored == Stored::Bf16 { Quant::Bf16 } else { Quant::F32 }
         }

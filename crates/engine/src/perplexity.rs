@@ -19,9 +19,6 @@ impl Perplexity {
     }
 }
 
-/// Rows of logits made together.
-const LOGIT_ROWS: usize = 64;
-
 impl Engine {
     /// Scores tokens in windows side by side, each seen alone; a rest shorter than a window is left out, unless it is all
     /// there is. `progress` is told (tokens done, tokens in all).
@@ -45,16 +42,14 @@ impl Engine {
             let core = &self.core;
             let x = core.model.text.embed(&*core.backend, ids);
             let hidden = core.forward(&mut core.sequence(), &x, 0, window);
-            let rows: Vec<u32> = (0..window as u32 - 1).collect();
-            let next = ids.get(1..).unwrap_or_default();
-            for (rows, next) in rows.chunks(LOGIT_ROWS).zip(next.chunks(LOGIT_ROWS)) {
-                let logits = core.logits(&core.backend.gather_rows(&hidden, rows));
-                let vocab = logits.width();
-                for (row, &id) in numbers(&*core.backend, &logits).chunks_exact(vocab).zip(next) {
+            let mut next = ids.iter().skip(1);
+            core.each_logits(&hidden, window - 1, |logits| {
+                let rows = numbers(&*core.backend, logits);
+                for (row, &id) in rows.chunks_exact(logits.width()).zip(next.by_ref()) {
                     total += nll(row, id);
                     scored += 1;
                 }
-            }
+            });
             if !total.is_finite() {
                 return Err(Error::NotFinite);
             }

@@ -11,8 +11,6 @@ use std::ops::ControlFlow;
 
 /// Rows of a prompt that pass the layers together.
 const PREFILL_ROWS: usize = 512;
-/// Rows of logits made together where all are wanted.
-const LOGIT_ROWS: usize = 64;
 
 /// A prompt that the model has taken in.
 pub(crate) struct Prompt {
@@ -43,7 +41,7 @@ impl Core {
             let rows = PREFILL_ROWS.min(total - first);
             let hidden = self.forward(&mut sequence, &x, first, rows);
             if let Some(capture) = capture {
-                self.capture_logits(capture, &hidden);
+                self.each_logits(&hidden, rows, |logits| capture.logits(&*self.backend, logits));
             }
             last = Some((hidden, rows));
             if observer(Event::Prompt { done: first + rows, total }).is_break() {
@@ -98,15 +96,5 @@ impl Core {
             }
         }
         Ok(Some(x))
-    }
-
-    /// Logits of all rows, a few at a time: those of a long prompt at once would fill gigabytes.
-    fn capture_logits(&self, capture: &mut Capture, hidden: &Tensor) {
-        let rows: Vec<u32> = (0..hidden.rows() as u32).collect();
-        for rows in rows.chunks(LOGIT_ROWS) {
-            let hidden = self.backend.gather_rows(hidden, rows);
-            let logits = self.logits(&hidden);
-            capture.logits(&*self.backend, &logits);
-        }
     }
 }

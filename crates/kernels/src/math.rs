@@ -1,4 +1,4 @@
-//! Exponential, GELU and SiLU as polynomials that the compiler vectorises.
+//! Exponential, GELU and SiLU as polynomials that the compiler vectorises, and sums of lanes in a fixed order.
 //!
 //! Branch-free and built on `fma`, so scalar and vector code give the same bits.
 
@@ -47,6 +47,20 @@ pub(crate) fn gelu_tanh(x: f32) -> f32 {
     const FACTOR: f32 = -2.302_208_2;
     let inner = fma(x * x, 0.044_715, 1.0) * x;
     x / (1.0 + exp2(inner * FACTOR))
+}
+
+/// Sixteen lanes joined, halves onto halves.
+#[inline(always)]
+pub(crate) fn fold(lanes: [f32; 16], f: impl Fn(f32, f32) -> f32) -> f32 {
+    let eight: [f32; 8] = std::array::from_fn(|i| f(lanes[i], lanes[i + 8]));
+    let four: [f32; 4] = std::array::from_fn(|i| f(eight[i], eight[i + 4]));
+    f(f(four[0], four[2]), f(four[1], four[3]))
+}
+
+/// The sum of sixteen lanes.
+#[inline(always)]
+pub(crate) fn join(lanes: &[f32; 16]) -> f32 {
+    fold(*lanes, |a, b| a + b)
 }
 
 #[cfg(test)]

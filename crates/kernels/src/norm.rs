@@ -1,8 +1,7 @@
 //! Layer norm and RMS norm over rows.
 
-use crate::attention::join;
 use crate::isa::for_each_isa;
-use crate::math::fma;
+use crate::math::{fma, join};
 use crate::{Isa, Pool};
 
 /// Rows in a task.

@@ -16,8 +16,6 @@ use crate::{Isa, Pool};
 use softmax::{Queries, Sums};
 use tasks::{Layout, Task};
 
-pub(crate) use softmax::join;
-
 /// Positions in a block.
 pub const BLOCK: usize = 64;
 /// The widest head.
@@ -173,11 +171,14 @@ pub fn attention<'a, E: Element>(
                 }
             }
         });
-        let tasks = (0..tasks).map(|task| Task::find(heads, spans, task)).filter(|task| task.part.is_some());
+        if parts == 0 {
+            return;
+        }
         let mut total = Sums::new();
-        for task in tasks.take_while(|_| parts > 0) {
+        for task in (0..tasks).map(|task| Task::find(heads, spans, task)) {
+            let Some(part) = task.part else { continue };
             // The chunks of one head follow each other.
-            let (rows, part) = (task.rows(heads, 0), task.part.unwrap_or(0));
+            let rows = task.rows(heads, 0);
             if task.chunks.start == 0 {
                 total = Sums::new();
             }

@@ -4,7 +4,7 @@ use super::tasks::Row;
 use super::{BLOCK, CHUNK_BLOCKS, Heads, MAX_DIM, Span};
 use crate::Isa;
 use crate::isa::for_each_isa;
-use crate::math;
+use crate::math::{self, fold, join};
 use crate::tile::{Block, Element, Left, MAX_ROWS, Rows, put_column, put_row, slots, tile};
 use std::f32::consts::LOG2_E;
 
@@ -213,20 +213,6 @@ fn softmax_rows(
         sum[m] = math::fma(sum[m], keep[m], join(&lanes));
     }
     keep
-}
-
-/// Sixteen lanes joined, halves onto halves.
-#[inline(always)]
-fn fold(lanes: [f32; 16], f: impl Fn(f32, f32) -> f32) -> f32 {
-    let eight: [f32; 8] = std::array::from_fn(|i| f(lanes[i], lanes[i + 8]));
-    let four: [f32; 4] = std::array::from_fn(|i| f(eight[i], eight[i + 4]));
-    f(f(four[0], four[2]), f(four[1], four[3]))
-}
-
-/// The sum of sixteen lanes.
-#[inline(always)]
-pub(crate) fn join(lanes: &[f32; 16]) -> f32 {
-    fold(*lanes, |a, b| a + b)
 }
 
 for_each_isa! {
