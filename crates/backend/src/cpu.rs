@@ -6,7 +6,7 @@ use crate::{
     Stored, Tensor, Use, Weight,
 };
 use smolvlm_kernels::attention::{self, BLOCK};
-use smolvlm_kernels::linear::{self, Kept, PackedWeight};
+use smolvlm_kernels::linear::{self, Kept, PackedWeight, Product};
 use smolvlm_kernels::top::Top;
 use smolvlm_kernels::{Arena, Element, Isa, Pair, Pool, norm, patches, rope, top};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -117,6 +117,7 @@ fn act<'a>(act: &Act<'a>) -> linear::Act<'a> {
         Act::None => linear::Act::None,
         Act::GeluTanh => linear::Act::GeluTanh,
         Act::SiluMul(gate) => linear::Act::SiluMul(f32s(gate)),
+        Act::SwiGlu(gate) => linear::Act::SwiGlu(packed(gate)),
     }
 }
 
@@ -172,6 +173,18 @@ impl Backend for Cpu {
         })
     }
 
+    fn linear_three(&self, x: &Tensor, weights: [&Weight; 3], biases: [Option<&Tensor>; 3]) -> [Tensor; 3] {
+        let mut outs = weights.map(|weight| self.empty(&[x.rows(), weight.outputs()], DType::F32));
+        let mut slots = outs.iter_mut();
+        let products = std::array::from_fn::<_, 3, _>(|i| Product {
+            weight: packed(weights[i]),
+            epilogue: linear::Epilogue { bias: biases[i].map(f32s), ..linear::Epilogue::default() },
+            out: slots.next().map_or(&mut [], values_mut),
+        });
+        linear::products(self.isa, &self.pool, f32s(x), x.rows(), products);
+        outs
+    }
+
     fn activate(&self, x: Tensor, epilogue: Epilogue<'_>) -> Tensor {
         assert!(epilogue.bias.is_none(), "a bias belongs to the product");
         let mut x = self.own(x);
@@ -201,7 +214,7 @@ impl Backend for Cpu {
     fn rope(&self, x: Tensor, dim: usize, angles: &Angles) -> Tensor {
         let mut x = self.own(x);
         let heads = x.width() / dim;
-        rope::rope(&self.pool, values_mut(&mut x), heads, dim, f32s(&angles.cos), f32s(&angles.sin));
+        rope::rope(self.isa, &self.pool, values_mut(&mut x), heads, dim, f32s(&angles.cos), f32s(&angles.sin));
         x
     }
 

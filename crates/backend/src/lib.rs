@@ -41,6 +41,8 @@ pub enum Act<'a> {
     GeluTanh,
     /// Multiplies by SiLU of a gate of the same shape.
     SiluMul(&'a Tensor),
+    /// Multiplies by SiLU of the input's product with the gate's weight; inside a product alone.
+    SwiGlu(&'a Weight),
 }
 
 /// Cosines and sines of rotary angles, each [rows, dim / 2].
@@ -93,6 +95,10 @@ pub trait Backend: Send + Sync {
 
     /// `act(x W^T + bias) + residual`: [rows, outputs].
     fn linear(&self, x: &Tensor, weight: &Weight, epilogue: Epilogue<'_>) -> Tensor;
+
+    /// Three products of the same rows, each with its bias, in one job: what attention begins with. The weights are of one
+    /// kind.
+    fn linear_three(&self, x: &Tensor, weights: [&Weight; 3], biases: [Option<&Tensor>; 3]) -> [Tensor; 3];
 
     /// An epilogue on its own, where a product's sums were wanted for something else first.
     fn activate(&self, x: Tensor, epilogue: Epilogue<'_>) -> Tensor;

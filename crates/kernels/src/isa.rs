@@ -20,6 +20,8 @@ pub enum Isa {
     Avx512,
     /// AVX-512 with dot products of bfloat16.
     Avx512Bf16,
+    /// These, and bfloat16 products of whole tiles by AMX. Its sums have an order of their own.
+    Amx,
 }
 
 impl Isa {
@@ -34,6 +36,24 @@ impl Isa {
             Isa::Avx2 => "avx2",
             Isa::Avx512 => "avx512",
             Isa::Avx512Bf16 => "avx512bf16",
+            Isa::Amx => "amx",
+        }
+    }
+
+    /// Whether there are dot products of bfloat16 pairs.
+    pub(crate) fn has_pairs(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return self >= Isa::Avx512Bf16;
+        #[cfg(not(target_arch = "x86_64"))]
+        false
+    }
+
+    /// The plainest that gives the same bits: scalar code, but for AMX, whose sums of bfloat16 have an order of their own.
+    pub fn reference(self) -> Isa {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => self,
+            _ => Isa::Scalar,
         }
     }
 
@@ -65,6 +85,9 @@ impl Isa {
                     found.push(Isa::Avx512);
                     if has!("avx512bf16") {
                         found.push(Isa::Avx512Bf16);
+                        if crate::tile::amx::permitted() {
+                            found.push(Isa::Amx);
+                        }
                     }
                 }
             }
@@ -90,7 +113,7 @@ macro_rules! for_each_isa {
                 fn avx512($($arg: $ty),*) $(-> $ret)? { $body($($arg),*) }
                 match isa {
                     // SAFETY: `isa` was detected on this processor.
-                    $crate::Isa::Avx512 | $crate::Isa::Avx512Bf16 => return unsafe { avx512($($arg),*) },
+                    $crate::Isa::Avx512 | $crate::Isa::Avx512Bf16 | $crate::Isa::Amx => return unsafe { avx512($($arg),*) },
                     // SAFETY: as above.
                     $crate::Isa::Avx2 => return unsafe { avx2($($arg),*) },
                     $crate::Isa::Scalar => {}

@@ -1,6 +1,7 @@
 //! Rotary position embedding: halves of a head turned against each other.
 
-use crate::Pool;
+use crate::isa::for_each_isa;
+use crate::{Isa, Pool};
 
 /// Rows in a task.
 const TASK_ROWS: usize = 16;
@@ -35,7 +36,7 @@ pub fn angles(pool: &Pool, frequencies: &[f32], positions: &[u32], cos: &mut [f3
 ///
 /// # Panics
 /// If a length does not fit.
-pub fn rope(pool: &Pool, x: &mut [f32], heads: usize, dim: usize, cos: &[f32], sin: &[f32]) {
+pub fn rope(isa: Isa, pool: &Pool, x: &mut [f32], heads: usize, dim: usize, cos: &[f32], sin: &[f32]) {
     let (width, half) = (heads * dim, dim / 2);
     assert!(half > 0 && dim.is_multiple_of(2) && x.len().is_multiple_of(width), "rope: rows");
     assert!(cos.len() == x.len() / width * half && sin.len() == cos.len(), "rope: angles");
@@ -43,14 +44,24 @@ pub fn rope(pool: &Pool, x: &mut [f32], heads: usize, dim: usize, cos: &[f32], s
         let first = i * TASK_ROWS * half;
         let angles = cos[first..].chunks_exact(half).zip(sin[first..].chunks_exact(half));
         for (row, (cos, sin)) in rows.chunks_exact_mut(width).zip(angles) {
-            for head in row.chunks_exact_mut(dim) {
-                let (low, high) = head.split_at_mut(half);
-                for (((low, high), &cos), &sin) in low.iter_mut().zip(high).zip(cos).zip(sin) {
-                    (*low, *high) = (*low * cos - *high * sin, *high * cos + *low * sin);
-                }
-            }
+            turn(isa, row, cos, sin);
         }
     });
+}
+
+for_each_isa! {
+    /// Turns the heads of a row.
+    fn turn(row: &mut [f32], cos: &[f32], sin: &[f32]) = turn_row;
+}
+
+#[inline(always)]
+fn turn_row(row: &mut [f32], cos: &[f32], sin: &[f32]) {
+    for head in row.chunks_exact_mut(2 * cos.len()) {
+        let (low, high) = head.split_at_mut(cos.len());
+        for (((low, high), &cos), &sin) in low.iter_mut().zip(high).zip(cos).zip(sin) {
+            (*low, *high) = (*low * cos - *high * sin, *high * cos + *low * sin);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -66,7 +77,7 @@ mod tests {
         angles(&pool, &frequencies(100.0, dim), &positions, &mut cos, &mut sin);
         let mut x: Vec<f32> = (0..3 * heads * dim).map(|i| i as f32).collect();
         let before = x.clone();
-        rope(&pool, &mut x, heads, dim, &cos, &sin);
+        rope(Isa::best(), &pool, &mut x, heads, dim, &cos, &sin);
         for (row, &position) in positions.iter().enumerate() {
             for head in 0..heads {
                 for i in 0..2 {

@@ -1,7 +1,7 @@
 //! `model.text_model` and `lm_head`: the Llama decoder.
 
 use crate::config::TextConfig;
-use crate::linear::Linear;
+use crate::linear::{Linear, forward_three};
 use crate::norm::RmsNorm;
 use crate::{Error, Load, Save};
 use smolvlm_backend::{
@@ -175,9 +175,8 @@ impl Attention {
     ) -> Tensor {
         let dim = self.heads.dim;
         // [rows, heads * dim] and [rows, kv_heads * dim]
-        let q = backend.rope(self.q_proj.forward(backend, x, Act::None, None, save), dim, angles);
-        let k = backend.rope(self.k_proj.forward(backend, x, Act::None, None, save), dim, angles);
-        let v = self.v_proj.forward(backend, x, Act::None, None, save);
+        let [q, k, v] = forward_three(backend, [&self.q_proj, &self.k_proj, &self.v_proj], x, save);
+        let (q, k) = (backend.rope(q, dim, angles), backend.rope(k, dim, angles));
         backend.kv_append(step.sequences, index, step.spans, &k, &v);
         let kv = KvView::Cached { sequences: step.sequences, layer: index };
         let mixed = backend.attention(&q, kv, &self.heads, step.spans);
@@ -191,8 +190,12 @@ impl Attention {
 impl Mlp {
     fn forward(&self, backend: &dyn Backend, x: &Tensor, residual: &Tensor, save: &mut Save) -> Tensor {
         // [rows, intermediate]
-        let gate = self.gate_proj.forward(backend, x, Act::None, None, save);
-        let inner = self.up_proj.forward(backend, x, Act::SiluMul(&gate), None, save);
+        let inner = if self.gate_proj.adapters.is_empty() && self.up_proj.adapters.is_empty() && !save.keeps() {
+            self.up_proj.forward(backend, x, Act::SwiGlu(&self.gate_proj.weight), None, save)
+        } else {
+            let gate = self.gate_proj.forward(backend, x, Act::None, None, save);
+            self.up_proj.forward(backend, x, Act::SiluMul(&gate), None, save)
+        };
         self.down_proj.forward(backend, &inner, Act::None, Some(residual), save)
     }
 }

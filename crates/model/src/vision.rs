@@ -1,7 +1,7 @@
 //! `model.vision_model`: the SigLIP tower, tiles to patch features.
 
 use crate::config::VisionConfig;
-use crate::linear::Linear;
+use crate::linear::{Linear, forward_three};
 use crate::norm::LayerNorm;
 use crate::{Error, Load, Save};
 use smolvlm_backend::{Act, Backend, DType, Heads, KvView, Span, Tensor};
@@ -107,9 +107,7 @@ impl Layer {
 impl Attention {
     /// `residual` plus attention of `x`, both [rows, hidden].
     fn forward(&self, backend: &dyn Backend, x: &Tensor, residual: &Tensor, spans: &[Span], save: &mut Save) -> Tensor {
-        let q = self.q_proj.forward(backend, x, Act::None, None, save);
-        let k = self.k_proj.forward(backend, x, Act::None, None, save);
-        let v = self.v_proj.forward(backend, x, Act::None, None, save);
+        let [q, k, v] = forward_three(backend, [&self.q_proj, &self.k_proj, &self.v_proj], x, save);
         let mixed = backend.attention(&q, KvView::Fresh { k: &k, v: &v, dtype: self.dtype }, &self.heads, spans);
         for part in [&q, &k, &v] {
             save.keep(part);

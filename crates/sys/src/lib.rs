@@ -1,6 +1,7 @@
 //! The system below: memory maps and facts about the process. `unsafe` lives here so that it need not elsewhere.
 #![allow(unsafe_code)]
 
+mod amx;
 mod map;
 mod pages;
 mod process;
@@ -8,6 +9,7 @@ mod process;
 mod seeds;
 mod watch;
 
+pub use amx::request_amx;
 pub use map::FileMap;
 pub use pages::Pages;
 pub use process::{peak_rss, threads};

@@ -1,6 +1,6 @@
 //! Attention over keys and values in blocks of 64 positions, by online softmax: no matrix of scores in memory.
 //!
-//! A block holds, for one layer, the keys of every key head as `[dim, 64]` and then the values as `[64, lanes]`, where
+//! A block holds, for one layer, the keys of every key head as `[dim, 64]`, dim padded to 32, and then the values as `[64, lanes]`, where
 //! `lanes` is `dim` rounded up to 16: what the two products of attention read in order. In bfloat16 two dimensions of a
 //! key, and two positions of a value, lie together as a pair. Query rows that share a key head
 //! are computed together, so its keys and values are read once. A row's result depends on its own keys alone and is
@@ -11,10 +11,11 @@ mod tasks;
 
 use crate::pool::SendPtr;
 use crate::scratch::with_scratch;
-use crate::tile::{Element, MAX_ROWS, elements, interleave};
+use crate::tile::{Element, Pair, block_rows, elements, interleave, padded};
 use crate::{Isa, Pool};
-use softmax::{Queries, Sums};
-use tasks::{Layout, Task};
+use softmax::{Queries, Sums, View};
+use std::cell::RefCell;
+use tasks::{Layout, SPLIT_ROWS, Task};
 
 /// Positions in a block.
 pub const BLOCK: usize = 64;
@@ -42,9 +43,14 @@ impl Heads {
         self.dim.div_ceil(16) * 16
     }
 
+    /// Rows of a block's keys: a head's dimensions, padded with zeros as products of pairs want them.
+    fn key_rows(&self) -> usize {
+        padded::<Pair>(self.dim)
+    }
+
     /// Elements of one head's keys and of its values in a block.
     fn head_lens<E: Element>(&self) -> (usize, usize) {
-        (self.dim * BLOCK / E::STEPS, BLOCK * self.lanes() / E::STEPS)
+        (self.key_rows() * BLOCK / E::STEPS, BLOCK * self.lanes() / E::STEPS)
     }
 
     /// Numbers in a block: as many f32, or half as many pairs.
@@ -73,7 +79,7 @@ pub fn append<E: Element>(isa: Isa, heads: &Heads, block: &mut [E], at: usize, k
     let (k_len, v_len) = heads.head_lens::<E>();
     let (keys, values) = block.split_at_mut(heads.kv_heads * k_len);
     let mut part = [E::zeroed(); MAX_DIM];
-    let part = &mut part[..dim / E::STEPS];
+    let part = &mut part[..heads.key_rows() / E::STEPS];
     for head in 0..heads.kv_heads {
         let of_head = head * dim..(head + 1) * dim;
         let (keys, values) = (&mut keys[head * k_len..][..k_len], &mut values[head * v_len..][..v_len]);
@@ -148,54 +154,71 @@ pub fn attention<'a, E: Element>(
         let (to, stored) = (SendPtr(out.as_mut_ptr()), SendPtr(scratch.as_mut_ptr()));
         pool.run(tasks, |task| {
             let task = Task::find(heads, spans, task);
-            let (mut queries, mut total, mut sums) = (Queries::new(), Sums::new(), Sums::new());
-            for first in task.pairs.clone().step_by(MAX_ROWS) {
-                let rows = task.rows(heads, first);
-                queries.set::<E>(isa, heads, &rows, q, &spans[task.span]);
-                total.clear(heads);
-                for chunk in task.chunks.clone() {
-                    sums.clear(heads);
-                    queries.chunk(isa, heads, chunk, task.head, |index| block(task.span, index), &mut sums);
-                    total.join(heads, rows.len(), &sums);
+            with_work(|Work { queries, total, sums }| {
+                for first in task.pairs.clone().step_by(block_rows::<E>(isa)) {
+                    let rows = task.rows(heads, first, block_rows::<E>(isa));
+                    queries.set::<E>(isa, heads, &rows, q, &spans[task.span]);
+                    total.clear(heads, rows.len());
+                    for chunk in task.chunks.clone() {
+                        sums.clear(heads, rows.len());
+                        queries.chunk(isa, heads, chunk, task.head, |index| block(task.span, index), sums);
+                        total.join(isa, heads, rows.len(), sums.view());
+                    }
+                    if let Some(part) = task.part {
+                        // SAFETY: every part belongs to one task, and the scratch outlives the job.
+                        let place = unsafe { std::slice::from_raw_parts_mut(stored.at(part * part_len), part_len) };
+                        total.store(heads, rows.len(), place);
+                        continue;
+                    }
+                    for (m, row) in rows.iter().enumerate() {
+                        // SAFETY: every (row, head) belongs to one task, and `out` outlives the job.
+                        let place = unsafe { std::slice::from_raw_parts_mut(to.at(row.at), heads.dim) };
+                        total.write(isa, heads, m, place);
+                    }
                 }
-                if let Some(part) = task.part {
-                    // SAFETY: every part belongs to one task, and the scratch outlives the job.
-                    let place = unsafe { std::slice::from_raw_parts_mut(stored.at(part * part_len), part_len) };
-                    total.store(place);
-                    continue;
-                }
-                for (m, row) in rows.iter().enumerate() {
-                    // SAFETY: every (row, head) belongs to one task, and `out` outlives the job.
-                    let place = unsafe { std::slice::from_raw_parts_mut(to.at(row.at), heads.dim) };
-                    total.write(heads, m, place);
-                }
-            }
+            });
         });
         if parts == 0 {
             return;
         }
-        let mut total = Sums::new();
-        for task in (0..tasks).map(|task| Task::find(heads, spans, task)) {
-            let Some(part) = task.part else { continue };
-            // The chunks of one head follow each other.
-            let rows = task.rows(heads, 0);
-            if task.chunks.start == 0 {
-                total = Sums::new();
-            }
-            total.join(heads, rows.len(), &Sums::load(&scratch[part * part_len..][..part_len]));
-            if task.chunks.end == Layout::of(heads, &spans[task.span]).chunks {
-                for (m, row) in rows.iter().enumerate() {
-                    total.write(heads, m, &mut out[row.at..][..heads.dim]);
+        with_work(|Work { total, .. }| {
+            for task in (0..tasks).map(|task| Task::find(heads, spans, task)) {
+                let Some(part) = task.part else { continue };
+                // The chunks of one head follow each other.
+                let rows = task.rows(heads, 0, SPLIT_ROWS);
+                if task.chunks.start == 0 {
+                    total.clear(heads, rows.len());
+                }
+                total.join(isa, heads, rows.len(), View::stored(&scratch[part * part_len..][..part_len]));
+                if task.chunks.end == Layout::of(heads, &spans[task.span]).chunks {
+                    for (m, row) in rows.iter().enumerate() {
+                        total.write(isa, heads, m, &mut out[row.at..][..heads.dim]);
+                    }
                 }
             }
-        }
+        });
     });
+}
+
+/// What a task works with, a thread's own: large, so kept from task to task.
+struct Work {
+    queries: Queries,
+    total: Sums,
+    sums: Sums,
+}
+
+/// Lends this thread's `Work`, with unknown contents.
+fn with_work(f: impl FnOnce(&mut Work)) {
+    thread_local! {
+        static WORK: RefCell<Box<Work>> =
+            RefCell::new(Box::new(Work { queries: Queries::new(), total: Sums::new(), sums: Sums::new() }));
+    }
+    WORK.with_borrow_mut(|work| f(work));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tile::Pair;
 
     fn noise(n: usize, seed: usize) -> Vec<f32> {
         (0..n).map(|i| (((i + seed) * 7919 + 13) % 1009) as f32 / 504.5 - 1.0).collect()
@@ -280,11 +303,11 @@ mod tests {
         let (q, k, v) = (noise(n * width, 1), noise(n * kv_width, 2), noise(n * kv_width, 3));
         let table = blocks::<Pair>(&heads, n, &k, &v);
         let whole = [Span { rows: n, keys: n, causal: true }];
-        let mut want = vec![0.0; n * width];
-        attention(Isa::Scalar, &Pool::new(1), &heads, &q, &whole, |_, b| &table[b][..], &mut want);
-        for threads in [1, 2, 3, 7] {
-            let pool = Pool::new(threads);
-            for isa in Isa::available() {
+        for isa in Isa::available() {
+            let mut want = vec![0.0; n * width];
+            attention(isa.reference(), &Pool::new(1), &heads, &q, &whole, |_, b| &table[b][..], &mut want);
+            for threads in [1, 2, 3, 7] {
+                let pool = Pool::new(threads);
                 for piece in [213, n] {
                     let mut got = vec![0.0; n * width];
                     let pieces = (0..one_by_one).step_by(piece).chain(one_by_one..n);

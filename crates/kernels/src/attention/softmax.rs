@@ -1,24 +1,25 @@
 //! The online softmax: scores of a few queries with a block of keys, and their weighted values.
 
-use super::tasks::Row;
+use super::tasks::{Row, SPLIT_ROWS};
 use super::{BLOCK, CHUNK_BLOCKS, Heads, MAX_DIM, Span};
 use crate::Isa;
 use crate::isa::for_each_isa;
 use crate::math::{self, fold, join};
-use crate::tile::{Block, Element, Left, MAX_ROWS, Rows, put_column, put_row, slots, tile};
+use crate::tile::{Block, Element, Left, MAX_ROWS, Right, pack_rows, padded, put_row, slots, tile};
 use std::f32::consts::LOG2_E;
 
-/// Up to 12 queries, ready for products with keys.
+/// The queries of a block, ready for products with keys.
+#[repr(C, align(64))]
 pub(super) struct Queries {
-    pub(super) rows: usize,
-    /// Keys that each sees.
-    pub(super) visible: [usize; MAX_ROWS],
     /// Packed for `tile`: [dim, rows].
-    pub(super) packed: [f32; MAX_DIM * MAX_ROWS],
+    packed: [f32; MAX_DIM * MAX_ROWS],
     /// Of one block: [rows, 64], first as scores, then as weights.
-    pub(super) scores: [f32; MAX_ROWS * BLOCK],
+    scores: [f32; MAX_ROWS * BLOCK],
     /// The weights as the second product reads them.
-    pub(super) weights: [f32; MAX_ROWS * BLOCK],
+    weights: [f32; MAX_ROWS * BLOCK],
+    rows: usize,
+    /// Keys that each sees.
+    visible: [usize; MAX_ROWS],
 }
 
 impl Queries {
@@ -34,10 +35,11 @@ impl Queries {
 
     pub(super) fn set<E: Element>(&mut self, isa: Isa, heads: &Heads, rows: &[Row], q: &[f32], span: &Span) {
         self.rows = rows.len();
-        for (m, row) in rows.iter().enumerate() {
-            self.visible[m] = span.visible(row.row);
-            put_column::<E>(isa, &q[row.at..][..heads.dim], &mut self.packed[m..], rows.len());
+        for (visible, row) in self.visible.iter_mut().zip(rows) {
+            *visible = span.visible(row.row);
         }
+        let packed = &mut self.packed[..rows.len() * slots::<E>(isa, heads.dim)];
+        pack_rows::<E>(isa, rows.len(), |m| &q[rows[m].at..][..heads.dim], heads.dim, packed);
     }
 
     /// Adds the keys of one chunk.
@@ -68,35 +70,52 @@ impl Queries {
         sums: &mut Sums,
     ) {
         let (rows, lanes) = (self.rows, heads.lanes());
+        let depth = padded::<E>(heads.dim) / E::STEPS;
         for col in (0..BLOCK).step_by(32) {
-            let block = Block { rows, cols: 32, depth: heads.dim / E::STEPS, stride: BLOCK, add: false };
-            let keys = Rows { data: &k[col..], stride: BLOCK };
+            let block = Block { rows, cols: 32, depth, stride: BLOCK, add: false };
+            let keys = Right { data: &k[col..], stride: BLOCK };
             tile(isa, block, Left::Packed, &self.packed, keys, &mut self.scores[col..]);
         }
         let seen: [usize; MAX_ROWS] = std::array::from_fn(|m| self.visible[m].saturating_sub(first).min(BLOCK));
         let keep = softmax(isa, &mut self.scores, &seen[..rows], heads.scale * LOG2_E, &mut sums.max, &mut sums.sum);
         scale(isa, &mut sums.values[..rows * lanes], lanes, &keep);
         let row_slots = slots::<E>(isa, BLOCK);
-        for (row, to) in self.scores.chunks_exact(BLOCK).zip(self.weights.chunks_exact_mut(row_slots)).take(rows) {
-            put_row::<E>(isa, row, to);
-        }
+        put_row::<E>(isa, &self.scores[..rows * BLOCK], &mut self.weights[..rows * row_slots]);
         for col in (0..lanes).step_by(32) {
             let cols = 32.min(lanes - col);
             let block = Block { rows, cols, depth: BLOCK / E::STEPS, stride: lanes, add: true };
-            let values = Rows { data: &v[col..], stride: lanes };
+            let values = Right { data: &v[col..], stride: lanes };
             tile(isa, block, Left::Rows64, &self.weights, values, &mut sums.values[col..]);
         }
     }
 }
 
-/// The sums of the online softmax of up to 12 rows over some keys.
+/// The sums of the online softmax of a block's rows over some keys.
+#[repr(C, align(64))]
 pub(super) struct Sums {
-    /// The largest score, scaled, to the base 2.
-    pub(super) max: [f32; MAX_ROWS],
-    /// The sum of 2^(score - max).
-    pub(super) sum: [f32; MAX_ROWS],
     /// The sum of 2^(score - max) times the value, [rows, lanes].
-    pub(super) values: [f32; MAX_DIM * MAX_ROWS],
+    values: [f32; MAX_DIM * MAX_ROWS],
+    /// The largest score, scaled, to the base 2.
+    max: [f32; MAX_ROWS],
+    /// The sum of 2^(score - max).
+    sum: [f32; MAX_ROWS],
+}
+
+/// Sums to be added to others.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    max: &'a [f32],
+    sum: &'a [f32],
+    values: &'a [f32],
+}
+
+impl View<'_> {
+    /// What [`Sums::store`] wrote.
+    pub(super) fn stored(from: &[f32]) -> View<'_> {
+        let (max, rest) = from.split_at(SPLIT_ROWS);
+        let (sum, values) = rest.split_at(SPLIT_ROWS);
+        View { max, sum, values }
+    }
 }
 
 impl Sums {
@@ -105,60 +124,73 @@ impl Sums {
         Sums { max: [f32::NEG_INFINITY; MAX_ROWS], sum: [0.0; MAX_ROWS], values: [0.0; MAX_DIM * MAX_ROWS] }
     }
 
-    /// As new.
-    pub(super) fn clear(&mut self, heads: &Heads) {
+    /// As new, for so many rows.
+    pub(super) fn clear(&mut self, heads: &Heads, rows: usize) {
         self.max.fill(f32::NEG_INFINITY);
         self.sum.fill(0.0);
-        self.values[..MAX_ROWS * heads.lanes()].fill(0.0);
+        self.values[..rows * heads.lanes()].fill(0.0);
+    }
+
+    pub(super) fn view(&self) -> View<'_> {
+        View { max: &self.max, sum: &self.sum, values: &self.values }
     }
 
     /// Adds the sums over the keys that follow.
-    pub(super) fn join(&mut self, heads: &Heads, rows: usize, next: &Sums) {
-        let lanes = heads.lanes();
-        for m in 0..rows {
-            let (before, after) = (self.max[m], next.max[m]);
-            let max = if after > before { after } else { before };
-            if max == f32::NEG_INFINITY {
-                continue; // nothing seen yet
-            }
-            let (keep, take) = (math::exp2(before - max), math::exp2(after - max));
-            self.max[m] = max;
-            self.sum[m] = self.sum[m] * keep + next.sum[m] * take;
-            let range = m * lanes..(m + 1) * lanes;
-            for (to, &x) in self.values[range.clone()].iter_mut().zip(&next.values[range]) {
-                *to = *to * keep + x * take;
-            }
-        }
+    pub(super) fn join(&mut self, isa: Isa, heads: &Heads, rows: usize, next: View<'_>) {
+        join_sums(isa, self, rows, heads.lanes(), next);
     }
 
+    /// Floats of what [`Sums::store`] writes.
     pub(super) fn stored_len(heads: &Heads) -> usize {
-        MAX_ROWS * (2 + heads.lanes())
+        SPLIT_ROWS * (2 + heads.lanes())
     }
 
     /// Into [`Sums::stored_len`] numbers.
-    pub(super) fn store(&self, to: &mut [f32]) {
-        let (max, rest) = to.split_at_mut(MAX_ROWS);
-        let (sum, values) = rest.split_at_mut(MAX_ROWS);
-        max.copy_from_slice(&self.max);
-        sum.copy_from_slice(&self.sum);
-        values.copy_from_slice(&self.values[..values.len()]);
+    pub(super) fn store(&self, heads: &Heads, rows: usize, to: &mut [f32]) {
+        let (max, rest) = to.split_at_mut(SPLIT_ROWS);
+        let (sum, values) = rest.split_at_mut(SPLIT_ROWS);
+        max.copy_from_slice(&self.max[..SPLIT_ROWS]);
+        sum.copy_from_slice(&self.sum[..SPLIT_ROWS]);
+        let len = rows * heads.lanes();
+        values[..len].copy_from_slice(&self.values[..len]);
     }
 
-    pub(super) fn load(from: &[f32]) -> Sums {
-        let mut sums = Sums::new();
-        let (max, rest) = from.split_at(MAX_ROWS);
-        let (sum, values) = rest.split_at(MAX_ROWS);
-        sums.max.copy_from_slice(max);
-        sums.sum.copy_from_slice(sum);
-        sums.values[..values.len()].copy_from_slice(values);
-        sums
+    pub(super) fn write(&self, isa: Isa, heads: &Heads, m: usize, out: &mut [f32]) {
+        divide(isa, &self.values[m * heads.lanes()..][..heads.dim], self.sum[m], out);
     }
+}
 
-    pub(super) fn write(&self, heads: &Heads, m: usize, out: &mut [f32]) {
-        let row = &self.values[m * heads.lanes()..][..heads.dim];
-        for (out, &x) in out.iter_mut().zip(row) {
-            *out = x / self.sum[m];
+for_each_isa! {
+    /// Adds the sums over the keys that follow to rows of `lanes` values.
+    fn join_sums(to: &mut Sums, rows: usize, lanes: usize, next: View<'_>) = join_rows;
+}
+
+#[inline(always)]
+fn join_rows(to: &mut Sums, rows: usize, lanes: usize, next: View<'_>) {
+    for m in 0..rows {
+        let (before, after) = (to.max[m], next.max[m]);
+        let max = if after > before { after } else { before };
+        if max == f32::NEG_INFINITY {
+            continue; // nothing seen yet
         }
+        let (keep, take) = (math::exp2(before - max), math::exp2(after - max));
+        to.max[m] = max;
+        to.sum[m] = to.sum[m] * keep + next.sum[m] * take;
+        let range = m * lanes..(m + 1) * lanes;
+        for (to, &x) in to.values[range.clone()].iter_mut().zip(&next.values[range]) {
+            *to = *to * keep + x * take;
+        }
+    }
+}
+
+for_each_isa! {
+    fn divide(row: &[f32], by: f32, out: &mut [f32]) = divide_row;
+}
+
+#[inline(always)]
+fn divide_row(row: &[f32], by: f32, out: &mut [f32]) {
+    for (out, &x) in out.iter_mut().zip(row) {
+        *out = x / by;
     }
 }
 
@@ -204,10 +236,11 @@ fn softmax_rows(
         let mut lanes = [0.0f32; 16];
         for part in row.as_chunks_mut::<16>().0 {
             for (lane, x) in lanes.iter_mut().zip(part) {
-                *x = math::exp2(math::fma(*x, scale, -top));
+                *x = math::exp2_of_nonpositive(math::fma(*x, scale, -top));
                 *lane += *x;
             }
         }
+        row[seen..].fill(0.0);
         keep[m] = math::exp2(before - top);
         max[m] = top;
         sum[m] = math::fma(sum[m], keep[m], join(&lanes));

@@ -4,8 +4,10 @@ use super::{BLOCK, CHUNK_BLOCKS, Heads, Span};
 use crate::tile::MAX_ROWS;
 use std::ops::{Deref, Range};
 
-/// Query rows of one key head in a task.
-const TASK_ROWS: usize = 4 * MAX_ROWS;
+/// Query rows of one key head in a task: blocks of 12 or of 32 rows.
+const TASK_ROWS: usize = 96;
+/// The most query rows of a key head over which the keys are split.
+pub(super) const SPLIT_ROWS: usize = 12;
 
 /// How a span's work is cut into tasks.
 pub(super) struct Layout {
@@ -23,7 +25,7 @@ impl Layout {
     pub(super) fn of(heads: &Heads, span: &Span) -> Layout {
         let pairs = span.rows * (heads.heads / heads.kv_heads);
         let chunks = span.keys.div_ceil(CHUNK_BLOCKS * BLOCK);
-        Layout { kv_heads: heads.kv_heads, pairs, chunks, split: pairs <= MAX_ROWS && chunks > 1 }
+        Layout { kv_heads: heads.kv_heads, pairs, chunks, split: pairs <= SPLIT_ROWS && chunks > 1 }
     }
 
     /// Tasks of one key head.
@@ -85,11 +87,11 @@ impl Task {
         unreachable!("task {index} lies behind the last span")
     }
 
-    /// Up to 12 of its query rows, from the `first`.
-    pub(super) fn rows(&self, heads: &Heads, first: usize) -> TaskRows {
+    /// Up to `most` of its query rows, from the `first`.
+    pub(super) fn rows(&self, heads: &Heads, first: usize, most: usize) -> TaskRows {
         let group = heads.heads / heads.kv_heads;
         let mut rows = [Row::default(); MAX_ROWS];
-        let len = MAX_ROWS.min(self.pairs.end - first);
+        let len = most.min(self.pairs.end - first);
         for (m, row) in rows.iter_mut().enumerate().take(len) {
             let (of_span, head) = ((first + m) / group, self.head * group + (first + m) % group);
             *row = Row { row: of_span, at: ((self.first_row + of_span) * heads.heads + head) * heads.dim };
@@ -98,7 +100,7 @@ impl Task {
     }
 }
 
-/// Up to 12 query rows.
+/// The query rows of a block.
 pub(super) struct TaskRows {
     pub(super) rows: [Row; MAX_ROWS],
     pub(super) len: usize,

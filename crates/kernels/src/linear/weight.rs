@@ -1,9 +1,12 @@
 //! Weights as checkpoints store them, and as products read them.
 
-use super::{PANEL, PART};
-use crate::tile::{Element, Pair, elements};
+use super::PANEL;
+use crate::tile::{Element, Pair, elements, padded};
 use crate::{AlignedBytes, Arena, Isa, Pool};
 use half::f16;
+
+/// Inputs of a row that are packed at once.
+const PART: usize = 32;
 
 /// How a checkpoint stores numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,8 +97,10 @@ impl PackedWeight {
             Kept::F32 => 4,
             Kept::Bf16 => 2,
         };
-        // An odd input has a pair of its own.
-        let steps = if kept == Kept::Bf16 { inputs.next_multiple_of(2) } else { inputs };
+        let steps = match kept {
+            Kept::F32 => padded::<f32>(inputs),
+            Kept::Bf16 => padded::<Pair>(inputs),
+        };
         let mut data = arena.zeroed(outputs.div_ceil(PANEL) * PANEL * steps * size);
         match kept {
             Kept::F32 => pack_panels(pool, stored, bytes, outputs, inputs, data.values_mut::<f32>()),
@@ -131,7 +136,7 @@ impl PackedWeight {
 
 /// Row `index` [inputs] out of the panels.
 fn read_row<E: Element>(packed: &[E], index: usize, out: &mut [f32]) {
-    let depth = out.len().div_ceil(E::STEPS);
+    let depth = padded::<E>(out.len()) / E::STEPS;
     let column = packed[index / PANEL * PANEL * depth + index % PANEL..].iter().step_by(PANEL);
     for (out, value) in out.chunks_mut(E::STEPS).zip(column) {
         out.copy_from_slice(&value.steps()[..out.len()]);
@@ -142,7 +147,7 @@ fn pack_panels<E: Element>(pool: &Pool, stored: Stored, bytes: &[u8], outputs: u
     if inputs == 0 {
         return;
     }
-    let depth = inputs.div_ceil(E::STEPS);
+    let depth = padded::<E>(inputs) / E::STEPS;
     let row_bytes = inputs * stored.size();
     pool.chunks(packed, PANEL * depth, |panel, packed| {
         let rows = PANEL.min(outputs - panel * PANEL);
@@ -160,7 +165,7 @@ fn pack_panels<E: Element>(pool: &Pool, stored: Stored, bytes: &[u8], outputs: u
                 }
                 widen_into(stored, row, &mut values[..count]);
                 values[count..].fill(0.0);
-                elements(Isa::best(), &values, part);
+                elements(Isa::best(), &values, &mut part[..PART / E::STEPS]);
             }
             for (k, column) in packed.chunks_exact_mut(PANEL).enumerate() {
                 for (to, part) in column.iter_mut().zip(&part) {

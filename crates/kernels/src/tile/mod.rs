@@ -1,12 +1,16 @@
 //! The heart of every product: a small block of C from rows of A and rows of B.
 //!
-//! `C[m, n] (+)= sum over k of A[m, k] B[k, n]` for up to 12 rows and 16 or 32 columns, accumulators in registers. Each
+//! `C[m, n] (+)= sum over k of A[m, k] B[k, n]` for a few rows and 16 or 32 columns, accumulators in registers. Each
 //! element is one chain of multiply-adds over k in rising order (fused where the target can: `math::fma`), whatever the
-//! instructions and whatever the number of rows, so every path gives the same bits. (`vdpbf16ps` is two such steps, the upper halves first; only where
-//! numbers are denormal does it differ: it takes them for zero.)
+//! instructions and whatever the number of rows, so every path gives the same bits. (`vdpbf16ps` is two such steps, the
+//! upper halves first; only where numbers are denormal does it differ: it takes them for zero.) AMX alone sums in an
+//! order of its own, see `amx`; it too does not depend on the number of rows.
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod amx;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod pack;
 #[cfg(any(target_arch = "aarch64", all(target_arch = "wasm32", target_feature = "simd128")))]
 mod quad;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -15,11 +19,30 @@ mod wasm;
 mod x86;
 
 use crate::Isa;
-use crate::isa::for_each_isa;
 use crate::math::fma;
 
+pub(crate) use pack::{elements, interleave, pack_rows, padded, put_row, slots, wants_pairs};
+
+/// The most rows of a block on any path.
+pub(crate) const MAX_ROWS: usize = 32;
+/// The most rows of a block by vector instructions: what registers hold.
+const VECTOR_ROWS: usize = 12;
+
 /// The most rows of a block.
-pub(crate) const MAX_ROWS: usize = 12;
+pub(crate) fn block_rows<E: Element>(isa: Isa) -> usize {
+    if tiled::<E>(isa) { MAX_ROWS } else { VECTOR_ROWS }
+}
+
+/// Whether blocks are made by AMX, of pairs in tiles.
+pub(crate) fn tiled<E: Element>(isa: Isa) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return E::STEPS == 2 && isa == Isa::Amx;
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        let _ = isa;
+        false
+    }
+}
 
 /// What the factors of a product are stored in. Sums are f32.
 pub trait Element: bytemuck::Pod + Send + Sync + 'static {
@@ -97,101 +120,14 @@ fn round_upper(x: f32) -> u32 {
     if x.is_nan() { bits & 0xFFFF_0000 | 0x40_0000 } else { kept }
 }
 
-/// Whether A is given as f32 of every step (rounded, where B is) or in pairs as B is: what the instructions want.
-pub(crate) fn wants_pairs<E: Element>(isa: Isa) -> bool {
-    E::STEPS == 2 && isa >= Isa::Avx512Bf16
-}
-
-/// How many f32 slots of A the `steps` of a row take.
-pub(crate) fn slots<E: Element>(isa: Isa, steps: usize) -> usize {
-    if wants_pairs::<E>(isa) { steps.div_ceil(2) } else { steps.next_multiple_of(E::STEPS) }
-}
-
-/// Writes one row of A side by side in the form that `tile` wants. A pair's bits travel as an f32's.
-pub(crate) fn put_row<E: Element>(isa: Isa, row: &[f32], to: &mut [f32]) {
-    let to = &mut to[..slots::<E>(isa, row.len())];
-    if wants_pairs::<E>(isa) {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: `isa`, which wants pairs, was detected on this processor.
-        unsafe {
-            x86::pairs(row, to)
-        };
-        #[cfg(not(target_arch = "x86_64"))]
-        pairs_of(row, to);
-    } else if E::STEPS == 2 {
-        rounded(isa, row, to);
-    } else {
-        to.copy_from_slice(row);
-    }
-}
-
-/// Makes elements of a row.
-pub(crate) fn elements<E: Element>(isa: Isa, row: &[f32], to: &mut [E]) {
-    if wants_pairs::<E>(isa) {
-        put_row::<E>(isa, row, bytemuck::cast_slice_mut(to));
-        return;
-    }
-    for (to, steps) in to.iter_mut().zip(row.chunks(E::STEPS)) {
-        *to = E::of([steps[0], steps.get(1).copied().unwrap_or(0.0)]);
-    }
-}
-
-for_each_isa! {
-    /// Makes pairs of two rows.
-    pub(crate) fn interleave(first: &[f32], second: &[f32], to: &mut [Pair]) = interleave_rows;
-}
-
-#[inline(always)]
-fn interleave_rows(first: &[f32], second: &[f32], to: &mut [Pair]) {
-    for ((to, &first), &second) in to.iter_mut().zip(first).zip(second) {
-        *to = Pair::of([first, second]);
-    }
-}
-
-/// Writes one row of A with its slots `stride` apart.
-pub(crate) fn put_column<E: Element>(isa: Isa, row: &[f32], to: &mut [f32], stride: usize) {
-    const PART: usize = 64;
-    let mut part = [0.0; PART];
-    let mut to = to.iter_mut().step_by(stride);
-    for row in row.chunks(PART) {
-        put_row::<E>(isa, row, &mut part);
-        for (&x, to) in part[..slots::<E>(isa, row.len())].iter().zip(to.by_ref()) {
-            *to = x;
-        }
-    }
-}
-
-/// The reference of pairs side by side.
-fn pairs_of(row: &[f32], to: &mut [f32]) {
-    let (whole, rest) = row.as_chunks::<2>();
-    for (to, &[first, second]) in to.iter_mut().zip(whole) {
-        *to = f32::from_bits(round_upper(first) | round_upper(second) >> 16);
-    }
-    if let (Some(&last), Some(to)) = (rest.first(), to.last_mut()) {
-        *to = f32::from_bits(round_upper(last));
-    }
-}
-
-for_each_isa! {
-    fn rounded(row: &[f32], to: &mut [f32]) = rounded_row;
-}
-
-#[inline(always)]
-fn rounded_row(row: &[f32], to: &mut [f32]) {
-    for (to, &x) in to.iter_mut().zip(row) {
-        *to = f32::from_bits(round_upper(x));
-    }
-    to[row.len()..].fill(0.0);
-}
-
 /// Rows of B: the elements of step group k start at `data[k * stride]`.
 #[derive(Clone, Copy)]
-pub(crate) struct Rows<'a, E> {
+pub(crate) struct Right<'a, E> {
     pub(crate) data: &'a [E],
     pub(crate) stride: usize,
 }
 
-/// How the slots of A lie: (m, k) at `k * rows + m`, or each row's 64 steps side by side.
+/// How the slots of A lie: as `pack_rows` packs them, or each row's 64 steps side by side.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Left {
     Packed,
@@ -201,7 +137,7 @@ pub(crate) enum Left {
 /// The shape of a block, and where it goes in C.
 #[derive(Clone, Copy)]
 pub(crate) struct Block {
-    /// 1 to 12.
+    /// 1 to `block_rows`.
     pub(crate) rows: usize,
     /// 16 or 32.
     pub(crate) cols: usize,
@@ -214,16 +150,23 @@ pub(crate) struct Block {
 }
 
 /// Computes a block.
-pub(crate) fn tile<E: Element>(isa: Isa, block: Block, left: Left, a: &[f32], b: Rows<'_, E>, c: &mut [f32]) {
+pub(crate) fn tile<E: Element>(isa: Isa, block: Block, left: Left, a: &[f32], b: Right<'_, E>, c: &mut [f32]) {
     let Block { rows, cols, depth, stride, .. } = block;
     let a_depth = if wants_pairs::<E>(isa) { depth } else { depth * E::STEPS };
-    assert!((1..=MAX_ROWS).contains(&rows) && (cols == 16 || cols == 32) && depth > 0);
+    assert!((1..=block_rows::<E>(isa)).contains(&rows) && (cols == 16 || cols == 32) && depth > 0);
     match left {
         Left::Packed => assert!(a.len() >= a_depth * rows),
         Left::Rows64 => assert!(a.len() >= (rows - 1) * slots::<E>(isa, 64) + a_depth),
     }
     assert!(b.data.len() >= (depth - 1) * b.stride + cols);
     assert!(c.len() >= (rows - 1) * stride + cols && stride >= cols);
+    #[cfg(target_arch = "x86_64")]
+    if tiled::<E>(isa) {
+        assert!(depth.is_multiple_of(16) && b.stride >= cols);
+        // SAFETY: the lengths were checked just now, and AMX is permitted where `isa` names it.
+        unsafe { amx::run(block, left, a.as_ptr(), b.data.as_ptr().cast(), b.stride, c.as_mut_ptr()) };
+        return;
+    }
     #[cfg(target_arch = "x86_64")]
     if isa > Isa::Scalar {
         // SAFETY: the lengths were checked just now, and `isa` was detected on this processor.
@@ -246,7 +189,7 @@ pub(crate) fn tile<E: Element>(isa: Isa, block: Block, left: Left, a: &[f32], b:
 }
 
 /// The reference. Its A holds an f32 for every step.
-fn scalar<E: Element>(block: Block, left: Left, a: &[f32], b: Rows<'_, E>, c: &mut [f32]) {
+fn scalar<E: Element>(block: Block, left: Left, a: &[f32], b: Right<'_, E>, c: &mut [f32]) {
     for m in 0..block.rows {
         let at = |k: usize| match left {
             Left::Packed => a[k * block.rows + m],
@@ -276,17 +219,38 @@ mod tests {
     }
 
     /// A block by some instructions, from the same rows of A and elements of B.
-    fn run<E: Element>(isa: Isa, block: Block, left: Left, rows: &[Vec<f32>], b: Rows<'_, E>) -> Vec<f32> {
-        let (slots, count) = (slots::<E>(isa, rows[0].len()), rows.len());
-        let mut a = vec![0.0; count * slots.max(64)];
-        for (m, row) in rows.iter().enumerate() {
-            match left {
-                Left::Packed => put_column::<E>(isa, row, &mut a[m..], count),
-                Left::Rows64 => put_row::<E>(isa, row, &mut a[m * slots..]),
-            }
+    fn run<E: Element>(isa: Isa, block: Block, left: Left, rows: &[Vec<f32>], b: Right<'_, E>) -> Vec<f32> {
+        let (steps, count) = (rows[0].len(), rows.len());
+        let slots = slots::<E>(isa, steps);
+        let mut a = vec![0.0; count * slots];
+        match left {
+            Left::Packed => pack_rows::<E>(isa, count, |m| &rows[m], steps, &mut a),
+            Left::Rows64 => rows.iter().zip(a.chunks_mut(slots)).for_each(|(row, a)| put_row::<E>(isa, row, a)),
         }
         let mut c = vec![0.5; count * block.stride];
         tile(isa, block, left, &a, b, &mut c);
+        c
+    }
+
+    /// What `run` must give by AMX: a scalar model of its order of sums.
+    fn model<E: Element>(block: Block, rows: &[Vec<f32>], b: Right<'_, E>) -> Vec<f32> {
+        let mut c = vec![0.5; rows.len() * block.stride];
+        for (row, c) in rows.iter().zip(c.chunks_mut(block.stride)) {
+            let a: Vec<[f32; 2]> = row.chunks(2).map(|p| Pair::of([p[0], *p.get(1).unwrap_or(&0.0)]).steps()).collect();
+            for (n, c) in c[..block.cols].iter_mut().enumerate() {
+                let mut sum = if block.add { *c } else { 0.0 };
+                for group in 0..block.depth / 16 {
+                    let (mut first, mut second) = (0.0f32, 0.0f32);
+                    for k in 16 * group..16 * group + 16 {
+                        let (a, b) = (a.get(k).copied().unwrap_or_default(), b.data[k * b.stride + n].steps());
+                        first = a[0].mul_add(b[0], first);
+                        second = a[1].mul_add(b[1], second);
+                    }
+                    sum += second + first;
+                }
+                *c = sum;
+            }
+        }
         c
     }
 
@@ -295,17 +259,19 @@ mod tests {
             for (left, cols, steps, b_stride) in [
                 (Left::Packed, 16, 2, 16),
                 (Left::Packed, 32, 66, 48),
+                (Left::Packed, 32, 256, 32),
                 (Left::Rows64, 32, 64, 32),
                 (Left::Rows64, 16, 64, 80),
             ] {
                 let a: Vec<Vec<f32>> = (0..rows).map(|m| (0..steps).map(|k| noise(m * steps + k)).collect()).collect();
-                let depth = steps / E::STEPS;
+                let depth = padded::<E>(steps) / E::STEPS;
                 let b: Vec<E> = (0..depth * b_stride).map(|i| E::of([noise(2 * i + 3), noise(2 * i + 4)])).collect();
                 for add in [false, true] {
                     let block = Block { rows, cols, depth, stride: 40, add };
-                    let b = Rows { data: &b, stride: b_stride };
-                    let want = run(Isa::Scalar, block, left, &a, b);
-                    for isa in Isa::available() {
+                    let b = Right { data: &b, stride: b_stride };
+                    for isa in Isa::available().into_iter().filter(|&isa| rows <= block_rows::<E>(isa)) {
+                        let want =
+                            if tiled::<E>(isa) { model(block, &a, b) } else { run(Isa::Scalar, block, left, &a, b) };
                         assert_eq!(want, run(isa, block, left, &a, b), "{isa:?} {rows}x{cols}x{steps}");
                     }
                 }
@@ -317,21 +283,6 @@ mod tests {
     fn every_path_equals_the_reference() {
         check::<f32>();
         check::<Pair>();
-    }
-
-    #[test]
-    fn vector_code_rounds_as_the_reference() {
-        let mut row: Vec<f32> = (0..1000u32).map(|i| f32::from_bits(i.wrapping_mul(2_654_435_761))).collect();
-        row.extend([1e-40, -1e-40, f32::MAX, f32::INFINITY, f32::NAN, -0.0, 1.003_906_3]);
-        let want: Vec<u32> = row.chunks(2).map(|p| Pair::of([p[0], *p.get(1).unwrap_or(&0.0)]).0).collect();
-        for isa in Isa::available() {
-            if wants_pairs::<Pair>(isa) {
-                let mut to = vec![0.0; want.len()];
-                put_row::<Pair>(isa, &row, &mut to);
-                let got: Vec<u32> = to.iter().map(|x| x.to_bits()).collect();
-                assert_eq!(want, got, "{isa:?}");
-            }
-        }
     }
 
     #[test]

@@ -42,10 +42,10 @@ pub(super) unsafe fn run<E: Element>(
     }
     // A's distance of rows: 0 stands for packed.
     let kernel: Kernel<E> = match (isa, left) {
-        (Isa::Avx512Bf16, Left::Packed) if E::STEPS == 2 => by_cols!(dots, 0),
-        (Isa::Avx512Bf16, Left::Rows64) if E::STEPS == 2 => by_cols!(dots, 32),
-        (Isa::Avx512Bf16 | Isa::Avx512, Left::Packed) => by_cols!(avx512, 0),
-        (Isa::Avx512Bf16 | Isa::Avx512, Left::Rows64) => by_cols!(avx512, 64),
+        (Isa::Avx512Bf16 | Isa::Amx, Left::Packed) if E::STEPS == 2 => by_cols!(dots, 0),
+        (Isa::Avx512Bf16 | Isa::Amx, Left::Rows64) if E::STEPS == 2 => by_cols!(dots, 32),
+        (Isa::Amx | Isa::Avx512Bf16 | Isa::Avx512, Left::Packed) => by_cols!(avx512, 0),
+        (Isa::Amx | Isa::Avx512Bf16 | Isa::Avx512, Left::Rows64) => by_cols!(avx512, 64),
         (_, Left::Packed) => by_cols!(avx2, 0),
         (_, Left::Rows64) => by_cols!(avx2, 64),
     };
@@ -77,7 +77,7 @@ macro_rules! store512 {
     };
 }
 
-/// One row of A in pairs, as `tile::pairs_of` makes it.
+/// One row of A in pairs, as `pack::pairs_of` makes it.
 ///
 /// # Safety
 /// AVX-512 F and BF16.
@@ -94,7 +94,7 @@ pub(super) unsafe fn pairs(row: &[f32], to: &mut [f32]) {
             _mm512_storeu_si512(to.as_mut_ptr().cast(), _mm512_rol_epi32::<16>(halves));
         }
     }
-    super::pairs_of(rest, to_rest);
+    super::pack::pairs_of(rest, to_rest);
 }
 
 /// Two bfloat16 products a lane and step: `V` vectors of 16 columns.

@@ -1,0 +1,208 @@
+//! Blocks of a product of bfloat16 pairs by AMX: tiles of 16 rows and 64 bytes.
+//!
+//! `tdpbf16ps` takes a group of 16 pairs: the second steps of the pairs (the lower halves) are one chain of fused
+//! multiply-adds from zero, the first steps another, and the sum of the two is added to C. A block's sums start from C
+//! where it is added to. Denormal numbers are taken for zero. `tests::model` is this in scalar code.
+
+use super::{Block, Left};
+use std::arch::asm;
+use std::cell::Cell;
+
+/// Rows of a tile.
+const ROWS: usize = 16;
+/// Bytes of a tile's row.
+const LINE: usize = 64;
+
+/// What `ldtilecfg` reads.
+#[repr(C, align(64))]
+struct Config {
+    palette: u8,
+    start_row: u8,
+    reserved: [u8; 14],
+    /// Bytes of a row, tile by tile.
+    line: [u16; 16],
+    rows: [u8; 16],
+}
+
+thread_local! {
+    /// The rows of a block that this thread's tiles are configured for; 0 before the first.
+    static CONFIGURED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Whether this processor has AMX for bfloat16 and the system lets this process use it. Looked up, and asked for, once.
+pub(crate) fn permitted() -> bool {
+    use std::sync::OnceLock;
+    static PERMITTED: OnceLock<bool> = OnceLock::new();
+    *PERMITTED.get_or_init(|| {
+        const BF16_AND_TILE: u32 = 1 << 22 | 1 << 24;
+        let has = std::arch::x86_64::__cpuid(0).eax >= 7
+            && std::arch::x86_64::__cpuid_count(7, 0).edx & BF16_AND_TILE == BF16_AND_TILE;
+        has && smolvlm_sys::request_amx()
+    })
+}
+
+/// Configures this thread's tiles for blocks of up to 32 rows: sums 0 and 1 with the first 16 rows, 2 and 3 with the
+/// rest; 4 and 5 the same of A; 6 and 7 hold 16 pairs of B for 16 columns each.
+///
+/// # Safety
+/// AMX is permitted.
+unsafe fn configure(rows: usize) {
+    if CONFIGURED.get() == rows {
+        return;
+    }
+    let (first, second) = (rows.min(ROWS) as u8, rows.saturating_sub(ROWS) as u8);
+    let mut config = Config { palette: 1, start_row: 0, reserved: [0; 14], line: [0; 16], rows: [0; 16] };
+    let all = ROWS as u8;
+    for (tile, rows) in [first, first, second, second, first, second, all, all].into_iter().enumerate() {
+        if rows > 0 {
+            (config.line[tile], config.rows[tile]) = (LINE as u16, rows);
+        }
+    }
+    // SAFETY: a valid configuration of palette 1.
+    unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const config, options(nostack, readonly)) };
+    CONFIGURED.set(rows);
+}
+
+/// Where the rows of a factor lie: tile rows `stride` bytes apart, the next group `step` bytes further on.
+#[derive(Clone, Copy)]
+struct Lines {
+    start: *const u8,
+    stride: usize,
+    step: usize,
+}
+
+/// Computes a block.
+///
+/// # Safety
+/// AMX is permitted; the pointers are valid for the block, as `tile` checks it, and `depth` is whole groups.
+pub(super) unsafe fn run(block: Block, left: Left, a: *const f32, b: *const f32, b_stride: usize, c: *mut f32) {
+    let Block { rows, cols, depth, stride, add } = block;
+    let a = match left {
+        Left::Packed => Lines { start: a.cast(), stride: LINE, step: LINE * rows },
+        Left::Rows64 => Lines { start: a.cast(), stride: 2 * LINE, step: LINE },
+    };
+    let b = Lines { start: b.cast(), stride: 4 * b_stride, step: ROWS * 4 * b_stride };
+    let kernel = match (rows > ROWS, cols > ROWS) {
+        (false, false) => sixteen_by_16,
+        (false, true) => sixteen_by_32,
+        (true, false) => rows32_by_16,
+        (true, true) => rows32_by_32,
+    };
+    // SAFETY: as the caller vouches; the tiles are configured for these rows.
+    unsafe {
+        configure(rows);
+        kernel(depth / ROWS, a, b, c, stride, add);
+    }
+}
+
+/// A block's whole loop in one piece of assembly, since the compiler knows nothing of what tiles hold.
+macro_rules! block {
+    ($name:ident, zero: [$($zero:literal)*], load: [$($load:literal)*], step: [$($step:literal)*], store: [$($store:literal)*]) => {
+        /// # Safety
+        /// AMX is permitted and configured for the block; pointers as `tile` checks them.
+        unsafe fn $name(groups: usize, a: Lines, b: Lines, c: *mut f32, c_stride: usize, add: bool) {
+            // SAFETY: tiles are read and written inside what the caller vouches for.
+            unsafe {
+                asm!(
+                    "test {add:e}, {add:e}",
+                    "jz 3f",
+                    $($load,)*
+                    "jmp 2f",
+                    "3:",
+                    $($zero,)*
+                    "2:",
+                    $($step,)*
+                    "add {a}, {a_step}",
+                    "add {a2}, {a_step}",
+                    "add {b}, {b_step}",
+                    "dec {groups}",
+                    "jnz 2b",
+                    $($store,)*
+                    "# rows from the 16th: {c2}",
+                    add = in(reg) u32::from(add),
+                    groups = inout(reg) groups => _,
+                    a = inout(reg) a.start => _,
+                    a2 = inout(reg) a.start.wrapping_add(ROWS * a.stride) => _,
+                    b = inout(reg) b.start => _,
+                    a_line = in(reg) a.stride,
+                    b_line = in(reg) b.stride,
+                    a_step = in(reg) a.step,
+                    b_step = in(reg) b.step,
+                    c = in(reg) c,
+                    c2 = in(reg) c.wrapping_add(ROWS * c_stride),
+                    c_line = in(reg) 4 * c_stride,
+                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                    out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                    options(nostack)
+                );
+            }
+        }
+    };
+}
+
+block! {
+    sixteen_by_16,
+    zero: ["tilezero tmm0"],
+    load: ["tileloadd tmm0, [{c} + {c_line}]"],
+    step: [
+        "tileloadd tmm4, [{a} + {a_line}]"
+        "tileloadd tmm6, [{b} + {b_line}]"
+        "tdpbf16ps tmm0, tmm4, tmm6"
+    ],
+    store: ["tilestored [{c} + {c_line}], tmm0"]
+}
+
+block! {
+    sixteen_by_32,
+    zero: ["tilezero tmm0" "tilezero tmm1"],
+    load: ["tileloadd tmm0, [{c} + {c_line}]" "tileloadd tmm1, [{c} + {c_line} + 64]"],
+    step: [
+        "tileloadd tmm4, [{a} + {a_line}]"
+        "tileloadd tmm6, [{b} + {b_line}]"
+        "tdpbf16ps tmm0, tmm4, tmm6"
+        "tileloadd tmm7, [{b} + {b_line} + 64]"
+        "tdpbf16ps tmm1, tmm4, tmm7"
+    ],
+    store: ["tilestored [{c} + {c_line}], tmm0" "tilestored [{c} + {c_line} + 64], tmm1"]
+}
+
+block! {
+    rows32_by_16,
+    zero: ["tilezero tmm0" "tilezero tmm2"],
+    load: ["tileloadd tmm0, [{c} + {c_line}]" "tileloadd tmm2, [{c2} + {c_line}]"],
+    step: [
+        "tileloadd tmm4, [{a} + {a_line}]"
+        "tileloadd tmm6, [{b} + {b_line}]"
+        "tdpbf16ps tmm0, tmm4, tmm6"
+        "tileloadd tmm5, [{a2} + {a_line}]"
+        "tdpbf16ps tmm2, tmm5, tmm6"
+    ],
+    store: ["tilestored [{c} + {c_line}], tmm0" "tilestored [{c2} + {c_line}], tmm2"]
+}
+
+block! {
+    rows32_by_32,
+    zero: ["tilezero tmm0" "tilezero tmm1" "tilezero tmm2" "tilezero tmm3"],
+    load: [
+        "tileloadd tmm0, [{c} + {c_line}]"
+        "tileloadd tmm1, [{c} + {c_line} + 64]"
+        "tileloadd tmm2, [{c2} + {c_line}]"
+        "tileloadd tmm3, [{c2} + {c_line} + 64]"
+    ],
+    step: [
+        "tileloadd tmm4, [{a} + {a_line}]"
+        "tileloadd tmm6, [{b} + {b_line}]"
+        "tdpbf16ps tmm0, tmm4, tmm6"
+        "tileloadd tmm7, [{b} + {b_line} + 64]"
+        "tdpbf16ps tmm1, tmm4, tmm7"
+        "tileloadd tmm5, [{a2} + {a_line}]"
+        "tdpbf16ps tmm2, tmm5, tmm6"
+        "tdpbf16ps tmm3, tmm5, tmm7"
+    ],
+    store: [
+        "tilestored [{c} + {c_line}], tmm0"
+        "tilestored [{c} + {c_line} + 64], tmm1"
+        "tilestored [{c2} + {c_line}], tmm2"
+        "tilestored [{c2} + {c_line} + 64], tmm3"
+    ]
+}
