@@ -2,11 +2,11 @@
 
 use crate::buffers::{CpuBuffer, FreeLists};
 use crate::{
-    Act, Angles, Backend, DType, DeviceWeight, Epilogue, Heads, KvLayout, KvSequence, KvView, Quant, Source, Span,
-    Stored, Tensor, Use, Weight,
+    Act, Angles, Backend, DType, DeviceWeight, Epilogue, Heads, KvLayout, KvSequence, KvView, Norm, Quant, Source,
+    Span, Stored, Tensor, Use, Weight,
 };
 use smolvlm_kernels::attention::{self, BLOCK};
-use smolvlm_kernels::linear::{self, Kept, PackedWeight, Product};
+use smolvlm_kernels::linear::{self, Input, Kept, PackedWeight, Product};
 use smolvlm_kernels::top::Top;
 use smolvlm_kernels::{Arena, Element, Isa, Pair, Pool, norm, patches, rope, top};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -121,6 +121,21 @@ fn act<'a>(act: &Act<'a>) -> linear::Act<'a> {
     }
 }
 
+fn epilogue<'a>(epilogue: &Epilogue<'a>) -> linear::Epilogue<'a> {
+    linear::Epilogue { bias: epilogue.bias.map(f32s), act: act(&epilogue.act), residual: epilogue.residual.map(f32s) }
+}
+
+fn norm_of(norm: Norm<'_>) -> norm::Norm<'_> {
+    match norm {
+        Norm::Layer { gamma, beta, eps } => norm::Norm::Layer { gamma: f32s(gamma), beta: f32s(beta), eps },
+        Norm::Rms { gamma, eps } => norm::Norm::Rms { gamma: f32s(gamma), eps },
+    }
+}
+
+fn input<'a>(x: &'a Tensor, norm: Option<Norm<'a>>) -> Input<'a> {
+    Input { x: f32s(x), rows: x.rows(), norm: norm.map(norm_of) }
+}
+
 impl Backend for Cpu {
     fn pool(&self) -> &Pool {
         &self.pool
@@ -162,18 +177,16 @@ impl Backend for Cpu {
     }
 
     fn linear(&self, x: &Tensor, weight: &Weight, epilogue: Epilogue<'_>) -> Tensor {
-        let rows = x.rows();
-        let fused = linear::Epilogue {
-            bias: epilogue.bias.map(f32s),
-            act: act(&epilogue.act),
-            residual: epilogue.residual.map(f32s),
-        };
-        self.make(&[rows, weight.outputs()], |out| {
-            linear::linear(self.isa, &self.pool, f32s(x), rows, packed(weight), fused, out);
-        })
+        self.product(x, None, weight, epilogue)
     }
 
-    fn linear_three(&self, x: &Tensor, weights: [&Weight; 3], biases: [Option<&Tensor>; 3]) -> [Tensor; 3] {
+    fn linear_three(
+        &self,
+        x: &Tensor,
+        norm: Norm<'_>,
+        weights: [&Weight; 3],
+        biases: [Option<&Tensor>; 3],
+    ) -> [Tensor; 3] {
         let mut outs = weights.map(|weight| self.empty(&[x.rows(), weight.outputs()], DType::F32));
         let mut slots = outs.iter_mut();
         let products = std::array::from_fn::<_, 3, _>(|i| Product {
@@ -181,8 +194,19 @@ impl Backend for Cpu {
             epilogue: linear::Epilogue { bias: biases[i].map(f32s), ..linear::Epilogue::default() },
             out: slots.next().map_or(&mut [], values_mut),
         });
-        linear::products(self.isa, &self.pool, f32s(x), x.rows(), products);
+        linear::products(self.isa, &self.pool, input(x, Some(norm)), products);
         outs
+    }
+
+    fn mlp(&self, x: &Tensor, norm: Norm<'_>, up: (&Weight, Epilogue<'_>), down: (&Weight, Epilogue<'_>)) -> Tensor {
+        if !linear::splits_by_rows(self.isa, &self.pool, packed(up.0), x.rows()) {
+            let between = self.product(x, Some(norm), up.0, up.1);
+            return self.product(&between, None, down.0, down.1);
+        }
+        self.make(&[x.rows(), down.0.outputs()], |out| {
+            let (up, down) = ((packed(up.0), epilogue(&up.1)), (packed(down.0), epilogue(&down.1)));
+            linear::mlp(self.isa, &self.pool, input(x, Some(norm)), up, down, out);
+        })
     }
 
     fn activate(&self, x: Tensor, epilogue: Epilogue<'_>) -> Tensor {
@@ -194,14 +218,8 @@ impl Backend for Cpu {
         x
     }
 
-    fn layer_norm(&self, x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f32) -> Tensor {
-        self.make(x.shape(), |out| {
-            norm::layer_norm(self.isa, &self.pool, f32s(x), f32s(gamma), f32s(beta), eps, out);
-        })
-    }
-
-    fn rms_norm(&self, x: &Tensor, gamma: &Tensor, eps: f32) -> Tensor {
-        self.make(x.shape(), |out| norm::rms_norm(self.isa, &self.pool, f32s(x), f32s(gamma), eps, out))
+    fn norm(&self, x: &Tensor, norm: Norm<'_>) -> Tensor {
+        self.make(x.shape(), |out| norm::norm(self.isa, &self.pool, f32s(x), norm_of(norm), out))
     }
 
     fn angles(&self, frequencies: &[f32], positions: &[u32]) -> Angles {
@@ -329,6 +347,12 @@ fn layer_mut<'a, E: Element>(block: &'a mut Tensor, layout: &KvLayout, layer: us
 }
 
 impl Cpu {
+    fn product(&self, x: &Tensor, norm: Option<Norm<'_>>, weight: &Weight, part: Epilogue<'_>) -> Tensor {
+        self.make(&[x.rows(), weight.outputs()], |out| {
+            linear::linear(self.isa, &self.pool, input(x, norm), packed(weight), epilogue(&part), out);
+        })
+    }
+
     fn cached_attention<E: Element>(
         &self,
         q: &Tensor,

@@ -45,6 +45,27 @@ pub enum Act<'a> {
     SwiGlu(&'a Weight),
 }
 
+/// A norm of rows.
+#[derive(Clone, Copy)]
+pub enum Norm<'a> {
+    /// `(x - mean) / sqrt(variance + eps) * gamma + beta`
+    Layer {
+        /// [width]
+        gamma: &'a Tensor,
+        /// [width]
+        beta: &'a Tensor,
+        /// Added to the variance.
+        eps: f32,
+    },
+    /// `x / sqrt(mean of squares + eps) * gamma`
+    Rms {
+        /// [width]
+        gamma: &'a Tensor,
+        /// Added to the mean square.
+        eps: f32,
+    },
+}
+
 /// Cosines and sines of rotary angles, each [rows, dim / 2].
 pub struct Angles {
     /// Cosines.
@@ -96,18 +117,25 @@ pub trait Backend: Send + Sync {
     /// `act(x W^T + bias) + residual`: [rows, outputs].
     fn linear(&self, x: &Tensor, weight: &Weight, epilogue: Epilogue<'_>) -> Tensor;
 
-    /// Three products of the same rows, each with its bias, in one job: what attention begins with. The weights are of one
-    /// kind.
-    fn linear_three(&self, x: &Tensor, weights: [&Weight; 3], biases: [Option<&Tensor>; 3]) -> [Tensor; 3];
+    /// Three products of the same rows' norm, each with its bias, in one job: what attention begins with. The weights are
+    /// of one kind.
+    fn linear_three(
+        &self,
+        x: &Tensor,
+        norm: Norm<'_>,
+        weights: [&Weight; 3],
+        biases: [Option<&Tensor>; 3],
+    ) -> [Tensor; 3];
+
+    /// Two products, the second of what the first makes of the rows' norm. The weights are of one kind; the first epilogue
+    /// has no residual and no gate that is a tensor.
+    fn mlp(&self, x: &Tensor, norm: Norm<'_>, up: (&Weight, Epilogue<'_>), down: (&Weight, Epilogue<'_>)) -> Tensor;
 
     /// An epilogue on its own, where a product's sums were wanted for something else first.
     fn activate(&self, x: Tensor, epilogue: Epilogue<'_>) -> Tensor;
 
-    /// Layer norm of every row.
-    fn layer_norm(&self, x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f32) -> Tensor;
-
-    /// RMS norm of every row.
-    fn rms_norm(&self, x: &Tensor, gamma: &Tensor, eps: f32) -> Tensor;
+    /// The norm of every row.
+    fn norm(&self, x: &Tensor, norm: Norm<'_>) -> Tensor;
 
     /// The rotary angles of positions.
     fn angles(&self, frequencies: &[f32], positions: &[u32]) -> Angles;

@@ -212,7 +212,8 @@ fn report(answer: &Answer, request: &Request, times: serde_json::Value) -> serde
 /// `-v`: a line of what it took.
 fn note(answer: &Answer, load: f64, first: f64) {
     let (tokens, times) = (answer.output_ids.len(), &answer.times);
-    let speed = tokens as f64 / times.decode.max(1e-9);
+    // The first token comes out of the prefill.
+    let speed = tokens.saturating_sub(1) as f64 / times.decode.max(1e-9);
     let _ = writeln!(
         std::io::stderr(),
         "{} tokens of prompt ({} of pictures), {tokens} of answer ({}); load {load:.2} s, vision {:.2} s, prefill {:.2} s, \

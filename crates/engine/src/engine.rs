@@ -45,12 +45,9 @@ impl Engine {
     /// # Errors
     /// Where the folder is no usable checkpoint of this family.
     pub fn open(dir: &Path, options: &EngineOptions, progress: &mut dyn FnMut(usize, usize)) -> Result<Engine, Error> {
-        let processor = Processor::open(dir)?;
-        let config = Config::open(dir)?;
-        let generation = GenerationConfig::open(dir)?;
-        let mut checkpoint = Checkpoint::open(dir)?;
-        let quant = choose(&mut checkpoint, &config, options.dtype)?;
-        let settings = processor.settings();
+        let (processor, network) = beside(|| Processor::open(dir), || Network::open(dir, options, progress));
+        let (processor, network) = (processor?, network?);
+        let (settings, config) = (processor.settings(), &network.model.config);
         let (largest, vocab) = (processor.tokenizer().len().saturating_sub(1), config.text.vocab);
         if largest >= vocab {
             return Err(Error::Vocabulary { largest, vocab });
@@ -62,15 +59,8 @@ impl Engine {
         let [r, g, b] = settings.mean;
         let [r_std, g_std, b_std] = settings.std;
         let tables = [(r, r_std), (g, g_std), (b, b_std)].map(|(mean, std)| levels(settings.rescale, mean, std));
-        let backend: Box<dyn Backend> = Box::new(Cpu::with(options.threads, options.isa));
-        let total = Vlm::tensors(&config);
-        let stops = stops(&processor, &config, generation.as_ref());
-        let mut done = 0;
-        let progress = &mut |_: &str| {
-            done += 1;
-            progress(done, total);
-        };
-        let model = Vlm::load(config, &mut Load { backend: &*backend, source: &mut checkpoint, quant, progress })?;
+        let stops = stops(&processor, config, network.generation.as_ref());
+        let Network { backend, model, quant, .. } = network;
         Ok(Engine { core: Core { backend, model, quant, tables }, processor, stops })
     }
 
@@ -93,6 +83,44 @@ impl Engine {
     pub fn quant(&self) -> Quant {
         self.core.quant
     }
+}
+
+/// The network's half of a checkpoint.
+struct Network {
+    generation: Option<GenerationConfig>,
+    backend: Box<dyn Backend>,
+    model: Vlm,
+    quant: Quant,
+}
+
+impl Network {
+    fn open(dir: &Path, options: &EngineOptions, progress: &mut dyn FnMut(usize, usize)) -> Result<Network, Error> {
+        let config = Config::open(dir)?;
+        let generation = GenerationConfig::open(dir)?;
+        let mut checkpoint = Checkpoint::open(dir)?;
+        let quant = choose(&mut checkpoint, &config, options.dtype)?;
+        let backend: Box<dyn Backend> = Box::new(Cpu::with(options.threads, options.isa));
+        let (mut done, total) = (0, Vlm::tensors(&config));
+        let progress = &mut |_: &str| {
+            done += 1;
+            progress(done, total);
+        };
+        let model = Vlm::load(config, &mut Load { backend: &*backend, source: &mut checkpoint, quant, progress })?;
+        Ok(Network { generation, backend, model, quant })
+    }
+}
+
+/// Does both, the first on a thread of its own where the system gives one: reading a tokenizer is long work for one core.
+fn beside<A: Send, B>(first: impl Fn() -> A + Sync, second: impl FnOnce() -> B) -> (A, B) {
+    std::thread::scope(|scope| {
+        let running = std::thread::Builder::new().spawn_scoped(scope, &first);
+        let second = second();
+        let first = match running {
+            Ok(running) => running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(_) => first(),
+        };
+        (first, second)
+    })
 }
 
 /// What the weights are kept in: asked for, or by the type of the checkpoint's embedding.

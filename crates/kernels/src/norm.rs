@@ -7,28 +7,55 @@ use crate::{Isa, Pool};
 /// Rows in a task.
 const TASK_ROWS: usize = 16;
 
-/// `out = (x - mean) / sqrt(variance + eps) * gamma + beta`, row by row of `x [rows, gamma.len()]`.
+/// What rows are divided by, and what follows.
+#[derive(Clone, Copy)]
+pub enum Norm<'a> {
+    /// `(x - mean) / sqrt(variance + eps) * gamma + beta`
+    Layer {
+        /// [width]
+        gamma: &'a [f32],
+        /// [width]
+        beta: &'a [f32],
+        /// Added to the variance.
+        eps: f32,
+    },
+    /// `x / sqrt(mean of squares + eps) * gamma`
+    Rms {
+        /// [width]
+        gamma: &'a [f32],
+        /// Added to the mean square.
+        eps: f32,
+    },
+}
+
+impl Norm<'_> {
+    /// Of the rows.
+    pub fn width(&self) -> usize {
+        match self {
+            Norm::Layer { gamma, .. } | Norm::Rms { gamma, .. } => gamma.len(),
+        }
+    }
+
+    /// One row.
+    pub(crate) fn row(&self, isa: Isa, x: &[f32], out: &mut [f32]) {
+        match *self {
+            Norm::Layer { gamma, beta, eps } => layer_norm_one(isa, x, gamma, beta, eps, out),
+            Norm::Rms { gamma, eps } => rms_norm_one(isa, x, gamma, eps, out),
+        }
+    }
+}
+
+/// The norm of every row of `x [rows, width]`.
 ///
 /// # Panics
 /// If a length does not fit.
-pub fn layer_norm(isa: Isa, pool: &Pool, x: &[f32], gamma: &[f32], beta: &[f32], eps: f32, out: &mut [f32]) {
-    assert!(beta.len() == gamma.len(), "layer norm: beta");
-    by_rows(pool, x, gamma.len(), out, |x, out| layer_norm_one(isa, x, gamma, beta, eps, out));
-}
-
-/// `out = x / sqrt(mean of squares + eps) * gamma`, row by row of `x [rows, gamma.len()]`.
-///
-/// # Panics
-/// If a length does not fit.
-pub fn rms_norm(isa: Isa, pool: &Pool, x: &[f32], gamma: &[f32], eps: f32, out: &mut [f32]) {
-    by_rows(pool, x, gamma.len(), out, |x, out| rms_norm_one(isa, x, gamma, eps, out));
-}
-
-fn by_rows(pool: &Pool, x: &[f32], width: usize, out: &mut [f32], row: impl Fn(&[f32], &mut [f32]) + Sync) {
+pub fn norm(isa: Isa, pool: &Pool, x: &[f32], norm: Norm<'_>, out: &mut [f32]) {
+    let width = norm.width();
     assert!(width > 0 && x.len() == out.len() && x.len().is_multiple_of(width), "norm: rows");
+    assert!(!matches!(norm, Norm::Layer { gamma, beta, .. } if gamma.len() != beta.len()), "norm: beta");
     pool.chunks(out, TASK_ROWS * width, |i, out| {
         for (x, out) in x[i * TASK_ROWS * width..].chunks_exact(width).zip(out.chunks_exact_mut(width)) {
-            row(x, out);
+            norm.row(isa, x, out);
         }
     });
 }
@@ -92,8 +119,8 @@ mod tests {
                 for isa in Isa::available() {
                     let pool = Pool::new(threads);
                     let (mut layer, mut rms) = (vec![0.0; x.len()], vec![0.0; x.len()]);
-                    layer_norm(isa, &pool, &x, &gamma, &beta, 1e-6, &mut layer);
-                    rms_norm(isa, &pool, &x, &gamma, 1e-5, &mut rms);
+                    norm(isa, &pool, &x, Norm::Layer { gamma: &gamma, beta: &beta, eps: 1e-6 }, &mut layer);
+                    norm(isa, &pool, &x, Norm::Rms { gamma: &gamma, eps: 1e-5 }, &mut rms);
                     for (r, row) in x.chunks(width).enumerate() {
                         let n = width as f64;
                         let mean = row.iter().map(|&x| f64::from(x)).sum::<f64>() / n;

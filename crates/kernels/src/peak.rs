@@ -1,6 +1,6 @@
 //! What this machine can do at most: multiply-adds in registers, and reading memory.
 
-use crate::linear::{Epilogue, Kept, PackedWeight, Stored, linear};
+use crate::linear::{Epilogue, Input, Kept, PackedWeight, Stored, linear};
 use crate::{AlignedBytes, Arena, Isa, Pool};
 use std::hint::black_box;
 use std::time::Instant;
@@ -75,7 +75,8 @@ pub fn product(isa: Isa, pool: &Pool, kept: Kept) -> f64 {
         kept,
     );
     let (x, mut out) = (vec![1.0; rows * inputs], vec![0.0; rows * outputs]);
-    let best = best_of(5, || linear(isa, pool, &x, rows, &weight, Epilogue::default(), &mut out));
+    let best =
+        best_of(5, || linear(isa, pool, Input { x: &x, rows, norm: None }, &weight, Epilogue::default(), &mut out));
     (2 * rows * inputs * outputs) as f64 / best
 }
 
@@ -89,7 +90,7 @@ pub fn decoding(isa: Isa, pool: &Pool, kept: Kept) -> f64 {
     let (x, mut out) = (vec![1.0; inputs], vec![0.0; outputs]);
     let best = best_of(5, || {
         for weight in &weights {
-            linear(isa, pool, &x, 1, weight, Epilogue::default(), &mut out);
+            linear(isa, pool, Input { x: &x, rows: 1, norm: None }, weight, Epilogue::default(), &mut out);
         }
     });
     weights.iter().map(PackedWeight::bytes).sum::<usize>() as f64 / best

@@ -1,7 +1,7 @@
 //! A linear layer: one packed weight, perhaps a bias, perhaps adapters.
 
-use crate::Save;
-use smolvlm_backend::{Act, Backend, Epilogue, Tensor, Weight};
+use crate::{Save, norm};
+use smolvlm_backend::{Act, Backend, Epilogue, Norm, Tensor, Weight};
 
 /// `y = x W^T + bias + sum of adapters`, then an activation, then a residual.
 pub struct Linear {
@@ -24,6 +24,11 @@ pub struct Adapter {
 }
 
 impl Linear {
+    /// Whether it is one product, and nothing in it is kept.
+    pub(crate) fn is_plain(&self, save: &Save) -> bool {
+        self.adapters.is_empty() && !save.keeps()
+    }
+
     /// `x [rows, inputs]` to [rows, outputs].
     pub fn forward(
         &self,
@@ -35,7 +40,7 @@ impl Linear {
     ) -> Tensor {
         save.keep(x);
         let bias = self.bias.as_ref();
-        if self.adapters.is_empty() && !save.keeps() {
+        if self.is_plain(save) {
             return backend.linear(x, &self.weight, Epilogue { bias, act, residual });
         }
         // Adapters come before the activation, and backward wants what went into it.
@@ -52,12 +57,20 @@ impl Linear {
     }
 }
 
-/// Three layers of the same rows: queries, keys and values. Where nothing stands between, one job makes them all.
-pub(crate) fn forward_three(backend: &dyn Backend, layers: [&Linear; 3], x: &Tensor, save: &mut Save) -> [Tensor; 3] {
-    if !save.keeps() && layers.iter().all(|layer| layer.adapters.is_empty()) {
-        return backend.linear_three(x, layers.map(|layer| &layer.weight), layers.map(|layer| layer.bias.as_ref()));
+/// Three layers of the same rows' norm: queries, keys and values. Where nothing stands between, one job makes them all.
+pub(crate) fn forward_three(
+    backend: &dyn Backend,
+    norm: Norm<'_>,
+    layers: [&Linear; 3],
+    x: &Tensor,
+    save: &mut Save,
+) -> [Tensor; 3] {
+    if layers.iter().all(|layer| layer.is_plain(save)) {
+        let biases = layers.map(|layer| layer.bias.as_ref());
+        return backend.linear_three(x, norm, layers.map(|layer| &layer.weight), biases);
     }
-    layers.map(|layer| layer.forward(backend, x, Act::None, None, save))
+    let normed = norm::forward(backend, norm, x, save);
+    layers.map(|layer| layer.forward(backend, &normed, Act::None, None, save))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Norms with their parameters.
 
 use crate::Save;
-use smolvlm_backend::{Backend, Tensor};
+use smolvlm_backend::{Backend, Norm, Tensor};
 
 /// Layer norm.
 pub struct LayerNorm {
@@ -14,10 +14,9 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// Row by row.
-    pub fn forward(&self, backend: &dyn Backend, x: &Tensor, save: &mut Save) -> Tensor {
-        save.keep(x);
-        backend.layer_norm(x, &self.gamma, &self.beta, self.eps)
+    /// As an operation takes it.
+    pub fn norm(&self) -> Norm<'_> {
+        Norm::Layer { gamma: &self.gamma, beta: &self.beta, eps: self.eps }
     }
 }
 
@@ -30,9 +29,14 @@ pub struct RmsNorm {
 }
 
 impl RmsNorm {
-    /// Row by row.
-    pub fn forward(&self, backend: &dyn Backend, x: &Tensor, save: &mut Save) -> Tensor {
-        save.keep(x);
-        backend.rms_norm(x, &self.gamma, self.eps)
+    /// As an operation takes it.
+    pub fn norm(&self) -> Norm<'_> {
+        Norm::Rms { gamma: &self.gamma, eps: self.eps }
     }
+}
+
+/// The norm of every row on its own.
+pub(crate) fn forward(backend: &dyn Backend, norm: Norm<'_>, x: &Tensor, save: &mut Save) -> Tensor {
+    save.keep(x);
+    backend.norm(x, norm)
 }

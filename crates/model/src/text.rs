@@ -2,10 +2,11 @@
 
 use crate::config::TextConfig;
 use crate::linear::{Linear, forward_three};
-use crate::norm::RmsNorm;
+use crate::norm::{self, RmsNorm};
 use crate::{Error, Load, Save};
 use smolvlm_backend::{
-    Act, Angles, Backend, DType, Heads, KvLayout, KvSequence, KvView, Span, Tensor, Use, Weight, frequencies,
+    Act, Angles, Backend, DType, Epilogue, Heads, KvLayout, KvSequence, KvView, Norm, Span, Tensor, Use, Weight,
+    frequencies,
 };
 
 /// The decoder.
@@ -109,7 +110,7 @@ impl Text {
 
     /// Logits of rows that have passed the layers: [rows, vocabulary].
     pub fn logits(&self, backend: &dyn Backend, x: &Tensor, save: &mut Save) -> Tensor {
-        let normed = self.norm.forward(backend, x, save);
+        let normed = norm::forward(backend, self.norm.norm(), x, save);
         self.lm_head.forward(backend, &normed, Act::None, None, save)
     }
 }
@@ -154,20 +155,18 @@ impl Layer {
         save: &mut Save,
     ) -> Tensor {
         save.input(&x);
-        let normed = self.input_layernorm.forward(backend, &x, save);
-        let x = self.self_attn.forward(backend, &normed, &x, index, angles, step, save);
-        let normed = self.post_attention_layernorm.forward(backend, &x, save);
-        self.mlp.forward(backend, &normed, &x, save)
+        let x = self.self_attn.forward(backend, self.input_layernorm.norm(), &x, index, angles, step, save);
+        self.mlp.forward(backend, self.post_attention_layernorm.norm(), &x, save)
     }
 }
 
 impl Attention {
-    /// `residual` plus attention of `x`, both [rows, hidden]; the keys and values of layer `index` grow by the rows'.
+    /// `x [rows, hidden]` plus attention of its norm; the keys and values of layer `index` grow by the rows'.
     fn forward(
         &self,
         backend: &dyn Backend,
+        norm: Norm<'_>,
         x: &Tensor,
-        residual: &Tensor,
         index: usize,
         angles: &Angles,
         step: &mut Step<'_, '_>,
@@ -175,7 +174,7 @@ impl Attention {
     ) -> Tensor {
         let dim = self.heads.dim;
         // [rows, heads * dim] and [rows, kv_heads * dim]
-        let [q, k, v] = forward_three(backend, [&self.q_proj, &self.k_proj, &self.v_proj], x, save);
+        let [q, k, v] = forward_three(backend, norm, [&self.q_proj, &self.k_proj, &self.v_proj], x, save);
         let (q, k) = (backend.rope(q, dim, angles), backend.rope(k, dim, angles));
         backend.kv_append(step.sequences, index, step.spans, &k, &v);
         let kv = KvView::Cached { sequences: step.sequences, layer: index };
@@ -183,19 +182,23 @@ impl Attention {
         for part in [&q, &k, &v] {
             save.keep(part);
         }
-        self.o_proj.forward(backend, &mixed, Act::None, Some(residual), save)
+        self.o_proj.forward(backend, &mixed, Act::None, Some(x), save)
     }
 }
 
 impl Mlp {
-    fn forward(&self, backend: &dyn Backend, x: &Tensor, residual: &Tensor, save: &mut Save) -> Tensor {
+    /// `x [rows, hidden]` plus the MLP of its norm.
+    fn forward(&self, backend: &dyn Backend, norm: Norm<'_>, x: &Tensor, save: &mut Save) -> Tensor {
+        let Mlp { gate_proj, up_proj, down_proj } = self;
+        if [gate_proj, up_proj, down_proj].into_iter().all(|layer| layer.is_plain(save)) {
+            let up = Epilogue { bias: up_proj.bias.as_ref(), act: Act::SwiGlu(&gate_proj.weight), residual: None };
+            let down = Epilogue { bias: down_proj.bias.as_ref(), act: Act::None, residual: Some(x) };
+            return backend.mlp(x, norm, (&up_proj.weight, up), (&down_proj.weight, down));
+        }
+        let normed = norm::forward(backend, norm, x, save);
         // [rows, intermediate]
-        let inner = if self.gate_proj.adapters.is_empty() && self.up_proj.adapters.is_empty() && !save.keeps() {
-            self.up_proj.forward(backend, x, Act::SwiGlu(&self.gate_proj.weight), None, save)
-        } else {
-            let gate = self.gate_proj.forward(backend, x, Act::None, None, save);
-            self.up_proj.forward(backend, x, Act::SiluMul(&gate), None, save)
-        };
-        self.down_proj.forward(backend, &inner, Act::None, Some(residual), save)
+        let gate = gate_proj.forward(backend, &normed, Act::None, None, save);
+        let inner = up_proj.forward(backend, &normed, Act::SiluMul(&gate), None, save);
+        down_proj.forward(backend, &inner, Act::None, Some(x), save)
     }
 }

@@ -2,9 +2,9 @@
 
 use crate::config::VisionConfig;
 use crate::linear::{Linear, forward_three};
-use crate::norm::LayerNorm;
+use crate::norm::{self, LayerNorm};
 use crate::{Error, Load, Save};
-use smolvlm_backend::{Act, Backend, DType, Heads, KvView, Span, Tensor};
+use smolvlm_backend::{Act, Backend, DType, Epilogue, Heads, KvView, Norm, Span, Tensor};
 
 /// The tower.
 pub struct Vision {
@@ -68,7 +68,7 @@ impl Vision {
         for layer in &self.layers {
             x = layer.forward(backend, x, &spans, save);
         }
-        self.post_layernorm.forward(backend, &x, save)
+        norm::forward(backend, self.post_layernorm.norm(), &x, save)
     }
 }
 
@@ -97,29 +97,35 @@ impl Layer {
     /// [rows, hidden] to the same.
     fn forward(&self, backend: &dyn Backend, x: Tensor, spans: &[Span], save: &mut Save) -> Tensor {
         save.input(&x);
-        let normed = self.layer_norm1.forward(backend, &x, save);
-        let x = self.self_attn.forward(backend, &normed, &x, spans, save);
-        let normed = self.layer_norm2.forward(backend, &x, save);
-        self.mlp.forward(backend, &normed, &x, save)
+        let x = self.self_attn.forward(backend, self.layer_norm1.norm(), &x, spans, save);
+        self.mlp.forward(backend, self.layer_norm2.norm(), &x, save)
     }
 }
 
 impl Attention {
-    /// `residual` plus attention of `x`, both [rows, hidden].
-    fn forward(&self, backend: &dyn Backend, x: &Tensor, residual: &Tensor, spans: &[Span], save: &mut Save) -> Tensor {
-        let [q, k, v] = forward_three(backend, [&self.q_proj, &self.k_proj, &self.v_proj], x, save);
+    /// `x [rows, hidden]` plus attention of its norm.
+    fn forward(&self, backend: &dyn Backend, norm: Norm<'_>, x: &Tensor, spans: &[Span], save: &mut Save) -> Tensor {
+        let [q, k, v] = forward_three(backend, norm, [&self.q_proj, &self.k_proj, &self.v_proj], x, save);
         let mixed = backend.attention(&q, KvView::Fresh { k: &k, v: &v, dtype: self.dtype }, &self.heads, spans);
         for part in [&q, &k, &v] {
             save.keep(part);
         }
-        self.out_proj.forward(backend, &mixed, Act::None, Some(residual), save)
+        self.out_proj.forward(backend, &mixed, Act::None, Some(x), save)
     }
 }
 
 impl Mlp {
-    fn forward(&self, backend: &dyn Backend, x: &Tensor, residual: &Tensor, save: &mut Save) -> Tensor {
+    /// `x [rows, hidden]` plus the MLP of its norm.
+    fn forward(&self, backend: &dyn Backend, norm: Norm<'_>, x: &Tensor, save: &mut Save) -> Tensor {
+        let (fc1, fc2) = (&self.fc1, &self.fc2);
+        if fc1.is_plain(save) && fc2.is_plain(save) {
+            let up = Epilogue { bias: fc1.bias.as_ref(), act: Act::GeluTanh, residual: None };
+            let down = Epilogue { bias: fc2.bias.as_ref(), act: Act::None, residual: Some(x) };
+            return backend.mlp(x, norm, (&fc1.weight, up), (&fc2.weight, down));
+        }
+        let normed = norm::forward(backend, norm, x, save);
         // [rows, intermediate]
-        let inner = self.fc1.forward(backend, x, Act::GeluTanh, None, save);
-        self.fc2.forward(backend, &inner, Act::None, Some(residual), save)
+        let inner = fc1.forward(backend, &normed, Act::GeluTanh, None, save);
+        fc2.forward(backend, &inner, Act::None, Some(x), save)
     }
 }

@@ -1,23 +1,31 @@
 //! Linear layers: `y = act(x W^T + bias) + residual`, W packed once at load.
 
+mod finish;
+mod rows;
 mod weight;
 
-use crate::isa::for_each_isa;
-use crate::math;
+use crate::norm::Norm;
 use crate::pool::SendPtr;
-use crate::scratch::with_scratch;
-use crate::tile::{Block, Element, Left, Pair, Right, block_rows, pack_rows, padded, slots, tile};
+use crate::tile::{Element, Pair};
 use crate::{Isa, Pool};
+use finish::{Place, activate_row};
+use rows::{Rows, row_block};
 
 pub use weight::{Kept, PackedWeight, Stored, widen, widen_into};
 
-/// Output features in a panel: the columns that one tile computes.
+/// Output features in a panel: the columns that one tile computes, and a group of the inputs of a product that follows.
 const PANEL: usize = 32;
-/// Inputs summed in one chain; the chains' sums are added in order. Shorter chains round less.
-const CHAIN: usize = 256;
-/// Rows of x packed together, in blocks that a tile computes at once: few enough to stay in the second-level cache with a
-/// panel of weights.
-const ROW_BLOCKS: usize = 4;
+
+/// What a product takes.
+#[derive(Clone, Copy)]
+pub struct Input<'a> {
+    /// [rows, inputs]
+    pub x: &'a [f32],
+    /// How many rows.
+    pub rows: usize,
+    /// What every row passes first.
+    pub norm: Option<Norm<'a>>,
+}
 
 /// What happens to a product's sum before it is written.
 #[derive(Clone, Copy, Default)]
@@ -58,44 +66,41 @@ pub struct Product<'a> {
 ///
 /// # Panics
 /// If a length does not fit.
-pub fn linear(
-    isa: Isa,
-    pool: &Pool,
-    x: &[f32],
-    rows: usize,
-    weight: &PackedWeight,
-    epilogue: Epilogue<'_>,
-    out: &mut [f32],
-) {
-    products(isa, pool, x, rows, [Product { weight, epilogue, out }]);
+pub fn linear(isa: Isa, pool: &Pool, input: Input<'_>, weight: &PackedWeight, epilogue: Epilogue<'_>, out: &mut [f32]) {
+    products(isa, pool, input, [Product { weight, epilogue, out }]);
 }
 
 /// Products of the same rows with several weights of one kind, in one job.
 ///
 /// # Panics
 /// If a length does not fit, or weights are kept differently.
-pub fn products<const N: usize>(isa: Isa, pool: &Pool, x: &[f32], rows: usize, products: [Product<'_>; N]) {
+pub fn products<const N: usize>(isa: Isa, pool: &Pool, input: Input<'_>, products: [Product<'_>; N]) {
     let Some(first) = products.first() else { return };
     let (inputs, kept) = (first.weight.inputs, first.weight.kept);
-    assert_eq!(x.len(), rows * inputs, "linear: x");
     for Product { weight, epilogue, out } in &products {
-        let outputs = weight.outputs;
         assert!(weight.inputs == inputs && weight.kept == kept, "linear: weights of one kind");
-        assert_eq!(out.len(), rows * outputs, "linear: out");
-        assert!(epilogue.bias.is_none_or(|b| b.len() == outputs), "linear: bias");
-        assert!(epilogue.residual.is_none_or(|r| !r.is_empty() && r.len() % outputs == 0), "linear: residual");
-        match epilogue.act {
-            Act::SiluMul(gate) => assert_eq!(gate.len(), out.len(), "linear: gate"),
-            Act::SwiGlu(gate) => assert!(gate.outputs == outputs && gate.inputs == inputs && gate.kept == kept),
-            Act::None | Act::GeluTanh => {}
-        }
+        check(input, weight, epilogue);
+        assert_eq!(out.len(), input.rows * weight.outputs, "linear: out");
     }
-    if rows == 0 || inputs == 0 {
+    if input.rows == 0 || inputs == 0 {
         return;
     }
     match kept {
-        Kept::F32 => run::<f32, N>(isa, pool, x, rows, inputs, products),
-        Kept::Bf16 => run::<Pair, N>(isa, pool, x, rows, inputs, products),
+        Kept::F32 => run::<f32, N>(isa, pool, input, inputs, products),
+        Kept::Bf16 => run::<Pair, N>(isa, pool, input, inputs, products),
+    }
+}
+
+fn check(input: Input<'_>, weight: &PackedWeight, epilogue: &Epilogue<'_>) {
+    let PackedWeight { inputs, outputs, kept, .. } = *weight;
+    assert_eq!(input.x.len(), input.rows * inputs, "linear: x");
+    assert!(input.norm.is_none_or(|norm| norm.width() == inputs), "linear: norm");
+    assert!(epilogue.bias.is_none_or(|b| b.len() == outputs), "linear: bias");
+    assert!(epilogue.residual.is_none_or(|r| !r.is_empty() && r.len() % outputs == 0), "linear: residual");
+    match epilogue.act {
+        Act::SiluMul(gate) => assert_eq!(gate.len(), input.rows * outputs, "linear: gate"),
+        Act::SwiGlu(gate) => assert!(gate.outputs == outputs && gate.inputs == inputs && gate.kept == kept),
+        Act::None | Act::GeluTanh => {}
     }
 }
 
@@ -106,27 +111,30 @@ struct Part<'a, E> {
     gate: Option<&'a [E]>,
     outputs: usize,
     epilogue: Epilogue<'a>,
-    out: SendPtr<f32>,
 }
 
-fn run<E: Element, const N: usize>(
-    isa: Isa,
-    pool: &Pool,
-    x: &[f32],
-    rows: usize,
-    inputs: usize,
-    products: [Product<'_>; N],
-) {
-    let parts = products.map(|Product { weight, epilogue, out }| Part {
-        weight: weight.data.values::<E>(),
-        gate: if let Act::SwiGlu(gate) = epilogue.act { Some(gate.data.values()) } else { None },
-        outputs: weight.outputs,
-        epilogue,
-        out: SendPtr(out.as_mut_ptr()),
-    });
-    let panels: usize = parts.iter().map(|part| part.outputs.div_ceil(PANEL)).sum();
-    let row_block = ROW_BLOCKS * block_rows::<E>(isa);
-    let row_blocks = rows.div_ceil(row_block);
+impl<'a, E: Element> Part<'a, E> {
+    fn new(weight: &'a PackedWeight, epilogue: Epilogue<'a>) -> Part<'a, E> {
+        let gate = if let Act::SwiGlu(gate) = epilogue.act { Some(gate.data.values()) } else { None };
+        Part { weight: weight.data.values(), gate, outputs: weight.outputs, epilogue }
+    }
+
+    fn panels(&self) -> usize {
+        self.outputs.div_ceil(PANEL)
+    }
+
+    /// The columns of a panel.
+    fn columns(&self, panel: usize) -> std::ops::Range<usize> {
+        panel * PANEL..self.outputs.min((panel + 1) * PANEL)
+    }
+}
+
+fn run<E: Element, const N: usize>(isa: Isa, pool: &Pool, input: Input<'_>, inputs: usize, products: [Product<'_>; N]) {
+    let parts =
+        products.map(|Product { weight, epilogue, out }| (Part::<E>::new(weight, epilogue), SendPtr(out.as_mut_ptr())));
+    let panels: usize = parts.iter().map(|(part, _)| part.panels()).sum();
+    let row_block = row_block::<E>(isa);
+    let row_blocks = input.rows.div_ceil(row_block);
     // Few rows: a part for each thread, which it reads from end to end. Many: enough tasks to keep all busy to the end, but
     // no more packing of x than that needs.
     let tasks = if row_blocks == 1 { pool.threads() } else { 4 * pool.threads() };
@@ -136,87 +144,102 @@ fn run<E: Element, const N: usize>(
     }
     pool.run(row_blocks * groups, |task| {
         let (block, group) = (task / groups, task % groups);
-        let first_row = block * row_block;
-        let block_rows = row_block.min(rows - first_row);
-        let rows =
-            Rows { x: &x[first_row * inputs..][..block_rows * inputs], first: first_row, count: block_rows, inputs };
         let (from, to) = (group * panels / groups, (group + 1) * panels / groups);
-        rows.with_packed::<E>(isa, |packed, sums| {
+        let rows = Rows::of(input, inputs, block * row_block, row_block);
+        rows.with_packed::<E>(isa, 0, |packed, sums, _| {
             let mut skipped = 0;
-            for part in &parts {
-                let here = part.outputs.div_ceil(PANEL);
-                for panel in from.max(skipped)..to.min(skipped + here) {
-                    rows.panel(isa, packed, sums, part, panel - skipped);
+            for (part, out) in &parts {
+                for panel in from.max(skipped)..to.min(skipped + part.panels()) {
+                    let (panel, place) = (panel - skipped, Place::of(&rows, part, panel - skipped));
+                    let (sums, gate) = rows.sums(isa, packed, inputs, part, panel, sums);
+                    finish::finish(isa, sums, gate, place, &part.epilogue, out);
                 }
-                skipped += here;
+                skipped += part.panels();
             }
         });
     });
 }
 
-/// The rows of x in a task.
-struct Rows<'a> {
-    x: &'a [f32],
-    /// The first among all rows.
-    first: usize,
-    count: usize,
-    inputs: usize,
+/// Whether [`mlp`] of so many rows keeps all threads busy.
+pub fn splits_by_rows(isa: Isa, pool: &Pool, weight: &PackedWeight, rows: usize) -> bool {
+    let row_block = match weight.kept {
+        Kept::F32 => row_block::<f32>(isa),
+        Kept::Bf16 => row_block::<Pair>(isa),
+    };
+    rows.div_ceil(row_block) >= 4 * pool.threads()
 }
 
-impl Rows<'_> {
-    /// The blocks that tiles compute at once, as even as may be: the first row and the count of each.
-    fn blocks<E: Element>(&self, isa: Isa) -> impl Iterator<Item = (usize, usize)> {
-        let (count, most) = (self.count, block_rows::<E>(isa));
-        let size = count.div_ceil(count.div_ceil(most));
-        (0..count).step_by(size).map(move |at| (at, size.min(count - at)))
+/// Two products, the second of what the first makes, a few rows at a time from beginning to end: what lies between them
+/// never leaves the cache. The bits are those of the products one after the other.
+///
+/// # Panics
+/// If a length does not fit, weights are kept differently, or the first epilogue has more than a bias and an activation
+/// that needs no tensor.
+pub fn mlp(
+    isa: Isa,
+    pool: &Pool,
+    input: Input<'_>,
+    (up, up_epilogue): (&PackedWeight, Epilogue<'_>),
+    (down, down_epilogue): (&PackedWeight, Epilogue<'_>),
+    out: &mut [f32],
+) {
+    assert!(up_epilogue.residual.is_none() && !matches!(up_epilogue.act, Act::SiluMul(_)), "mlp: between the products");
+    assert!(!matches!(down_epilogue.act, Act::SwiGlu(_)), "mlp: the gate of the second product");
+    assert!(down.kept == up.kept && down.inputs == up.outputs, "mlp: weights of one kind");
+    check(input, up, &up_epilogue);
+    assert_eq!(out.len(), input.rows * down.outputs, "mlp: out");
+    assert!(down_epilogue.bias.is_none_or(|b| b.len() == down.outputs), "mlp: bias");
+    assert!(down_epilogue.residual.is_none_or(|r| !r.is_empty() && r.len() % down.outputs == 0), "mlp: residual");
+    if input.rows == 0 || up.inputs == 0 || up.outputs == 0 {
+        return;
     }
+    let out = SendPtr(out.as_mut_ptr());
+    match up.kept {
+        Kept::F32 => mlp_rows::<f32>(
+            isa,
+            pool,
+            input,
+            up.inputs,
+            Part::new(up, up_epilogue),
+            Part::new(down, down_epilogue),
+            &out,
+        ),
+        Kept::Bf16 => mlp_rows::<Pair>(
+            isa,
+            pool,
+            input,
+            up.inputs,
+            Part::new(up, up_epilogue),
+            Part::new(down, down_epilogue),
+            &out,
+        ),
+    }
+}
 
-    /// Gives `f` the rows as tiles read them, and room for two panels of sums.
-    fn with_packed<E: Element>(&self, isa: Isa, f: impl FnOnce(&[f32], &mut [f32])) {
-        let (inputs, slots) = (self.inputs, slots::<E>(isa, self.inputs));
-        let as_it_is = self.count == 1 && E::STEPS == 1;
-        let packed_len = if as_it_is { 0 } else { self.count * slots };
-        with_scratch(2 * self.count * PANEL + packed_len, |scratch| {
-            let (sums, packed) = scratch.split_at_mut(2 * self.count * PANEL);
-            if as_it_is {
-                return f(self.x, sums);
+fn mlp_rows<E: Element>(
+    isa: Isa,
+    pool: &Pool,
+    input: Input<'_>,
+    inputs: usize,
+    up: Part<'_, E>,
+    down: Part<'_, E>,
+    out: &SendPtr<f32>,
+) {
+    let row_block = row_block::<E>(isa);
+    pool.run(input.rows.div_ceil(row_block), |task| {
+        let rows = Rows::of(input, inputs, task * row_block, row_block);
+        rows.with_packed::<E>(isa, up.outputs, |packed, sums, between| {
+            for panel in 0..up.panels() {
+                let (sums, gate) = rows.sums(isa, packed, inputs, &up, panel, sums);
+                finish::activate_sums(isa, sums, gate, up.columns(panel), &up.epilogue);
+                rows.pack_panel::<E>(isa, sums, up.outputs, panel, between);
             }
-            for (at, count) in self.blocks::<E>(isa) {
-                let row = |m: usize| &self.x[(at + m) * inputs..][..inputs];
-                pack_rows::<E>(isa, count, row, inputs, &mut packed[at * slots..][..count * slots]);
+            for panel in 0..down.panels() {
+                let (sums, gate) = rows.sums(isa, between, up.outputs, &down, panel, sums);
+                finish::finish(isa, sums, gate, Place::of(&rows, &down, panel), &down.epilogue, out);
             }
-            f(packed, sums);
         });
-    }
-
-    /// One panel of a product, to the end.
-    fn panel<E: Element>(&self, isa: Isa, packed: &[f32], sums: &mut [f32], part: &Part<'_, E>, panel: usize) {
-        let (sums, gate_sums) = sums.split_at_mut(self.count * PANEL);
-        self.sum(isa, packed, part.weight, panel, sums);
-        let gate = part.gate.map(|gate| {
-            self.sum(isa, packed, gate, panel, gate_sums);
-            &*gate_sums
-        });
-        let (col, outputs) = (panel * PANEL, part.outputs);
-        let place = Place { row: self.first, rows: self.count, col, cols: PANEL.min(outputs - col), outputs };
-        finish(isa, sums, gate, place, &part.epilogue, &part.out);
-    }
-
-    /// The sums [rows, 32] of one panel of a weight.
-    fn sum<E: Element>(&self, isa: Isa, packed: &[f32], weight: &[E], panel: usize, sums: &mut [f32]) {
-        let depth = padded::<E>(self.inputs) / E::STEPS;
-        // What a row of x takes when it is packed, and what a chain of it takes.
-        let (row_slots, chain_slots) = (slots::<E>(isa, self.inputs), slots::<E>(isa, CHAIN));
-        let weight = &weight[panel * PANEL * depth..][..PANEL * depth];
-        // A chain of weights stays in the first-level cache for all rows.
-        for (chain, b) in weight.chunks(CHAIN / E::STEPS * PANEL).enumerate() {
-            for (at, count) in self.blocks::<E>(isa) {
-                let a = &packed[at * row_slots + chain * chain_slots * count..];
-                let block = Block { rows: count, cols: PANEL, depth: b.len() / PANEL, stride: PANEL, add: chain > 0 };
-                tile(isa, block, Left::Packed, a, Right { data: b, stride: PANEL }, &mut sums[at * PANEL..]);
-            }
-        }
-    }
+    });
 }
 
 /// An epilogue without bias and without a gate's weight on sums `x [rows, width]` that were written already, in place.
@@ -232,87 +255,6 @@ pub fn activate(isa: Isa, pool: &Pool, x: &mut [f32], width: usize, act: Act<'_>
     pool.chunks(x, width, |row, x| activate_row(isa, x, row * width, &epilogue));
 }
 
-/// A piece of the output: rows, and columns of each.
-#[derive(Clone, Copy)]
-struct Place {
-    row: usize,
-    rows: usize,
-    col: usize,
-    cols: usize,
-    /// The output's width.
-    outputs: usize,
-}
-
-for_each_isa! {
-    /// Finishes a piece: its sums, and those of its gate, rows of a panel each, through the epilogue. No other thread touches
-    /// the piece, and `out` is valid for it.
-    fn finish(
-        sums: &mut [f32],
-        gate: Option<&[f32]>,
-        place: Place,
-        epilogue: &Epilogue<'_>,
-        out: &SendPtr<f32>,
-    ) = finish_rows;
-}
-
-#[inline(always)]
-fn finish_rows(sums: &mut [f32], gate: Option<&[f32]>, place: Place, epilogue: &Epilogue<'_>, out: &SendPtr<f32>) {
-    let Place { row, rows, col, cols, outputs } = place;
-    let sums = &mut sums[..rows * PANEL];
-    if let Some(bias) = epilogue.bias {
-        for sums in sums.chunks_exact_mut(PANEL) {
-            for (sum, bias) in sums.iter_mut().zip(&bias[col..col + cols]) {
-                *sum += bias;
-            }
-        }
-    }
-    // All rows at once: a long loop hides the latencies of an activation.
-    if let Act::GeluTanh = epilogue.act {
-        sums.iter_mut().for_each(|x| *x = math::gelu_tanh(*x));
-    }
-    if let Some(gate) = gate {
-        sums.iter_mut().zip(gate).for_each(|(x, &gate)| *x *= math::silu(gate));
-    }
-    for (m, sums) in sums.as_chunks::<PANEL>().0.iter().enumerate() {
-        let start = (row + m) * outputs + col;
-        // SAFETY: the piece belongs to the task that called, inside what `out` points to, which outlives the job.
-        let x = unsafe { std::slice::from_raw_parts_mut(out.at(start), cols) };
-        match x.as_chunks_mut::<PANEL>() {
-            ([whole], _) => *whole = *sums,
-            (_, part) => part.copy_from_slice(&sums[..cols]),
-        }
-        gate_and_residual(x, start, epilogue);
-    }
-}
-
-for_each_isa! {
-    /// An epilogue on a row that stands at `start` of the output.
-    fn activate_row(x: &mut [f32], start: usize, epilogue: &Epilogue<'_>) = activate_one;
-}
-
-#[inline(always)]
-fn activate_one(x: &mut [f32], start: usize, epilogue: &Epilogue<'_>) {
-    if let Act::GeluTanh = epilogue.act {
-        x.iter_mut().for_each(|x| *x = math::gelu_tanh(*x));
-    }
-    gate_and_residual(x, start, epilogue);
-}
-
-/// The rest of an epilogue for a piece of one row, which starts at `start` of the output.
-#[inline(always)]
-fn gate_and_residual(x: &mut [f32], start: usize, epilogue: &Epilogue<'_>) {
-    if let Act::SiluMul(gate) = epilogue.act {
-        for (x, &gate) in x.iter_mut().zip(&gate[start..]) {
-            *x *= math::silu(gate);
-        }
-    }
-    if let Some(residual) = epilogue.residual {
-        for (x, residual) in x.iter_mut().zip(&residual[start % residual.len()..]) {
-            *x += residual;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -321,6 +263,10 @@ mod tests {
 
     fn noise(n: usize, seed: usize) -> Vec<f32> {
         (0..n).map(|i| (((i + seed) * 7919 + 13) % 1009) as f32 / 504.5 - 1.0).collect()
+    }
+
+    fn input(x: &[f32], rows: usize) -> Input<'_> {
+        Input { x, rows, norm: None }
     }
 
     fn packed(pool: &Pool, w: &[f32], outputs: usize, inputs: usize, kept: Kept) -> PackedWeight {
@@ -336,7 +282,7 @@ mod tests {
             let weight = packed(&pool, &w, outputs, inputs, Kept::F32);
             let mut out = vec![0.0; rows * outputs];
             let epilogue = Epilogue { bias: Some(&bias), act: Act::SiluMul(&gate), residual: Some(&residual) };
-            linear(Isa::best(), &pool, &x, rows, &weight, epilogue, &mut out);
+            linear(Isa::best(), &pool, input(&x, rows), &weight, epilogue, &mut out);
             for m in 0..rows {
                 for n in 0..outputs {
                     let dot: f64 =
@@ -363,13 +309,13 @@ mod tests {
             let epilogue = Epilogue { act: Act::GeluTanh, ..Epilogue::default() };
             for isa in Isa::available() {
                 let mut want = vec![0.0; rows * outputs];
-                linear(isa.reference(), &one, &x, rows, &weight, epilogue, &mut want);
+                linear(isa.reference(), &one, input(&x, rows), &weight, epilogue, &mut want);
                 for threads in [1, 2, 3, 7] {
                     let pool = Pool::new(threads);
                     for piece in [1, 5, 61] {
                         let mut got = vec![0.0; rows * outputs];
                         for (x, out) in x.chunks(piece * inputs).zip(got.chunks_mut(piece * outputs)) {
-                            linear(isa, &pool, x, x.len() / inputs, &weight, epilogue, out);
+                            linear(isa, &pool, input(x, x.len() / inputs), &weight, epilogue, out);
                         }
                         assert_eq!(want, got, "{kept:?} {isa:?} {threads} threads, pieces of {piece}");
                     }
@@ -389,7 +335,7 @@ mod tests {
                 let isa = Isa::best();
                 let single = |w: &PackedWeight, act: Act<'_>| {
                     let mut out = vec![0.0; rows * w.outputs];
-                    linear(isa, &pool, &x, rows, w, Epilogue { act, ..Epilogue::default() }, &mut out);
+                    linear(isa, &pool, input(&x, rows), w, Epilogue { act, ..Epilogue::default() }, &mut out);
                     out
                 };
                 let mut outs = [40, 33, 96].map(|n| vec![0.0; rows * n]);
@@ -400,7 +346,7 @@ mod tests {
                     epilogue: Epilogue { act: acts[i], ..Epilogue::default() },
                     out,
                 });
-                products(isa, &pool, &x, rows, job);
+                products(isa, &pool, input(&x, rows), job);
                 let gate = single(&weights[3], Act::None);
                 let want = [
                     single(&weights[0], acts[0]),
@@ -408,6 +354,33 @@ mod tests {
                     single(&weights[2], Act::SiluMul(&gate)),
                 ];
                 assert_eq!(want, outs, "{kept:?}, {threads} threads");
+            }
+        }
+    }
+
+    #[test]
+    fn an_mlp_is_its_products_one_after_the_other() {
+        let (rows, inputs, inner) = (401, 70, 77);
+        let (x, gamma) = (noise(rows * inputs, 1), noise(inputs, 8));
+        let (bias, residual) = (noise(inner, 3), noise(rows * inputs, 5));
+        let normed = Input { x: &x, rows, norm: Some(Norm::Rms { gamma: &gamma, eps: 1e-5 }) };
+        for kept in [Kept::F32, Kept::Bf16] {
+            for threads in [1, 2] {
+                let pool = Pool::new(threads);
+                let [up, gate, down] = [(inner, inputs), (inner, inputs), (inputs, inner)]
+                    .map(|(outputs, inputs)| packed(&pool, &noise(outputs * inputs, outputs), outputs, inputs, kept));
+                let down_epilogue = Epilogue { residual: Some(&residual), ..Epilogue::default() };
+                for act in [Act::GeluTanh, Act::SwiGlu(&gate)] {
+                    let up_epilogue = Epilogue { bias: Some(&bias), act, residual: None };
+                    for isa in Isa::available() {
+                        let (mut between, mut want) = (vec![0.0; rows * inner], vec![0.0; rows * inputs]);
+                        linear(isa, &pool, normed, &up, up_epilogue, &mut between);
+                        linear(isa, &pool, input(&between, rows), &down, down_epilogue, &mut want);
+                        let mut got = vec![0.0; rows * inputs];
+                        mlp(isa, &pool, normed, (&up, up_epilogue), (&down, down_epilogue), &mut got);
+                        assert_eq!(want, got, "{kept:?} {isa:?}, {threads} threads");
+                    }
+                }
             }
         }
     }

@@ -161,21 +161,16 @@ mod tests {
                     let slots = slots::<Pair>(isa, 70);
                     let mut to = vec![f32::NAN; count * slots];
                     pack_rows::<Pair>(isa, count, |m| &rows[m], 70, &mut to);
-                    let per_slot = if wants_pairs::<Pair>(isa) { 2 } else { 1 };
-                    for m in 0..count {
+                    for (m, row) in rows.iter().enumerate() {
+                        let step = |k: usize| row.get(k).copied().unwrap_or(0.0);
                         for slot in 0..slots {
-                            let at = if tiled::<Pair>(isa) {
-                                (slot / 16 * count + m) * 16 + slot % 16
-                            } else {
-                                slot * count + m
+                            let tiled = tiled::<Pair>(isa);
+                            let at = if tiled { (slot / 16 * count + m) * 16 + slot % 16 } else { slot * count + m };
+                            let want = match wants_pairs::<Pair>(isa) {
+                                true => Pair::of([step(2 * slot), step(2 * slot + 1)]),
+                                false => Pair::of([step(slot), 0.0]),
                             };
-                            let step = |k: usize| rows[m].get(k).copied().unwrap_or(0.0);
-                            let want = if per_slot == 2 {
-                                Pair::of([step(2 * slot), step(2 * slot + 1)]).0
-                            } else {
-                                Pair::of([step(slot), 0.0]).0
-                            };
-                            assert_eq!(to[at].to_bits(), want, "{isa:?} {count} rows, row {m}, slot {slot}");
+                            assert_eq!(to[at].to_bits(), want.0, "{isa:?} {count} rows, row {m}, slot {slot}");
                         }
                     }
                 }

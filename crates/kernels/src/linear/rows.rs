@@ -1,0 +1,131 @@
+//! A few rows of a product's input, packed once for all of its panels.
+
+use super::{Input, PANEL, Part};
+use crate::Isa;
+use crate::scratch::with_scratch;
+use crate::tile::{Block, Element, Left, Right, block_rows, pack_rows, padded, slots, tile};
+
+/// Inputs summed in one chain; the chains' sums are added in order. Shorter chains round less.
+const CHAIN: usize = 256;
+/// Blocks of rows, each computed by one tile, that are packed together: few enough to stay in the second-level cache with
+/// a panel of weights.
+const BLOCKS: usize = 4;
+
+/// Rows packed together.
+pub(super) fn row_block<E: Element>(isa: Isa) -> usize {
+    BLOCKS * block_rows::<E>(isa)
+}
+
+/// The rows of a task.
+pub(super) struct Rows<'a> {
+    input: Input<'a>,
+    inputs: usize,
+    /// The first among all rows.
+    pub(super) first: usize,
+    pub(super) count: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// Up to `most` rows from the `first`.
+    pub(super) fn of(input: Input<'a>, inputs: usize, first: usize, most: usize) -> Rows<'a> {
+        Rows { input, inputs, first, count: most.min(input.rows - first) }
+    }
+
+    /// Row m of these.
+    fn row(&self, m: usize) -> &'a [f32] {
+        &self.input.x[(self.first + m) * self.inputs..][..self.inputs]
+    }
+
+    /// The blocks that tiles compute at once, as even as may be: the first row and the count of each.
+    fn blocks<E: Element>(&self, isa: Isa) -> impl Iterator<Item = (usize, usize)> + use<E> {
+        let (count, most) = (self.count, block_rows::<E>(isa));
+        let size = count.div_ceil(count.div_ceil(most));
+        (0..count).step_by(size).map(move |at| (at, size.min(count - at)))
+    }
+
+    /// Gives `f` the rows as tiles read them, room for two panels of sums, and room for as many rows of `more` inputs.
+    pub(super) fn with_packed<E: Element>(
+        &self,
+        isa: Isa,
+        more: usize,
+        f: impl FnOnce(&[f32], &mut [f32], &mut [f32]),
+    ) {
+        let (inputs, slots_of) = (self.inputs, |steps| self.count * slots::<E>(isa, steps));
+        let as_it_is = self.count == 1 && E::STEPS == 1 && self.input.norm.is_none();
+        let normed_len = if self.input.norm.is_some() { block_rows::<E>(isa) * inputs } else { 0 };
+        let packed_len = if as_it_is { 0 } else { slots_of(inputs) };
+        with_scratch(2 * self.count * PANEL + packed_len + slots_of(more) + normed_len, |scratch| {
+            let (sums, scratch) = scratch.split_at_mut(2 * self.count * PANEL);
+            let (packed, scratch) = scratch.split_at_mut(packed_len);
+            let (more, normed) = scratch.split_at_mut(slots_of(more));
+            if as_it_is {
+                return f(self.row(0), sums, more);
+            }
+            for (at, count) in self.blocks::<E>(isa) {
+                let to = &mut packed[at * slots::<E>(isa, inputs)..][..slots::<E>(isa, inputs) * count];
+                match self.input.norm {
+                    None => pack_rows::<E>(isa, count, |m| self.row(at + m), inputs, to),
+                    Some(norm) => {
+                        for (m, normed) in normed.chunks_exact_mut(inputs).enumerate().take(count) {
+                            norm.row(isa, self.row(at + m), normed);
+                        }
+                        pack_rows::<E>(isa, count, |m| &normed[m * inputs..][..inputs], inputs, to);
+                    }
+                }
+            }
+            f(packed, sums, more);
+        });
+    }
+
+    /// The sums [rows, 32] of one panel of a product, and those of its gate.
+    pub(super) fn sums<'s, E: Element>(
+        &self,
+        isa: Isa,
+        packed: &[f32],
+        inputs: usize,
+        part: &Part<'_, E>,
+        panel: usize,
+        sums: &'s mut [f32],
+    ) -> (&'s mut [f32], Option<&'s [f32]>) {
+        let (sums, gate_sums) = sums.split_at_mut(self.count * PANEL);
+        self.sum(isa, packed, inputs, part.weight, panel, sums);
+        let gate = part.gate.map(|gate| {
+            self.sum(isa, packed, inputs, gate, panel, gate_sums);
+            &*gate_sums
+        });
+        (sums, gate)
+    }
+
+    /// The sums of one panel of a weight.
+    fn sum<E: Element>(&self, isa: Isa, packed: &[f32], inputs: usize, weight: &[E], panel: usize, sums: &mut [f32]) {
+        let depth = padded::<E>(inputs) / E::STEPS;
+        // What a row of x takes when it is packed, and what a chain of it takes.
+        let (row_slots, chain_slots) = (slots::<E>(isa, inputs), slots::<E>(isa, CHAIN));
+        let weight = &weight[panel * PANEL * depth..][..PANEL * depth];
+        // A chain of weights stays in the first-level cache for all rows.
+        for (chain, b) in weight.chunks(CHAIN / E::STEPS * PANEL).enumerate() {
+            for (at, count) in self.blocks::<E>(isa) {
+                let a = &packed[at * row_slots + chain * chain_slots * count..];
+                let block = Block { rows: count, cols: PANEL, depth: b.len() / PANEL, stride: PANEL, add: chain > 0 };
+                tile(isa, block, Left::Packed, a, Right { data: b, stride: PANEL }, &mut sums[at * PANEL..]);
+            }
+        }
+    }
+
+    /// Packs finished sums as inputs from `32 panel` of a product with `inputs` that follows.
+    pub(super) fn pack_panel<E: Element>(
+        &self,
+        isa: Isa,
+        sums: &[f32],
+        inputs: usize,
+        panel: usize,
+        packed: &mut [f32],
+    ) {
+        let steps = PANEL.min(inputs - panel * PANEL);
+        let (row_slots, before) = (slots::<E>(isa, inputs), slots::<E>(isa, panel * PANEL));
+        for (at, count) in self.blocks::<E>(isa) {
+            let to = &mut packed[at * row_slots + before * count..][..slots::<E>(isa, steps) * count];
+            pack_rows::<E>(isa, count, |m| &sums[(at + m) * PANEL..][..steps], steps, to);
+        }
+    }
+}
