@@ -2,6 +2,7 @@
 
 use crate::capture::numbers;
 use crate::{Engine, Error};
+use smolvlm_backend::Top;
 
 /// The outcome of scoring a text.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,6 +57,26 @@ impl Engine {
             progress((index + 1) * window, count * window);
         }
         Ok(Perplexity { mean_nll: total / scored as f64, scored })
+    }
+}
+
+impl Engine {
+    /// The likeliest next token after each of these, and how sure of it the model is.
+    ///
+    /// # Errors
+    /// Where there are more tokens than the context holds.
+    pub fn tops(&self, ids: &[u32]) -> Result<Vec<Top>, Error> {
+        let (core, context) = (&self.core, self.processor.context());
+        if ids.len() > context {
+            return Err(Error::Context { asked: ids.len(), context });
+        }
+        let x = core.model.text.embed(&*core.backend, ids);
+        let hidden = core.forward(&mut core.sequence(), &x, 0, ids.len());
+        let mut tops = Vec::with_capacity(ids.len());
+        core.each_logits(&hidden, ids.len(), |logits| {
+            tops.extend((0..logits.rows()).map(|row| core.backend.top(logits, row)));
+        });
+        Ok(tops)
     }
 }
 

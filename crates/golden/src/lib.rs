@@ -130,7 +130,7 @@ pub fn tensors(path: &Path) -> BTreeMap<String, Numbers> {
     file.names().into_iter().map(|name| (name.to_string(), read(&name.to_string()))).collect()
 }
 
-/// All cases of a model's folder, by name.
+/// All cases of a model's folder, by name. What `scripts/bf16_of_golden.py` made beside them is added to their tensors.
 pub fn cases(model: &Path) -> Vec<Case> {
     let folder = model.join("cases");
     let mut stems: Vec<String> = std::fs::read_dir(&folder)
@@ -139,12 +139,16 @@ pub fn cases(model: &Path) -> Vec<Case> {
         .collect();
     stems.sort();
     assert!(!stems.is_empty(), "no cases in {}", folder.display());
-    let read = |stem: String| {
+    let bf16 = model.join("bf16.safetensors");
+    let mut bf16 = if bf16.exists() { tensors(&bf16) } else { BTreeMap::new() };
+    let mut read = |stem: String| {
         let text = std::fs::read_to_string(folder.join(format!("{stem}.json"))).unwrap();
         let case: Case = serde_json::from_str(&text).unwrap();
-        Case { tensors: tensors(&folder.join(format!("{stem}.safetensors"))), name: stem, ..case }
+        let mut tensors = tensors(&folder.join(format!("{stem}.safetensors")));
+        tensors.extend(bf16.remove(&stem).map(|logits| ("bf16_last_logits".to_string(), logits)));
+        Case { tensors, name: stem, ..case }
     };
-    stems.into_iter().map(read).collect()
+    stems.into_iter().map(&mut read).collect()
 }
 
 /// The largest difference, as a part of the largest of `want`.

@@ -51,7 +51,7 @@ fn logits(
 #[test]
 fn bf16_is_no_further_from_f32_than_the_references_own() {
     let cpu = Cpu::new(2);
-    for name in ["idefics3-256m", "idefics3-2b", "smolvlm2", "wide"] {
+    for name in ["idefics3-256m", "idefics3-2b", "smolvlm2", "wide", "outliers"] {
         let dir = folder().join(name);
         let model = Vlm::open(&dir, &cpu, Quant::Bf16, &mut |_| {}).unwrap();
         for case in cases(&dir) {
@@ -59,7 +59,9 @@ fn bf16_is_no_further_from_f32_than_the_references_own() {
             let all = logits(&cpu, &model, &case.input_ids, features.as_ref(), DType::Bf16, usize::MAX);
             let want = case.tensors["last_logits"].f32();
             let ours = distance(&all[all.len() - want.len()..], want);
-            let theirs = distance(case.tensors["bf16_last_logits"].f32(), want);
+            // Another seed's outliers come without.
+            let Some(theirs) = case.tensors.get("bf16_last_logits") else { continue };
+            let theirs = distance(theirs.f32(), want);
             assert!(ours < 1.5 * theirs, "{name}/{}: {ours:e}, the reference {theirs:e}", case.name);
         }
     }
