@@ -1,7 +1,7 @@
 //! The CPU's buffers: taken from free lists by size class, and back to them when a tensor is dropped.
 
 use crate::tensor::DeviceBuffer;
-use smolvlm_kernels::AlignedBytes;
+use smolvlm_kernels::{AlignedBytes, Arena};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -32,30 +32,41 @@ impl DeviceBuffer for CpuBuffer {
     }
 }
 
-/// Buffers that no tensor holds, by size.
+/// Buffers that no tensor holds.
 pub(crate) struct FreeLists {
-    by_size: Mutex<BTreeMap<usize, Vec<Arc<CpuBuffer>>>>,
+    lists: Mutex<Lists>,
 }
+
+#[derive(Default)]
+struct Lists {
+    by_size: BTreeMap<usize, Vec<Arc<CpuBuffer>>>,
+    /// Where large ones lie: side by side, so that a KV cache of many blocks lies in huge pages.
+    arena: Arena,
+}
+
+/// From here on a buffer lies in the arena.
+const LARGE: usize = 256 << 10;
 
 impl FreeLists {
     pub(crate) fn new() -> Arc<FreeLists> {
-        Arc::new(FreeLists { by_size: Mutex::new(BTreeMap::new()) })
+        Arc::new(FreeLists { lists: Mutex::default() })
     }
 
     /// A buffer of at least `len` bytes with unknown contents.
     pub(crate) fn take(self: &Arc<FreeLists>, len: usize) -> Arc<CpuBuffer> {
         let size = size_class(len);
-        let mut lists = self.by_size.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(buffer) = lists.get_mut(&size).and_then(Vec::pop) {
+        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(buffer) = lists.by_size.get_mut(&size).and_then(Vec::pop) {
             return buffer;
         }
-        drop(lists);
-        Arc::new(CpuBuffer { bytes: AlignedBytes::zeroed(size), home: Arc::downgrade(self) })
+        let bytes = if size >= LARGE { lists.arena.zeroed(size) } else { AlignedBytes::zeroed(size) };
+        Arc::new(CpuBuffer { bytes, home: Arc::downgrade(self) })
     }
 
     fn put(&self, buffer: Arc<CpuBuffer>) {
         let size = buffer.bytes.bytes().len();
-        self.by_size.lock().unwrap_or_else(PoisonError::into_inner).entry(size).or_default().push(buffer);
+        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        lists.by_size.entry(size).or_default().push(buffer);
     }
 }
 

@@ -14,6 +14,7 @@ pub use kv::{KvLayout, KvSequence};
 pub use smolvlm_kernels::attention::{Heads, MAX_DIM, Span};
 pub use smolvlm_kernels::linear::{Stored, widen};
 pub use smolvlm_kernels::patches::levels;
+pub use smolvlm_kernels::peak::Reading;
 pub use smolvlm_kernels::rope::frequencies;
 pub use smolvlm_kernels::top::Top;
 pub use smolvlm_kernels::{Isa, Pool};

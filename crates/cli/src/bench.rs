@@ -34,9 +34,15 @@ pub(crate) struct Args {
     /// The picture's size in pixels
     #[arg(long, value_name = "WxH", default_value = "1920x1080")]
     size: String,
+    /// Do not cut the picture into tiles
+    #[arg(long)]
+    no_split: bool,
     /// Tokens of the prompt, the picture's among them, and of the context that decoding reads
     #[arg(long, value_name = "N", default_value_t = 1100)]
     context: usize,
+    /// In turns with decoded tokens, time reading as many bytes from a plain buffer (which counts in the peak memory)
+    #[arg(long)]
+    bandwidth: bool,
     /// What weights are quantised to at load
     #[arg(long, value_enum, default_value_t = Quant::None)]
     quant: Quant,
@@ -72,11 +78,15 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
         context: args.context,
         runs: usize::from(args.runs),
         warmup: usize::from(args.warmup),
+        bandwidth: args.bandwidth,
     };
     if args.context == 0 {
         return Error::usage("--context must be at least 1");
     }
-    let bench = open(&args, &options)?;
+    let mut bench = open(&args, &options)?;
+    if args.no_split {
+        bench.one_tile();
+    }
     let progress = Progress::new();
     let report = bench.measure(&options, &mut |done, total| progress.show("runs", done, total))?;
     progress.clear();
@@ -109,6 +119,7 @@ fn as_json(report: &BenchReport) -> Value {
         "tiles": report.tiles, "load": spread(&report.load), "pixels": spread(&report.pixels),
         "vision": spread(&report.vision), "prefill": spread(&report.prefill),
         "decode_token": spread(&report.decode_token), "first_token": spread(&report.first_token),
+        "read": report.read.as_ref().map(spread),
         "peak_rss": smolvlm_sys::peak_rss(),
     })
 }
@@ -128,6 +139,15 @@ fn as_text(report: &BenchReport) -> String {
     text += &line("prefill", &report.prefill, format!("  {} tokens, {tokens:.0} tokens/s", report.context));
     let (tokens, bytes) = (per_second(1.0, &report.decode_token), per_second(token_bytes, &report.decode_token) / 1e9);
     text += &line("decode", &report.decode_token, format!("  {tokens:.1} tokens/s, reads {bytes:.1} GB/s"));
+    if let Some(read) = &report.read {
+        let part = 100.0 * read.median / report.decode_token.median.max(1e-12);
+        let bytes = per_second(token_bytes, read) / 1e9;
+        text += &line(
+            "read",
+            read,
+            format!("  the same bytes from a buffer, {bytes:.1} GB/s: decoding reaches {part:.0} %"),
+        );
+    }
     text += &line("first token", &report.first_token, String::new());
     let peak = smolvlm_sys::peak_rss().map_or("unknown".into(), |b| format!("{:.2} GB", b as f64 / 1e9));
     text + &format!("peak memory  {peak}")

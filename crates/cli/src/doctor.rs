@@ -73,6 +73,7 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
         let report = json!({
             "version": env!("CARGO_PKG_VERSION"), "processor": processor(), "threads": threads,
             "threads_allowed": smolvlm_sys::threads(), "instructions_found": found, "instructions_used": isa.name(),
+            "amx_refused": Isa::amx_is_refused(),
             "reaches": reaches,
         });
         return print_line(&report.to_string());
@@ -81,6 +82,9 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
     print_line(&format!("processor     {}", processor()))?;
     print_line(&format!("threads       {threads} used, {} allowed", smolvlm_sys::threads()))?;
     print_line(&format!("instructions  {} used, found {}", isa.name(), found.join(", ")))?;
+    if Isa::amx_is_refused() {
+        print_line("              AMX is there, but the system does not allow it")?;
+    }
     print_line(&format!("\n{:14} {:>10} {:>10}", "", "limit", "reached"))?;
     for r in &reaches {
         let limit = r.limit.map_or("unknown".into(), |x| format!("{:.1}", x / 1e9));

@@ -28,7 +28,7 @@ pub(crate) struct ComputeArgs {
     /// The precision in which weights are kept and used
     #[arg(long, value_enum, default_value_t = DType::Auto)]
     pub(crate) dtype: DType,
-    /// Instructions to use, for comparing: scalar, avx2, avx512 or avx512bf16 [default: the best there are]
+    /// Instructions to use, for comparing: scalar, avx2, avx512, avx512bf16, amx or neon [default: the best there are]
     #[arg(long, value_name = "NAME", env = "SMOLVLM_ISA", hide = true)]
     isa: Option<String>,
 }

@@ -6,6 +6,7 @@ use crate::options::{CHAT, ModelArgs, PictureArgs, read_text};
 use crate::output::{NewFile, print_line};
 use crate::progress::Progress;
 use serde_json::json;
+use smolvlm_backend::Isa;
 use smolvlm_engine::{Answer, Capture, Event, Request, Sampling};
 use smolvlm_processor::{ImageSource, Message, Part, PlanOptions, parse_messages};
 use std::io::Write;
@@ -211,6 +212,10 @@ fn report(answer: &Answer, request: &Request, times: serde_json::Value) -> serde
 
 /// `-v`: a line of what it took.
 fn note(answer: &Answer, load: f64, first: f64) {
+    if Isa::amx_is_refused() {
+        let best = Isa::best().name();
+        let _ = writeln!(std::io::stderr(), "this processor has AMX, but the system does not allow it: {best} instead");
+    }
     let (tokens, times) = (answer.output_ids.len(), &answer.times);
     // The first token comes out of the prefill.
     let speed = tokens.saturating_sub(1) as f64 / times.decode.max(1e-9);

@@ -3,7 +3,7 @@
 use crate::core::Core;
 use crate::prompt::Prompt;
 use crate::{Engine, Error, Times};
-use smolvlm_backend::{Backend, Cpu, Quant, levels};
+use smolvlm_backend::{Backend, Cpu, Quant, Reading, levels};
 use smolvlm_model::published::random_weights;
 use smolvlm_model::{Config, Load, RawTensor, TensorSource, Vlm};
 use smolvlm_processor::{DecodeOptions, Picture, PictureSettings, Plan};
@@ -21,10 +21,12 @@ pub struct BenchOptions {
     pub runs: usize,
     /// Runs before them that are not.
     pub warmup: usize,
+    /// Whether reading a buffer of as many bytes as a decoded token reads is timed too, in turns with the tokens.
+    pub bandwidth: bool,
 }
 
-/// Tokens decoded in a run; the run's time is divided by them.
-const DECODED: usize = 8;
+/// Tokens decoded in a run, whose middle counts.
+const DECODED: usize = 9;
 
 /// Seconds over the runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -69,6 +71,8 @@ pub struct BenchReport {
     pub prefill: Spread,
     /// One token at this context.
     pub decode_token: Spread,
+    /// Reading the bytes of one token from a plain buffer.
+    pub read: Option<Spread>,
     /// From RGB to the first token.
     pub first_token: Spread,
 }
@@ -125,7 +129,12 @@ impl Bench {
         let plan = self.plan(options)?;
         let picture = noise(options.size);
         let (mut pixels, mut vision, mut prefill) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut decode, mut first) = (Vec::new(), Vec::new());
+        let (mut decode, mut first, mut read) = (Vec::new(), Vec::new(), Vec::new());
+        let layout = *self.core.sequence().layout();
+        let position = 2 * layout.heads.kv_heads * layout.heads.dim * layout.dtype.size();
+        let (weight_bytes, kv_bytes) = (self.core.model.text.step_bytes(), options.context * layout.layers * position);
+        let pool = self.core.backend.pool();
+        let reading = options.bandwidth.then(|| Reading::new(pool, weight_bytes + kv_bytes));
         let total = options.warmup + options.runs;
         for run in 0..total {
             let mut times = Times::default();
@@ -137,27 +146,28 @@ impl Bench {
             let Some(Prompt { mut sequence, logits }) = prompt else { break };
             self.core.backend.top(&logits, 0);
             let first_token = start.elapsed().as_secs_f64();
-            let start = Instant::now();
+            let (mut tokens, mut reads) = (Vec::new(), Vec::new());
             for _ in 0..DECODED {
                 sequence.truncate(options.context);
+                let start = Instant::now();
                 let logits = self.core.step(&mut sequence, 0);
                 self.core.backend.top(&logits, 0);
+                tokens.push(start.elapsed().as_secs_f64());
+                reads.extend(reading.as_ref().map(|reading| reading.read(pool)));
             }
-            let decoded = start.elapsed().as_secs_f64() / DECODED as f64;
             if run >= options.warmup {
                 first.push(first_token);
                 pixels.push(times.pixels);
                 vision.push(times.vision);
                 prefill.push(times.prefill);
-                decode.push(decoded);
+                decode.push(Spread::of(&tokens).median);
+                read.extend(reading.is_some().then(|| Spread::of(&reads).median));
             }
             progress(run + 1, total);
         }
-        let layout = *self.core.sequence().layout();
-        let position = 2 * layout.heads.kv_heads * layout.heads.dim * layout.dtype.size();
         Ok(BenchReport {
-            weight_bytes: self.core.model.text.step_bytes(),
-            kv_bytes: options.context * layout.layers * position,
+            weight_bytes,
+            kv_bytes,
             context: options.context,
             tiles: plan.tiles,
             load: Spread::of(&self.load),
@@ -165,8 +175,14 @@ impl Bench {
             vision: Spread::of(&vision),
             prefill: Spread::of(&prefill),
             decode_token: Spread::of(&decode),
+            read: reading.map(|_| Spread::of(&read)),
             first_token: Spread::of(&first),
         })
+    }
+
+    /// Takes every picture as one tile, whatever the checkpoint says.
+    pub fn one_tile(&mut self) {
+        self.pictures.split = false;
     }
 
     /// A prompt of the wanted length around the picture; where the picture needs more places than that, the last tiles

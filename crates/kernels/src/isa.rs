@@ -57,6 +57,14 @@ impl Isa {
         }
     }
 
+    /// Whether this processor has AMX and the system does not let this process use it.
+    pub fn amx_is_refused() -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return crate::tile::amx::present() && !crate::tile::amx::permitted();
+        #[cfg(not(target_arch = "x86_64"))]
+        false
+    }
+
     /// The one of this name, if this processor has it.
     pub fn named(name: &str) -> Option<Isa> {
         Isa::available().into_iter().find(|isa| isa.name() == name)
@@ -66,6 +74,15 @@ impl Isa {
     pub fn best() -> Isa {
         static BEST: OnceLock<Isa> = OnceLock::new();
         *BEST.get_or_init(|| *Isa::available().last().unwrap_or(&Isa::Scalar))
+    }
+
+    /// Those that tests try: all, or the one that `SMOLVLM_ISA` names, since emulators are slow.
+    #[cfg(test)]
+    pub(crate) fn tested() -> Vec<Isa> {
+        match std::env::var("SMOLVLM_ISA") {
+            Ok(name) => vec![Isa::named(&name).unwrap()],
+            Err(_) => Isa::available(),
+        }
     }
 
     /// All that this processor has, in rising order.

@@ -1,6 +1,8 @@
 //! What this machine can do at most: multiply-adds in registers, and reading memory.
 
 use crate::linear::{Epilogue, Input, Kept, PackedWeight, Stored, linear};
+#[cfg(target_arch = "x86_64")]
+use crate::tile::amx;
 use crate::{AlignedBytes, Arena, Isa, Pool};
 use std::hint::black_box;
 use std::time::Instant;
@@ -22,13 +24,21 @@ pub enum Arithmetic {
 /// Floating point operations a second of all threads together, in registers; `None` where the instructions have none of
 /// this kind.
 pub fn arithmetic(isa: Isa, pool: &Pool, kind: Arithmetic) -> Option<f64> {
+    // A function, and the operations of one of its `SUMS` in a round.
     let found: Option<(fn(), usize)> = match (isa, kind) {
+        #[cfg(target_arch = "x86_64")]
+        (Isa::Amx, Arithmetic::Bf16) => {
+            // As many as fit the count below: a sum of a round stands for 1024 operations, a product of tiles is 16,384.
+            const PRODUCTS: usize = SUMS * ROUNDS / 16;
+            // SAFETY: AMX is permitted where `isa` names it.
+            Some((|| unsafe { amx::products_in_registers(PRODUCTS / 4) }, 1024))
+        }
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `isa` was detected on this processor.
         (Isa::Avx512Bf16, Arithmetic::Bf16) => Some((|| unsafe { x86::dots() }, 64)),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (Isa::Avx512 | Isa::Avx512Bf16, Arithmetic::F32) => Some((|| unsafe { x86::fma512() }, 32)),
+        (Isa::Avx512 | Isa::Avx512Bf16 | Isa::Amx, Arithmetic::F32) => Some((|| unsafe { x86::fma512() }, 32)),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         (Isa::Avx2, Arithmetic::F32) => Some((|| unsafe { x86::fma256() }, 16)),
@@ -41,14 +51,24 @@ pub fn arithmetic(isa: Isa, pool: &Pool, kind: Arithmetic) -> Option<f64> {
     Some((pool.threads() * ROUNDS * SUMS * operations) as f64 / best)
 }
 
-/// Bytes read a second by all threads together from a buffer of `len` bytes.
-pub fn reading(pool: &Pool, len: usize) -> f64 {
-    let mut buffer = AlignedBytes::zeroed(len);
-    let words = buffer.values_mut::<u64>();
-    pool.chunks(words, 1 << 16, |i, words| words.fill(i as u64));
-    let words = buffer.values::<u64>();
-    let share = words.len().div_ceil(pool.threads());
-    let best = best_of(7, || {
+/// A buffer to read from end to end, as decoding reads weights.
+pub struct Reading {
+    buffer: AlignedBytes,
+}
+
+impl Reading {
+    /// A buffer of `len` bytes, each thread's share touched first by some thread.
+    pub fn new(pool: &Pool, len: usize) -> Reading {
+        let mut buffer = AlignedBytes::zeroed(len);
+        pool.chunks(buffer.values_mut::<u64>(), 1 << 16, |i, words| words.fill(i as u64));
+        Reading { buffer }
+    }
+
+    /// Reads it once, every thread a share of its own; seconds.
+    pub fn read(&self, pool: &Pool) -> f64 {
+        let words = self.buffer.values::<u64>();
+        let share = words.len().div_ceil(pool.threads());
+        let start = Instant::now();
         pool.run(pool.threads(), |thread| {
             let mut sums = [0u64; 64];
             for part in words[(thread * share).min(words.len())..].chunks_exact(64).take(share / 64) {
@@ -58,7 +78,14 @@ pub fn reading(pool: &Pool, len: usize) -> f64 {
             }
             black_box(sums);
         });
-    });
+        start.elapsed().as_secs_f64()
+    }
+}
+
+/// Bytes read a second by all threads together from a buffer of `len` bytes.
+pub fn reading(pool: &Pool, len: usize) -> f64 {
+    let reading = Reading::new(pool, len);
+    let best = (0..8).map(|_| reading.read(pool)).fold(f64::INFINITY, f64::min);
     len as f64 / best
 }
 

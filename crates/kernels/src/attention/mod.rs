@@ -1,10 +1,11 @@
 //! Attention over keys and values in blocks of 64 positions, by online softmax: no matrix of scores in memory.
 //!
-//! A block holds, for one layer, the keys of every key head as `[dim, 64]`, dim padded to 32, and then the values as `[64, lanes]`, where
-//! `lanes` is `dim` rounded up to 16: what the two products of attention read in order. In bfloat16 two dimensions of a
-//! key, and two positions of a value, lie together as a pair. Query rows that share a key head
-//! are computed together, so its keys and values are read once. A row's result depends on its own keys alone and is
-//! reduced chunk by chunk in order, so it is the same bits however many rows are asked for at once.
+//! A block holds, for one layer and one key head after the other, the keys as two panels `[dim, 32]`, dim padded to 32, and
+//! then the values as panels `[64, 32]` of dim rounded up to 16 (so the last may be `[64, 16]`): what the two products of
+//! attention read, in the order in which they read it. In bfloat16 two dimensions of a key, and two positions of a value,
+//! lie together as a pair. Query rows that share a key head are computed together, so its keys and values are read once. A
+//! row's result depends on its own keys alone and is reduced chunk by chunk in order, so it is the same bits however many
+//! rows are asked for at once.
 
 mod softmax;
 mod tasks;
@@ -15,14 +16,17 @@ use crate::tile::{Element, Pair, block_rows, elements, interleave, padded};
 use crate::{Isa, Pool};
 use softmax::{Queries, Sums, View};
 use std::cell::RefCell;
-use tasks::{Layout, SPLIT_ROWS, Task};
+use std::ops::Range;
+use tasks::{Layout, Task};
 
 /// Positions in a block.
 pub const BLOCK: usize = 64;
+/// Columns of a panel: what one product computes at once.
+const PANEL: usize = 32;
 /// The widest head.
 pub const MAX_DIM: usize = 128;
 /// Blocks of keys that are reduced alone before their sums are joined to the others'.
-const CHUNK_BLOCKS: usize = 8;
+const CHUNK_BLOCKS: usize = 4;
 
 /// The heads of an attention layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,6 +45,12 @@ impl Heads {
     /// Width of a value row in a block.
     fn lanes(&self) -> usize {
         self.dim.div_ceil(16) * 16
+    }
+
+    /// The lanes of each panel of values.
+    fn value_panels(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let lanes = self.lanes();
+        (0..lanes).step_by(PANEL).map(move |first| first..lanes.min(first + PANEL))
     }
 
     /// Rows of a block's keys: a head's dimensions, padded with zeros as products of pairs want them.
@@ -62,7 +72,8 @@ impl Heads {
     /// Head `head`'s keys `[dim, 64]` and values `[64, lanes]` of a block.
     fn split<'a, E: Element>(&self, block: &'a [E], head: usize) -> (&'a [E], &'a [E]) {
         let (k, v) = self.head_lens::<E>();
-        (&block[head * k..][..k], &block[self.kv_heads * k + head * v..][..v])
+        let (keys, rest) = block[head * (k + v)..].split_at(k);
+        (keys, &rest[..v])
     }
 }
 
@@ -77,33 +88,36 @@ pub fn append<E: Element>(isa: Isa, heads: &Heads, block: &mut [E], at: usize, k
     assert!(at + k.len() / width <= BLOCK, "append: places");
     assert_eq!(block.len() * E::STEPS, heads.block_len(), "append: block");
     let (k_len, v_len) = heads.head_lens::<E>();
-    let (keys, values) = block.split_at_mut(heads.kv_heads * k_len);
     let mut part = [E::zeroed(); MAX_DIM];
     let part = &mut part[..heads.key_rows() / E::STEPS];
     for head in 0..heads.kv_heads {
         let of_head = head * dim..(head + 1) * dim;
-        let (keys, values) = (&mut keys[head * k_len..][..k_len], &mut values[head * v_len..][..v_len]);
+        let (keys, values) = block[head * (k_len + v_len)..][..k_len + v_len].split_at_mut(k_len);
         for (row, k) in k.chunks_exact(width).enumerate() {
             elements(isa, &k[of_head.clone()], part);
-            for (to, &x) in keys[at + row..].iter_mut().step_by(BLOCK).zip(part.iter()) {
+            let place = at + row;
+            let panel = &mut keys[place / PANEL * PANEL * part.len() + place % PANEL..];
+            for (to, &x) in panel.iter_mut().step_by(PANEL).zip(part.iter()) {
                 *to = x;
             }
         }
         let mut rows = v.chunks_exact(width).map(|v| &v[of_head.clone()]).enumerate();
         while let Some((row, first)) = rows.next() {
             let place = at + row;
-            let to = &mut values[place / E::STEPS * heads.lanes()..][..dim];
-            if let Some(pairs) = E::pairs(to)
-                && place.is_multiple_of(2)
-                && let Some((_, second)) = rows.next()
-            {
-                interleave(isa, first, second, pairs);
-                continue;
-            }
-            for (to, &x) in to.iter_mut().zip(first) {
-                let mut steps = to.steps();
-                steps[place % E::STEPS] = x;
-                *to = E::of(steps);
+            let second = if E::STEPS == 2 && place.is_multiple_of(2) { rows.next() } else { None };
+            for panel in heads.value_panels() {
+                let (dims, width) = (panel.start..panel.end.min(dim), panel.len());
+                let at = panel.start * BLOCK / E::STEPS + place / E::STEPS * width;
+                let to = &mut values[at..][..dims.len()];
+                if let (Some((_, second)), Some(pairs)) = (second, E::pairs(to)) {
+                    interleave(isa, &first[dims.clone()], &second[dims], pairs);
+                    continue;
+                }
+                for (to, &x) in to.iter_mut().zip(&first[dims]) {
+                    let mut steps = to.steps();
+                    steps[place % E::STEPS] = x;
+                    *to = E::of(steps);
+                }
             }
         }
     }
@@ -161,7 +175,7 @@ pub fn attention<'a, E: Element>(
                     total.clear(heads, rows.len());
                     for chunk in task.chunks.clone() {
                         sums.clear(heads, rows.len());
-                        queries.chunk(isa, heads, chunk, task.head, |index| block(task.span, index), sums);
+                        queries.chunk(isa, heads, chunk, task.heads.start, |index| block(task.span, index), sums);
                         total.join(isa, heads, rows.len(), sums.view());
                     }
                     if let Some(part) = task.part {
@@ -184,8 +198,8 @@ pub fn attention<'a, E: Element>(
         with_work(|Work { total, .. }| {
             for task in (0..tasks).map(|task| Task::find(heads, spans, task)) {
                 let Some(part) = task.part else { continue };
-                // The chunks of one head follow each other.
-                let rows = task.rows(heads, 0, SPLIT_ROWS);
+                // The chunks of a span follow each other.
+                let rows = task.rows(heads, 0, task.pairs.end);
                 if task.chunks.start == 0 {
                     total.clear(heads, rows.len());
                 }
@@ -303,7 +317,7 @@ mod tests {
         let (q, k, v) = (noise(n * width, 1), noise(n * kv_width, 2), noise(n * kv_width, 3));
         let table = blocks::<Pair>(&heads, n, &k, &v);
         let whole = [Span { rows: n, keys: n, causal: true }];
-        for isa in Isa::available() {
+        for isa in Isa::tested() {
             let mut want = vec![0.0; n * width];
             attention(isa.reference(), &Pool::new(1), &heads, &q, &whole, |_, b| &table[b][..], &mut want);
             for threads in [1, 2, 3, 7] {

@@ -1,7 +1,7 @@
 //! The online softmax: scores of a few queries with a block of keys, and their weighted values.
 
-use super::tasks::{Row, SPLIT_ROWS};
-use super::{BLOCK, CHUNK_BLOCKS, Heads, MAX_DIM, Span};
+use super::tasks::TaskRows;
+use super::{BLOCK, CHUNK_BLOCKS, Heads, MAX_DIM, PANEL, Span};
 use crate::Isa;
 use crate::isa::for_each_isa;
 use crate::math::{self, fold, join};
@@ -11,13 +11,15 @@ use std::f32::consts::LOG2_E;
 /// The queries of a block, ready for products with keys.
 #[repr(C, align(64))]
 pub(super) struct Queries {
-    /// Packed for `tile`: [dim, rows].
+    /// Packed for `tile`, each head's rows on their own.
     packed: [f32; MAX_DIM * MAX_ROWS],
     /// Of one block: [rows, 64], first as scores, then as weights.
     scores: [f32; MAX_ROWS * BLOCK],
     /// The weights as the second product reads them.
     weights: [f32; MAX_ROWS * BLOCK],
     rows: usize,
+    /// Rows of one head.
+    of_head: usize,
     /// Keys that each sees.
     visible: [usize; MAX_ROWS],
 }
@@ -26,6 +28,7 @@ impl Queries {
     pub(super) fn new() -> Queries {
         Queries {
             rows: 0,
+            of_head: 0,
             visible: [0; MAX_ROWS],
             packed: [0.0; MAX_DIM * MAX_ROWS],
             scores: [0.0; MAX_ROWS * BLOCK],
@@ -33,16 +36,18 @@ impl Queries {
         }
     }
 
-    pub(super) fn set<E: Element>(&mut self, isa: Isa, heads: &Heads, rows: &[Row], q: &[f32], span: &Span) {
-        self.rows = rows.len();
-        for (visible, row) in self.visible.iter_mut().zip(rows) {
+    pub(super) fn set<E: Element>(&mut self, isa: Isa, heads: &Heads, rows: &TaskRows, q: &[f32], span: &Span) {
+        (self.rows, self.of_head) = (rows.len(), rows.of_head);
+        for (visible, row) in self.visible.iter_mut().zip(rows.iter()) {
             *visible = span.visible(row.row);
         }
-        let packed = &mut self.packed[..rows.len() * slots::<E>(isa, heads.dim)];
-        pack_rows::<E>(isa, rows.len(), |m| &q[rows[m].at..][..heads.dim], heads.dim, packed);
+        let of_head = rows.of_head * slots::<E>(isa, heads.dim);
+        for (rows, packed) in rows.chunks(rows.of_head).zip(self.packed.chunks_exact_mut(of_head)) {
+            pack_rows::<E>(isa, rows.len(), |m| &q[rows[m].at..][..heads.dim], heads.dim, packed);
+        }
     }
 
-    /// Adds the keys of one chunk.
+    /// Adds the keys of one chunk for the heads from `head` on.
     pub(super) fn chunk<'a, E: Element>(
         &mut self,
         isa: Isa,
@@ -54,38 +59,44 @@ impl Queries {
     ) {
         let seen = self.visible[..self.rows].iter().copied().max().unwrap_or(0).div_ceil(BLOCK);
         for index in chunk * CHUNK_BLOCKS..((chunk + 1) * CHUNK_BLOCKS).min(seen) {
-            let (k, v) = heads.split(block(index), head);
-            self.block(isa, heads, index * BLOCK, k, v, sums);
+            for (i, first_row) in (0..self.rows).step_by(self.of_head).enumerate() {
+                let (k, v) = heads.split(block(index), head + i);
+                self.block(isa, heads, index * BLOCK, k, v, first_row, sums);
+            }
         }
     }
 
-    /// Adds the keys and values of the 64 positions from `first`.
-    pub(super) fn block<E: Element>(
+    /// Adds the keys and values of one head at the 64 positions from `first` to its rows.
+    fn block<E: Element>(
         &mut self,
         isa: Isa,
         heads: &Heads,
         first: usize,
         k: &[E],
         v: &[E],
+        first_row: usize,
         sums: &mut Sums,
     ) {
-        let (rows, lanes) = (self.rows, heads.lanes());
-        let depth = padded::<E>(heads.dim) / E::STEPS;
-        for col in (0..BLOCK).step_by(32) {
-            let block = Block { rows, cols: 32, depth, stride: BLOCK, add: false };
-            let keys = Right { data: &k[col..], stride: BLOCK };
-            tile(isa, block, Left::Packed, &self.packed, keys, &mut self.scores[col..]);
+        let (rows, lanes, depth) = (self.of_head, heads.lanes(), padded::<E>(heads.dim) / E::STEPS);
+        let packed = &self.packed[first_row * slots::<E>(isa, heads.dim)..];
+        for (panel, keys) in k.chunks_exact(k.len() * PANEL / BLOCK).enumerate() {
+            let block = Block { rows, cols: PANEL, depth, stride: BLOCK, add: false };
+            let keys = Right { data: keys, stride: PANEL };
+            tile(isa, block, Left::Packed, packed, keys, &mut self.scores[panel * PANEL..]);
         }
-        let seen: [usize; MAX_ROWS] = std::array::from_fn(|m| self.visible[m].saturating_sub(first).min(BLOCK));
-        let keep = softmax(isa, &mut self.scores, &seen[..rows], heads.scale * LOG2_E, &mut sums.max, &mut sums.sum);
-        scale(isa, &mut sums.values[..rows * lanes], lanes, &keep);
+        let of_head = first_row..first_row + rows;
+        let seen: [usize; MAX_ROWS] =
+            std::array::from_fn(|m| self.visible.get(first_row + m).map_or(0, |v| v.saturating_sub(first).min(BLOCK)));
+        let (max, sum) = (&mut sums.max[of_head.clone()], &mut sums.sum[of_head]);
+        let keep = softmax(isa, &mut self.scores, &seen[..rows], heads.scale * LOG2_E, max, sum);
+        let values = &mut sums.values[first_row * lanes..][..rows * lanes];
+        scale(isa, values, lanes, &keep);
         let row_slots = slots::<E>(isa, BLOCK);
         put_row::<E>(isa, &self.scores[..rows * BLOCK], &mut self.weights[..rows * row_slots]);
-        for col in (0..lanes).step_by(32) {
-            let cols = 32.min(lanes - col);
-            let block = Block { rows, cols, depth: BLOCK / E::STEPS, stride: lanes, add: true };
-            let values = Right { data: &v[col..], stride: lanes };
-            tile(isa, block, Left::Rows64, &self.weights, values, &mut sums.values[col..]);
+        for panel in heads.value_panels() {
+            let block = Block { rows, cols: panel.len(), depth: BLOCK / E::STEPS, stride: lanes, add: true };
+            let right = Right { data: &v[panel.start * BLOCK / E::STEPS..], stride: panel.len() };
+            tile(isa, block, Left::Rows64, &self.weights, right, &mut values[panel.start..]);
         }
     }
 }
@@ -112,8 +123,8 @@ pub(super) struct View<'a> {
 impl View<'_> {
     /// What [`Sums::store`] wrote.
     pub(super) fn stored(from: &[f32]) -> View<'_> {
-        let (max, rest) = from.split_at(SPLIT_ROWS);
-        let (sum, values) = rest.split_at(SPLIT_ROWS);
+        let (max, rest) = from.split_at(MAX_ROWS);
+        let (sum, values) = rest.split_at(MAX_ROWS);
         View { max, sum, values }
     }
 }
@@ -142,15 +153,15 @@ impl Sums {
 
     /// Floats of what [`Sums::store`] writes.
     pub(super) fn stored_len(heads: &Heads) -> usize {
-        SPLIT_ROWS * (2 + heads.lanes())
+        MAX_ROWS * (2 + heads.lanes())
     }
 
     /// Into [`Sums::stored_len`] numbers.
     pub(super) fn store(&self, heads: &Heads, rows: usize, to: &mut [f32]) {
-        let (max, rest) = to.split_at_mut(SPLIT_ROWS);
-        let (sum, values) = rest.split_at_mut(SPLIT_ROWS);
-        max.copy_from_slice(&self.max[..SPLIT_ROWS]);
-        sum.copy_from_slice(&self.sum[..SPLIT_ROWS]);
+        let (max, rest) = to.split_at_mut(MAX_ROWS);
+        let (sum, values) = rest.split_at_mut(MAX_ROWS);
+        max.copy_from_slice(&self.max[..MAX_ROWS]);
+        sum.copy_from_slice(&self.sum[..MAX_ROWS]);
         let len = rows * heads.lanes();
         values[..len].copy_from_slice(&self.values[..len]);
     }
@@ -202,8 +213,8 @@ for_each_isa! {
         scores: &mut [f32; MAX_ROWS * BLOCK],
         seen: &[usize],
         scale: f32,
-        max: &mut [f32; MAX_ROWS],
-        sum: &mut [f32; MAX_ROWS],
+        max: &mut [f32],
+        sum: &mut [f32],
     ) -> [f32; MAX_ROWS] = softmax_rows;
 }
 
@@ -212,8 +223,8 @@ fn softmax_rows(
     scores: &mut [f32; MAX_ROWS * BLOCK],
     seen: &[usize],
     scale: f32,
-    max: &mut [f32; MAX_ROWS],
-    sum: &mut [f32; MAX_ROWS],
+    max: &mut [f32],
+    sum: &mut [f32],
 ) -> [f32; MAX_ROWS] {
     let mut keep = [1.0f32; MAX_ROWS];
     for (m, (row, &seen)) in scores.as_chunks_mut::<BLOCK>().0.iter_mut().zip(seen).enumerate() {

@@ -7,6 +7,7 @@
 use super::{Block, Left};
 use std::arch::asm;
 use std::cell::Cell;
+use std::sync::OnceLock;
 
 /// Rows of a tile.
 const ROWS: usize = 16;
@@ -29,16 +30,17 @@ thread_local! {
     static CONFIGURED: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Whether this processor has AMX for bfloat16 and the system lets this process use it. Looked up, and asked for, once.
+/// Whether this processor has AMX for bfloat16.
+pub(crate) fn present() -> bool {
+    const BF16_AND_TILE: u32 = 1 << 22 | 1 << 24;
+    std::arch::x86_64::__cpuid(0).eax >= 7
+        && std::arch::x86_64::__cpuid_count(7, 0).edx & BF16_AND_TILE == BF16_AND_TILE
+}
+
+/// Whether this processor has it and the system lets this process use it. Looked up, and asked for, once.
 pub(crate) fn permitted() -> bool {
-    use std::sync::OnceLock;
     static PERMITTED: OnceLock<bool> = OnceLock::new();
-    *PERMITTED.get_or_init(|| {
-        const BF16_AND_TILE: u32 = 1 << 22 | 1 << 24;
-        let has = std::arch::x86_64::__cpuid(0).eax >= 7
-            && std::arch::x86_64::__cpuid_count(7, 0).edx & BF16_AND_TILE == BF16_AND_TILE;
-        has && smolvlm_sys::request_amx()
-    })
+    *PERMITTED.get_or_init(|| present() && smolvlm_sys::request_amx())
 }
 
 /// Configures this thread's tiles for blocks of up to 32 rows: sums 0 and 1 with the first 16 rows, 2 and 3 with the
@@ -92,6 +94,32 @@ pub(super) unsafe fn run(block: Block, left: Left, a: *const f32, b: *const f32,
     unsafe {
         configure(rows);
         kernel(depth / ROWS, a, b, c, stride, add);
+    }
+}
+
+/// Makes `4 rounds` products of whole tiles in registers: what this processor can do at most.
+///
+/// # Safety
+/// AMX is permitted.
+pub(crate) unsafe fn products_in_registers(rounds: usize) {
+    // SAFETY: the tiles are configured for 32 rows, so all eight are there.
+    unsafe {
+        configure(2 * ROWS);
+        asm!(
+            "tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3",
+            "tilezero tmm4", "tilezero tmm5", "tilezero tmm6", "tilezero tmm7",
+            "2:",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            "tdpbf16ps tmm2, tmm5, tmm6",
+            "tdpbf16ps tmm3, tmm5, tmm7",
+            "dec {rounds}",
+            "jnz 2b",
+            rounds = inout(reg) rounds.max(1) => _,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack, nomem)
+        );
     }
 }
 

@@ -141,7 +141,7 @@ mod tests {
         row.extend([1e-40, -1e-40, f32::MAX, f32::INFINITY, f32::NAN, -0.0, 1.003_906_3]);
         let mut want: Vec<u32> = row.chunks(2).map(|p| Pair::of([p[0], *p.get(1).unwrap_or(&0.0)]).0).collect();
         want.resize(padded::<Pair>(row.len()) / 2, 0);
-        for isa in Isa::available() {
+        for isa in Isa::tested() {
             if wants_pairs::<Pair>(isa) {
                 let mut to = vec![1.0; want.len()];
                 put_row::<Pair>(isa, &row, &mut to);
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn every_step_of_packed_rows_lies_in_its_place() {
         let row = |m: usize| -> Vec<f32> { (0..70).map(|k| (m * 100 + k) as f32).collect() };
-        for isa in Isa::available() {
+        for isa in Isa::tested() {
             for count in [1, 2, 12, 32] {
                 if count <= super::super::block_rows::<Pair>(isa) {
                     let rows: Vec<Vec<f32>> = (0..count).map(row).collect();
