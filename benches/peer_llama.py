@@ -36,6 +36,7 @@ def convert(source, arguments):
 
 def export(settings, source, programs):
     """The decoder's file and the tower's."""
+
     def converted(file, kind, *more):
         call = [sys.executable, __file__, "convert", source, settings.checkpoint, "--outfile", file, "--outtype", kind]
         subprocess.run([*call, *more], check=True)
@@ -81,15 +82,36 @@ def prepare(settings):
         picture(image)
 
     def bench(*arguments):
-        said, _ = output([programs / "llama-bench", "-m", text, "-t", settings.threads, "-r", 1, "-o", "json", *arguments])
-        return json.loads(said[said.index("[\n"):])[0]
+        said, _ = output(
+            [programs / "llama-bench", "-m", text, "-t", settings.threads, "-r", 1, "-o", "json", *arguments]
+        )
+        return json.loads(said[said.index("[\n") :])[0]
 
     def run():
-        said, peak = output([
-            programs / "llama-mtmd-cli", "-m", text, "--mmproj", vision, "--image", image, "-p", "What is this?", "-n", 1,
-            "-c", 4096, "-t", settings.threads, "--temp", 0])
+        said, peak = output(
+            [
+                programs / "llama-mtmd-cli",
+                "-m",
+                text,
+                "--mmproj",
+                vision,
+                "--image",
+                image,
+                "-p",
+                "What is this?",
+                "-n",
+                1,
+                "-c",
+                4096,
+                "-t",
+                settings.threads,
+                "--temp",
+                0,
+            ]
+        )
         times = [int(ms) for ms in re.findall(r"(?:encoded|encoding done) in (\d+) ms", said)]
-        assert times, f"no time of encoding in:\n{said}"
+        tiles = sum(map(int, re.findall(r"encoding mtmd batch, n_chunks = (\d+)", said)))
+        assert times and tiles == settings.tiles, f"{len(times)} times of {tiles} tiles in:\n{said}"
         prefill = bench("-p", settings.context, "-n", 0)["avg_ns"] / 1e9
         decode = bench("-p", 0, "-n", DECODED, "-d", settings.context)["avg_ns"] / 1e9
         return dict(vision=sum(times) / 1000, prefill=prefill, decode_token=decode / DECODED, peak_rss=peak)

@@ -1,8 +1,8 @@
 """OpenVINO, with models that optimum-intel exports, for peers.py.
 
 Formats: bf16 and f32 are what is computed in, with weights of 16 bits; int8 has a tower quantised by NNCF (weights and
-activations) and a decoder with weights of 8 bits; int4 the same tower and weights of 4 bits in groups of 64; both compute
-the rest in bf16. Exports are made once, in the cache.
+activations) and a decoder with weights of 8 bits; int4 has the same tower and weights of 4 bits in groups of 64; both
+compute the rest in bf16. Exports are made once, in the cache.
 """
 
 import json
@@ -32,8 +32,11 @@ def random(*shape):
 def tower_input(config, tiles):
     side = config["vision_config"]["image_size"]
     grid = side // config["vision_config"]["patch_size"]
-    return dict(pixel_values=random(tiles, 3, side, side), patch_attention_mask=np.ones((tiles, grid, grid), bool),
-                patch_position_ids=np.tile(np.arange(grid * grid), (tiles, 1)))
+    return dict(
+        pixel_values=random(tiles, 3, side, side),
+        patch_attention_mask=np.ones((tiles, grid, grid), bool),
+        patch_position_ids=np.tile(np.arange(grid * grid), (tiles, 1)),
+    )
 
 
 def read_tower(core, file, config, tiles):
@@ -58,8 +61,22 @@ def quantise(folder):
 def export(settings):
     def make(folder):
         program = "from optimum.commands.optimum_cli import main; main()"
-        subprocess.run([sys.executable, "-c", program, "export", "openvino", "--task", "image-text-to-text", "--model",
-                        settings.checkpoint, *WEIGHTS[settings.format], folder], check=True)
+        subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                program,
+                "export",
+                "openvino",
+                "--task",
+                "image-text-to-text",
+                "--model",
+                settings.checkpoint,
+                *WEIGHTS[settings.format],
+                folder,
+            ],
+            check=True,
+        )
         if settings.format in ("int8", "int4"):
             subprocess.run([sys.executable, __file__, "quantise", folder], check=True)
 
@@ -80,8 +97,12 @@ def prepare(settings):
     folder = export(settings)
     config = json.loads((folder / "config.json").read_text())
     core = ov.Core()
-    options = dict(INFERENCE_PRECISION_HINT="f32" if settings.format == "f32" else "bf16", PERFORMANCE_HINT="LATENCY", NUM_STREAMS="1",
-                   INFERENCE_NUM_THREADS=str(settings.threads))
+    options = dict(
+        INFERENCE_PRECISION_HINT="f32" if settings.format == "f32" else "bf16",
+        PERFORMANCE_HINT="LATENCY",
+        NUM_STREAMS="1",
+        INFERENCE_NUM_THREADS=str(settings.threads),
+    )
     file = folder / (QUANTISED if settings.format in ("int8", "int4") else VISION)
     tower = core.compile_model(read_tower(core, file, config, settings.tiles), "CPU", options).create_infer_request()
     decoder = core.compile_model(last_row_only(core.read_model(folder / TEXT)), "CPU", options)
@@ -92,9 +113,14 @@ def prepare(settings):
 
     def step(ids, past):
         rows = ids.shape[1]
-        out = text.infer(dict(
-            inputs_embeds=words.infer({0: ids})[0], attention_mask=np.ones((1, past + rows), np.int64),
-            position_ids=np.arange(past, past + rows)[None], beam_idx=np.zeros(1, np.int32)))
+        out = text.infer(
+            dict(
+                inputs_embeds=words.infer({0: ids})[0],
+                attention_mask=np.ones((1, past + rows), np.int64),
+                position_ids=np.arange(past, past + rows)[None],
+                beam_idx=np.zeros(1, np.int32),
+            )
+        )
         return out["logits"][:, -1:].argmax(-1)
 
     def run():
@@ -110,9 +136,15 @@ def prepare(settings):
             for i in range(DECODED):
                 token = step(token, settings.context + i)
 
-        return dict(vision=seconds(lambda: tower.infer(pixels)), prefill=seconds(prefill), decode_token=seconds(decode) / DECODED)
+        return dict(
+            vision=seconds(lambda: tower.infer(pixels)),
+            prefill=seconds(prefill),
+            decode_token=seconds(decode) / DECODED,
+        )
 
-    chosen = {key.lower(): str(decoder.get_property(key)) for key in ("KV_CACHE_PRECISION", "DYNAMIC_QUANTIZATION_GROUP_SIZE")}
+    chosen = {
+        key.lower(): str(decoder.get_property(key)) for key in ("KV_CACHE_PRECISION", "DYNAMIC_QUANTIZATION_GROUP_SIZE")
+    }
     return run, dict(openvino=ov.__version__, **chosen)
 
 

@@ -1,7 +1,7 @@
 """What peers.py and a worker say to each other.
 
-A worker times one peer in one format. peers.py starts it as `python peer_NAME.py SETTINGS` and keeps it until all rounds
-are done; SETTINGS is a JSON object:
+A worker times one peer in one format. peers.py starts it as `python peer_NAME.py SETTINGS` and keeps it until all
+rounds are done; SETTINGS is a JSON object:
 
     format      what the weights are kept in, in the peer's own words
     shape       256m, 500m or 2b
@@ -10,10 +10,10 @@ are done; SETTINGS is a JSON object:
     llama       llama.cpp's source folder with its build in `build`, or null
     threads, tiles, context     how many
 
-The worker makes its model, runs all stages once without counting, and prints one JSON line of versions. Every line it then
-reads is answered by one run and one JSON line: seconds of `vision` (all tiles through tower and connector), `prefill`
-(the whole context, logits of its last position) and `decode_token` (one token at that context), and `peak_rss` in bytes.
-It ends with its input. Between two lines it does nothing, so that whoever is timed has the machine alone.
+The worker makes its model, runs all stages once without counting, and prints one JSON line of versions. Every line it
+then reads is answered by one run and one JSON line: seconds of `vision` (all tiles through tower and connector),
+`prefill` (the whole context, logits of its last position) and `decode_token` (one token at that context), and bytes of
+`peak_rss`. It ends with its input. Between two lines it does nothing, so that whoever is timed has the machine alone.
 
 A module calls `serve(prepare)`: prepare(settings) returns a function that makes one run, and the versions.
 """
@@ -39,7 +39,7 @@ def seconds(f):
 
 
 def peak_rss():
-    """The most memory this process has had, in bytes (not what its parent had when it started it, as ru_maxrss may be)."""
+    """The most memory this process has had, in bytes. ru_maxrss may be what its parent had when it started it."""
     status = Path("/proc/self/status")
     if status.exists():
         return int(re.search(r"VmHWM:\s+(\d+)", status.read_text()).group(1)) * 1024
