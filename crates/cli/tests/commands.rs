@@ -225,8 +225,8 @@ fn explain_draws_what_the_model_sees() {
 fn bench_measures_every_stage() {
     let model = model();
     let args = ["bench", "-m", text(&model), "--runs", "1", "--warmup", "0", "--context", "64", "--size", "100x80"];
-    let report = parse(&smolvlm(&[&args[..], &["--json"]].concat()).ok());
-    let stages = ["decode_token", "first_token", "load", "pixels", "prefill", "vision"];
+    let report = parse(&smolvlm(&[&args[..], &["--json", "--bandwidth"]].concat()).ok());
+    let stages = ["decode_token", "first_token", "load", "pixels", "prefill", "read", "vision"];
     let sizes = ["context", "kv_bytes", "peak_rss", "tiles", "weight_bytes"];
     let mut fields = [&stages[..], &sizes[..]].concat();
     fields.sort_unstable();
@@ -237,6 +237,8 @@ fn bench_measures_every_stage() {
     }
     assert!(sizes.iter().all(|size| report[size].as_u64().unwrap() > 0), "{report}");
     assert_eq!((&report["context"], &report["tiles"]), (&64.into(), &17.into()));
+    let one = parse(&smolvlm(&[&args[..], &["--json", "--no-split"]].concat()).ok());
+    assert_eq!((&one["tiles"], &one["read"]), (&1.into(), &serde_json::Value::Null));
     let table = smolvlm(&args).ok();
     for stage in ["load", "pixels", "vision", "prefill", "decode", "first token", "peak memory"] {
         assert!(table.contains(stage), "{table}");
