@@ -27,6 +27,35 @@ impl Place {
     }
 }
 
+/// Asks for the memory that a piece will be written to, and what is added to it, before its sums are made: rows of a panel
+/// lie far apart, where the processor does not fetch ahead by itself.
+#[inline]
+pub(super) fn fetch_ahead(place: Place, epilogue: &Epilogue<'_>, out: &SendPtr<f32>) {
+    for row in place.row..place.row + place.rows {
+        let start = row * place.outputs + place.col;
+        for col in (0..place.cols).step_by(LINE) {
+            fetch(out.at(start + col));
+            if let Some(residual) = epilogue.residual {
+                fetch(residual.as_ptr().wrapping_add((start + col) % residual.len()));
+            }
+        }
+    }
+}
+
+/// f32 of a cache line.
+const LINE: usize = 16;
+
+#[inline(always)]
+fn fetch(place: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, which touches nothing whatever the address.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(place.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = place;
+}
+
 for_each_isa! {
     /// The beginning of an epilogue on rows of a panel, which are columns `columns` of the product: bias, activation, and the
     /// gate's product.

@@ -133,7 +133,7 @@ fn run<E: Element, const N: usize>(isa: Isa, pool: &Pool, input: Input<'_>, inpu
     let parts =
         products.map(|Product { weight, epilogue, out }| (Part::<E>::new(weight, epilogue), SendPtr(out.as_mut_ptr())));
     let panels: usize = parts.iter().map(|(part, _)| part.panels()).sum();
-    let row_block = row_block::<E>(isa);
+    let row_block = row_block::<E>(isa, pool.threads(), input.rows);
     let row_blocks = input.rows.div_ceil(row_block);
     // Few rows: a part for each thread, which it reads from end to end. Many: enough tasks to keep all busy to the end, but
     // no more packing of x than that needs.
@@ -151,6 +151,7 @@ fn run<E: Element, const N: usize>(isa: Isa, pool: &Pool, input: Input<'_>, inpu
             for (part, out) in &parts {
                 for panel in from.max(skipped)..to.min(skipped + part.panels()) {
                     let (panel, place) = (panel - skipped, Place::of(&rows, part, panel - skipped));
+                    finish::fetch_ahead(place, &part.epilogue, out);
                     let (sums, gate) = rows.sums(isa, packed, inputs, part, panel, sums);
                     finish::finish(isa, sums, gate, place, &part.epilogue, out);
                 }
@@ -163,8 +164,8 @@ fn run<E: Element, const N: usize>(isa: Isa, pool: &Pool, input: Input<'_>, inpu
 /// Whether [`mlp`] of so many rows keeps all threads busy.
 pub fn splits_by_rows(isa: Isa, pool: &Pool, weight: &PackedWeight, rows: usize) -> bool {
     let row_block = match weight.kept {
-        Kept::F32 => row_block::<f32>(isa),
-        Kept::Bf16 => row_block::<Pair>(isa),
+        Kept::F32 => row_block::<f32>(isa, pool.threads(), rows),
+        Kept::Bf16 => row_block::<Pair>(isa, pool.threads(), rows),
     };
     rows.div_ceil(row_block) >= 4 * pool.threads()
 }
@@ -225,7 +226,7 @@ fn mlp_rows<E: Element>(
     down: Part<'_, E>,
     out: &SendPtr<f32>,
 ) {
-    let row_block = row_block::<E>(isa);
+    let row_block = row_block::<E>(isa, pool.threads(), input.rows);
     pool.run(input.rows.div_ceil(row_block), |task| {
         let rows = Rows::of(input, inputs, task * row_block, row_block);
         rows.with_packed::<E>(isa, up.outputs, |packed, sums, between| {
@@ -235,8 +236,10 @@ fn mlp_rows<E: Element>(
                 rows.pack_panel::<E>(isa, sums, up.outputs, panel, between);
             }
             for panel in 0..down.panels() {
+                let place = Place::of(&rows, &down, panel);
+                finish::fetch_ahead(place, &down.epilogue, out);
                 let (sums, gate) = rows.sums(isa, between, up.outputs, &down, panel, sums);
-                finish::finish(isa, sums, gate, Place::of(&rows, &down, panel), &down.epilogue, out);
+                finish::finish(isa, sums, gate, place, &down.epilogue, out);
             }
         });
     });

@@ -11,9 +11,10 @@ const CHAIN: usize = 256;
 /// a panel of weights.
 const BLOCKS: usize = 4;
 
-/// Rows packed together.
-pub(super) fn row_block<E: Element>(isa: Isa) -> usize {
-    BLOCKS * block_rows::<E>(isa)
+/// How many of `rows` are packed together: as many as may be, yet so that every thread has as much to do.
+pub(super) fn row_block<E: Element>(isa: Isa, threads: usize, rows: usize) -> usize {
+    let fewest = rows.div_ceil(BLOCKS * block_rows::<E>(isa)).max(1);
+    rows.div_ceil(if fewest == 1 { 1 } else { fewest.next_multiple_of(threads) })
 }
 
 /// The rows of a task.
