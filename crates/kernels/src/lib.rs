@@ -8,10 +8,12 @@
 //! depend neither on the number of threads nor on how many rows are computed together.
 #![allow(unsafe_code)]
 
+pub mod activation;
 pub mod attention;
 mod buffer;
 mod isa;
 pub mod linear;
+pub mod loss;
 mod math;
 pub mod norm;
 pub mod patches;

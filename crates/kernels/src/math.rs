@@ -45,6 +45,12 @@ pub(crate) fn exp2_of_nonpositive(x: f32) -> f32 {
     power(clamped)
 }
 
+/// 1 / (1 + e^-x)
+#[inline(always)]
+pub(crate) fn logistic(x: f32) -> f32 {
+    1.0 / (1.0 + exp2(-x * LOG2_E))
+}
+
 /// x times the logistic function of x.
 #[inline(always)]
 pub(crate) fn silu(x: f32) -> f32 {

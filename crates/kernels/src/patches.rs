@@ -56,6 +56,25 @@ pub fn pixel_shuffle(pool: &Pool, x: &[f32], side: usize, width: usize, factor: 
     });
 }
 
+/// The gradient of [`pixel_shuffle`]: depth back to space.
+///
+/// # Panics
+/// As [`pixel_shuffle`].
+pub fn pixel_unshuffle(pool: &Pool, x: &[f32], side: usize, width: usize, factor: usize, out: &mut [f32]) {
+    assert!(factor > 0 && width > 0 && side >= factor && side.is_multiple_of(factor), "pixel unshuffle: side");
+    assert!(x.len().is_multiple_of(side * side * width) && x.len() == out.len(), "pixel unshuffle: x");
+    let small = side / factor;
+    // A task is one row of patches of one tile.
+    pool.chunks(out, side * width, |task, row| {
+        let (tile, y) = (task / side, task % side);
+        for (block, to) in row.chunks_exact_mut(factor * width).enumerate() {
+            let from = (tile * small + y / factor) * small + block;
+            let at = (from * factor + y % factor) * factor * width;
+            to.copy_from_slice(&x[at..][..factor * width]);
+        }
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,5 +119,8 @@ mod tests {
             let at = ((tile * side + by * factor + dy) * side + bx * factor + dx) * width + c;
             assert_eq!(value, x[at]);
         }
+        let mut back = vec![0.0; x.len()];
+        pixel_unshuffle(&Pool::new(2), &out, side, width, factor, &mut back);
+        assert_eq!(back, x);
     }
 }

@@ -49,6 +49,15 @@ pub fn rope(isa: Isa, pool: &Pool, x: &mut [f32], heads: usize, dim: usize, cos:
     });
 }
 
+/// Turns every head back: the gradient of [`rope`].
+///
+/// # Panics
+/// If a length does not fit.
+pub fn rope_backward(isa: Isa, pool: &Pool, x: &mut [f32], heads: usize, dim: usize, cos: &[f32], sin: &[f32]) {
+    let back: Vec<f32> = sin.iter().map(|x| -x).collect();
+    rope(isa, pool, x, heads, dim, cos, &back);
+}
+
 for_each_isa! {
     /// Turns the heads of a row.
     fn turn(row: &mut [f32], cos: &[f32], sin: &[f32]) = turn_row;
@@ -89,5 +98,7 @@ mod tests {
                 }
             }
         }
+        rope_backward(Isa::best(), &pool, &mut x, heads, dim, &cos, &sin);
+        assert!(x.iter().zip(&before).all(|(a, b)| (a - b).abs() < 1e-4), "turned back");
     }
 }

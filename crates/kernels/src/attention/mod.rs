@@ -7,6 +7,8 @@
 //! row's result depends on its own keys alone and is reduced chunk by chunk in order, so it is the same bits however many
 //! rows are asked for at once.
 
+mod backward;
+mod small;
 mod softmax;
 mod tasks;
 
@@ -18,6 +20,8 @@ use softmax::{Queries, Sums, View};
 use std::cell::RefCell;
 use std::ops::Range;
 use tasks::{Layout, Task};
+
+pub use backward::{Forward, Gradients, backward, sum_groups};
 
 /// Positions in a block.
 pub const BLOCK: usize = 64;
@@ -336,6 +340,106 @@ mod tests {
                     assert_eq!(want, got, "{isa:?} {threads} threads, pieces of {piece}");
                 }
             }
+        }
+    }
+
+    /// The gradients by the definition in f64: of queries, and of each query head's keys and values.
+    fn naive_backward(heads: &Heads, q: &[f32], k: &[f32], v: &[f32], dout: &[f32], causal: bool) -> [Vec<f64>; 3] {
+        let (width, kv_width, dim) = (heads.heads * heads.dim, heads.kv_heads * heads.dim, heads.dim);
+        let n = q.len() / width;
+        let wide = |x: &[f32]| -> Vec<f64> { x.iter().map(|&x| f64::from(x)).collect() };
+        let dot = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
+        let [mut dq, mut dk, mut dv] = [(); 3].map(|()| vec![0.0; n * width]);
+        for head in 0..heads.heads {
+            let kv = head / (heads.heads / heads.kv_heads) * dim;
+            for i in 0..n {
+                let seen = if causal { i + 1 } else { n };
+                let at = |i: usize| i * width + head * dim;
+                let (q, dout) = (wide(&q[at(i)..][..dim]), wide(&dout[at(i)..][..dim]));
+                let key = |j: usize| wide(&k[j * kv_width + kv..][..dim]);
+                let value = |j: usize| wide(&v[j * kv_width + kv..][..dim]);
+                let scale = f64::from(heads.scale);
+                let e: Vec<f64> = (0..seen).map(|j| (dot(&q, &key(j)) * scale).exp()).collect();
+                let sum: f64 = e.iter().sum();
+                let dp: Vec<f64> = (0..seen).map(|j| dot(&dout, &value(j))).collect();
+                let through: f64 = e.iter().zip(&dp).map(|(e, dp)| e / sum * dp).sum();
+                for j in 0..seen {
+                    let p = e[j] / sum;
+                    let ds = p * (dp[j] - through) * scale;
+                    let key = key(j);
+                    for d in 0..dim {
+                        dq[at(i) + d] += ds * key[d];
+                        dk[at(j) + d] += ds * q[d];
+                        dv[at(j) + d] += p * dout[d];
+                    }
+                }
+            }
+        }
+        [dq, dk, dv]
+    }
+
+    #[test]
+    fn gradients_are_those_of_the_definition_with_any_threads() {
+        for (heads, kv_heads, dim) in [(4, 2, 8), (3, 3, 72)] {
+            let heads = Heads { heads, kv_heads, dim, scale: 2.0 * (dim as f32).powf(-0.5) };
+            let (width, kv_width) = (heads.heads * dim, kv_heads * dim);
+            let spans = [(5, true), (150, true), (131, false), (0, false)].map(|(rows, causal)| Span {
+                rows,
+                keys: rows,
+                causal,
+            });
+            let rows: usize = spans.iter().map(|s| s.rows).sum();
+            let (q, dout) = (noise(rows * width, 1), noise(rows * width, 9));
+            let (k, v) = (noise(rows * kv_width, 7), noise(rows * kv_width, 11));
+            let mut want = [(); 3].map(|()| Vec::new());
+            let mut out = Vec::new();
+            let mut at = 0;
+            for span in spans {
+                let part = |x: &[f32], width: usize| x[at * width..(at + span.rows) * width].to_vec();
+                let (q, k, v) = (part(&q, width), part(&k, kv_width), part(&v, kv_width));
+                out.extend(naive(&heads, &q, span, &k, &v).into_iter().map(|x| x as f32));
+                let grads = naive_backward(&heads, &q, &k, &v, &part(&dout, width), span.causal);
+                want.iter_mut().zip(grads).for_each(|(want, grads)| want.extend(grads));
+                at += span.rows;
+            }
+            let forward = Forward { q: &q, k: &k, v: &v, out: &out };
+            for isa in Isa::tested() {
+                let mut first = None;
+                for threads in [1, 3] {
+                    let pool = Pool::new(threads);
+                    for bf16 in [false, true] {
+                        let mut got = [(); 3].map(|()| vec![0.0; rows * width]);
+                        let [q, k, v] = &mut got;
+                        let gradients = Gradients { q, k, v };
+                        if bf16 {
+                            backward::<Pair>(isa, &pool, &heads, forward, &dout, &spans, gradients);
+                        } else {
+                            backward::<f32>(isa, &pool, &heads, forward, &dout, &spans, gradients);
+                        }
+                        let bound = if bf16 { 0.1 } else { 2e-5 };
+                        for (name, got, want) in
+                            [("q", &got[0], &want[0]), ("k", &got[1], &want[1]), ("v", &got[2], &want[2])]
+                        {
+                            for (i, want) in want.iter().enumerate() {
+                                assert!(
+                                    (f64::from(got[i]) - want).abs() < bound,
+                                    "{isa:?} d{name} {i}: {} {want}",
+                                    got[i]
+                                );
+                            }
+                        }
+                        if !bf16 {
+                            assert_eq!(first.get_or_insert_with(|| got.clone()), &got, "{isa:?}, {threads} threads");
+                        }
+                    }
+                }
+            }
+            let mut summed = vec![0.0; rows * kv_width];
+            sum_groups(&Pool::new(2), &heads, &q, &mut summed);
+            let group = heads.heads / kv_heads;
+            let of = |row: usize, head: usize, d: usize| q[row * width + head * dim + d];
+            let last = (0..group).map(|g| of(3, (kv_heads - 1) * group + g, 1)).fold(0.0, |a, b| a + b);
+            assert_eq!(summed[3 * kv_width + (kv_heads - 1) * dim + 1], last);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Linear layers: `y = act(x W^T + bias) + residual`, W packed once at load.
 
 mod finish;
+mod grad;
 mod rows;
 mod weight;
 
@@ -11,6 +12,7 @@ use crate::{Isa, Pool};
 use finish::{Place, activate_row};
 use rows::{Rows, row_block};
 
+pub use grad::{column_sums, transpose};
 pub use weight::{Kept, PackedWeight, Stored, widen, widen_into};
 
 /// Output features in a panel: the columns that one tile computes, and a group of the inputs of a product that follows.
@@ -386,6 +388,39 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_gradient_of_a_weight_is_a_product_over_rows() {
+        let (rows, inputs, outputs) = (301, 70, 45);
+        let (x, grad) = (noise(rows * inputs, 1), noise(rows * outputs, 2));
+        let before = noise(outputs * inputs, 3);
+        for (kept, bound) in [(Kept::F32, 1e-4), (Kept::Bf16, 0.5)] {
+            let mut first = None;
+            for threads in [1, 3] {
+                let pool = Pool::new(threads);
+                let data = crate::AlignedBytes::zeroed(0);
+                let columns = PackedWeight::of_columns(Isa::best(), &pool, data, &x, rows, inputs, kept);
+                let mut turned = vec![0.0; grad.len()];
+                transpose(&pool, &grad, outputs, &mut turned);
+                let mut out = vec![0.0; outputs * inputs];
+                let epilogue = Epilogue { residual: Some(&before), ..Epilogue::default() };
+                linear(Isa::best(), &pool, input(&turned, outputs), &columns, epilogue, &mut out);
+                assert_eq!(first.get_or_insert_with(|| out.clone()), &out);
+                for o in 0..outputs {
+                    for i in 0..inputs {
+                        let sum: f64 =
+                            (0..rows).map(|r| f64::from(grad[r * outputs + o]) * f64::from(x[r * inputs + i])).sum();
+                        let want = sum + f64::from(before[o * inputs + i]);
+                        assert!((f64::from(out[o * inputs + i]) - want).abs() < bound, "{kept:?} {o}, {i}");
+                    }
+                }
+            }
+        }
+        let mut sums = vec![1.0; outputs];
+        column_sums(&Pool::new(2), &grad, &mut sums);
+        let want: f64 = (0..rows).map(|r| f64::from(grad[r * outputs + 7])).sum();
+        assert!((f64::from(sums[7]) - 1.0 - want).abs() < 1e-4);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Weights as checkpoints store them, and as products read them.
 
 use super::PANEL;
-use crate::tile::{Element, Pair, elements, padded};
+use crate::tile::{Element, Pair, elements, interleave, padded};
 use crate::{AlignedBytes, Arena, Isa, Pool};
 use half::f16;
 
@@ -70,6 +70,16 @@ pub enum Kept {
     Bf16,
 }
 
+impl Kept {
+    /// Bytes a number.
+    fn size(self) -> usize {
+        match self {
+            Kept::F32 => 4,
+            Kept::Bf16 => 2,
+        }
+    }
+}
+
 /// A matrix [out, inputs] packed for [`linear`]: panels of 32 outputs, inside a panel input by input.
 pub struct PackedWeight {
     pub(super) data: AlignedBytes,
@@ -93,20 +103,51 @@ impl PackedWeight {
         kept: Kept,
     ) -> PackedWeight {
         assert_eq!(bytes.len(), outputs * inputs * stored.size(), "weight bytes do not fit [{outputs}, {inputs}]");
-        let size = match kept {
-            Kept::F32 => 4,
-            Kept::Bf16 => 2,
-        };
         let steps = match kept {
             Kept::F32 => padded::<f32>(inputs),
             Kept::Bf16 => padded::<Pair>(inputs),
         };
-        let mut data = arena.zeroed(outputs.div_ceil(PANEL) * PANEL * steps * size);
+        let mut data = arena.zeroed(outputs.div_ceil(PANEL) * PANEL * steps * kept.size());
         match kept {
             Kept::F32 => pack_panels(pool, stored, bytes, outputs, inputs, data.values_mut::<f32>()),
             Kept::Bf16 => pack_panels(pool, stored, bytes, outputs, inputs, data.values_mut::<Pair>()),
         }
         PackedWeight { data, kept, outputs, inputs }
+    }
+
+    /// Packs the transpose of a row-major matrix `x [inputs, outputs]`, as the gradient of a weight needs it of its input, into
+    /// `data`, which is grown where it is too short.
+    ///
+    /// # Panics
+    /// If `x` is not that long.
+    pub fn of_columns(
+        isa: Isa,
+        pool: &Pool,
+        mut data: AlignedBytes,
+        x: &[f32],
+        inputs: usize,
+        outputs: usize,
+        kept: Kept,
+    ) -> PackedWeight {
+        assert_eq!(x.len(), inputs * outputs, "columns do not fit [{inputs}, {outputs}]");
+        let steps = match kept {
+            Kept::F32 => padded::<f32>(inputs),
+            Kept::Bf16 => padded::<Pair>(inputs),
+        };
+        let len = outputs.next_multiple_of(PANEL) * steps * kept.size();
+        if data.bytes().len() < len {
+            data = AlignedBytes::zeroed(len);
+        }
+        match kept {
+            Kept::F32 => columns(isa, pool, x, inputs, outputs, &mut data.values_mut::<f32>()[..len / 4]),
+            Kept::Bf16 => columns(isa, pool, x, inputs, outputs, &mut data.values_mut::<Pair>()[..len / 4]),
+        }
+        PackedWeight { data, kept, outputs, inputs }
+    }
+
+    /// Its memory, for another.
+    pub fn into_data(self) -> AlignedBytes {
+        self.data
     }
 
     /// Output features.
@@ -171,6 +212,30 @@ fn pack_panels<E: Element>(pool: &Pool, stored: Stored, bytes: &[u8], outputs: u
                 for (to, part) in column.iter_mut().zip(&part) {
                     *to = part[k];
                 }
+            }
+        }
+    });
+}
+
+/// Panels of the transpose of x [inputs, outputs].
+fn columns<E: Element>(isa: Isa, pool: &Pool, x: &[f32], inputs: usize, outputs: usize, packed: &mut [E]) {
+    const NONE: [f32; PANEL] = [0.0; PANEL];
+    let depth = padded::<E>(inputs) / E::STEPS;
+    if depth == 0 {
+        return;
+    }
+    pool.chunks(packed, PANEL * depth, |panel, packed| {
+        let columns = panel * PANEL..outputs.min((panel + 1) * PANEL);
+        packed.fill(E::zeroed());
+        for (step, to) in packed.chunks_exact_mut(PANEL).enumerate().take(inputs.div_ceil(E::STEPS)) {
+            let row = |k: usize| if k < inputs { &x[k * outputs..][columns.clone()] } else { &NONE[..columns.len()] };
+            let to = &mut to[..columns.len()];
+            if let Some(pairs) = E::pairs(to) {
+                interleave(isa, row(2 * step), row(2 * step + 1), pairs);
+                continue;
+            }
+            for (to, &x) in to.iter_mut().zip(row(step)) {
+                *to = E::of([x, 0.0]);
             }
         }
     });
