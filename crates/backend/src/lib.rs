@@ -3,12 +3,14 @@
 //! [`Backend`] is that list; [`Cpu`] implements it over `smolvlm-kernels`. It knows nothing of SmolVLM.
 #![forbid(unsafe_code)]
 
+mod backward;
 mod buffers;
 mod cpu;
 mod kv;
 mod tensor;
 mod weight;
 
+pub use backward::{AttentionForward, Backward, NormGrads};
 pub use cpu::Cpu;
 pub use kv::{KvLayout, KvSequence};
 pub use smolvlm_kernels::attention::{Heads, MAX_DIM, Span};

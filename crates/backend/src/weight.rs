@@ -41,6 +41,8 @@ impl Quant {
 pub enum Use {
     /// Products, and looking up rows: a tied embedding.
     Forward,
+    /// Products, their inputs' gradients, and looking up rows.
+    Train,
     /// Looking up rows alone.
     Lookup,
 }

@@ -3,7 +3,7 @@
 use crate::core::Core;
 use crate::prompt::Prompt;
 use crate::{Engine, Error, Times};
-use smolvlm_backend::{Backend, Cpu, Quant, Reading, levels};
+use smolvlm_backend::{Backend, Cpu, Quant, Reading, Use, levels};
 use smolvlm_model::published::random_weights;
 use smolvlm_model::{Config, Load, RawTensor, TensorSource, Vlm};
 use smolvlm_processor::{DecodeOptions, Picture, PictureSettings, Plan};
@@ -93,7 +93,8 @@ impl Bench {
         let backend: Box<dyn Backend> = Box::new(cpu);
         let mut source = Timed { inner: random_weights(), seconds: 0.0 };
         let start = Instant::now();
-        let mut load = Load { backend: &*backend, source: &mut source, quant, progress: &mut |_| {} };
+        let mut load =
+            Load { backend: &*backend, source: &mut source, quant, purpose: Use::Forward, progress: &mut |_| {} };
         let model = Vlm::load(config.clone(), &mut load)?;
         let load = vec![start.elapsed().as_secs_f64() - source.seconds];
         let tables = [levels(1.0 / 255.0, 0.5, 0.5); 3];

@@ -64,7 +64,7 @@ impl Core {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use smolvlm_backend::{Cpu, levels};
+    use smolvlm_backend::{Cpu, Use, levels};
     use smolvlm_model::published::random_weights;
     use smolvlm_model::{Config, Load};
 
@@ -74,7 +74,13 @@ mod tests {
         (config.text.layers, config.vision.layers, config.text.vocab) = (2, 1, 49_200);
         let backend: Box<dyn Backend> = Box::new(Cpu::new(2));
         let quant = Quant::Bf16;
-        let mut load = Load { backend: &*backend, source: &mut random_weights(), quant, progress: &mut |_| {} };
+        let mut load = Load {
+            backend: &*backend,
+            source: &mut random_weights(),
+            quant,
+            purpose: Use::Forward,
+            progress: &mut |_| {},
+        };
         let model = Vlm::load(config, &mut load).unwrap();
         let core = Core { backend, model, quant, tables: [levels(1.0, 0.0, 1.0); 3] };
         let mut sequence = core.sequence();

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::core::Core;
-use smolvlm_backend::{Backend, Cpu, Isa, Quant, Stored, levels};
+use smolvlm_backend::{Backend, Cpu, Isa, Quant, Stored, Use, levels};
 use smolvlm_model::{Checkpoint, Config, GenerationConfig, Load, TensorSource, Vlm};
 use smolvlm_processor::Processor;
 use std::collections::BTreeSet;
@@ -105,7 +105,10 @@ impl Network {
             done += 1;
             progress(done, total);
         };
-        let model = Vlm::load(config, &mut Load { backend: &*backend, source: &mut checkpoint, quant, progress })?;
+        let model = Vlm::load(
+            config,
+            &mut Load { backend: &*backend, source: &mut checkpoint, quant, purpose: Use::Forward, progress },
+        )?;
         Ok(Network { generation, backend, model, quant })
     }
 }

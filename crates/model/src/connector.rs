@@ -1,8 +1,8 @@
 //! `model.connector`: patch features to the decoder's width, fewer and deeper.
 
 use crate::linear::Linear;
-use crate::{Config, Error, Load, Save};
-use smolvlm_backend::{Act, Backend, Tensor};
+use crate::{Config, Error, Grads, Kept, Load, Save};
+use smolvlm_backend::{Backend, Backward, Tensor};
 
 /// Pixel shuffle and one product.
 pub struct Connector {
@@ -26,6 +26,12 @@ impl Connector {
     /// [tiles * patches, vision hidden] to [tiles * tokens, text hidden].
     pub fn forward(&self, backend: &dyn Backend, x: &Tensor, save: &mut Save) -> Tensor {
         let deep = backend.pixel_shuffle(x, self.grid, self.scale_factor);
-        self.proj.forward(backend, &deep, Act::None, None, save)
+        self.proj.forward(backend, &deep, None, save)
+    }
+
+    /// The gradient of the tower's features, of that of what came out.
+    pub fn backward(&self, backend: &dyn Backward, grad: &Tensor, kept: &mut Kept, grads: &mut Grads) -> Tensor {
+        let deep = self.proj.backward(backend, grad, kept, grads);
+        backend.pixel_unshuffle(&deep, self.grid, self.scale_factor)
     }
 }

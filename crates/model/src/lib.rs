@@ -26,5 +26,5 @@ pub use error::Error;
 pub use generation::GenerationConfig;
 pub use linear::{Adapter, Linear};
 pub use load::{Generated, Load, RawTensor, TensorSource};
-pub use save::{Grads, Save};
+pub use save::{Grads, Kept, Save};
 pub use vlm::Vlm;

@@ -61,6 +61,8 @@ pub struct Load<'a> {
     pub source: &'a mut dyn TensorSource,
     /// What their matrices are kept in.
     pub quant: Quant,
+    /// What products they must serve: [`Use::Forward`], or [`Use::Train`] where any of them is trained.
+    pub purpose: Use,
     /// Told of every tensor that is done.
     pub progress: &'a mut dyn FnMut(&str),
 }
@@ -96,7 +98,7 @@ impl Load<'_> {
     /// # Errors
     /// As [`TensorSource::take`].
     pub fn linear(&mut self, name: &str, shape: &[usize], bias: bool) -> Result<Linear, Error> {
-        let weight = self.weight(&format!("{name}.weight"), shape, Use::Forward)?;
+        let weight = self.weight(&format!("{name}.weight"), shape, self.purpose)?;
         let outputs = weight.outputs();
         let bias = if bias { Some(self.tensor(&format!("{name}.bias"), &[outputs])?) } else { None };
         Ok(Linear { name: name.to_string(), weight, bias, adapters: Vec::<Adapter>::new() })
@@ -109,7 +111,7 @@ impl Load<'_> {
     pub fn layer_norm(&mut self, name: &str, width: usize, eps: f32) -> Result<LayerNorm, Error> {
         let gamma = self.tensor(&format!("{name}.weight"), &[width])?;
         let beta = self.tensor(&format!("{name}.bias"), &[width])?;
-        Ok(LayerNorm { gamma, beta, eps })
+        Ok(LayerNorm { name: name.to_string(), gamma, beta, eps })
     }
 
     /// An RMS norm of `width`.
@@ -117,6 +119,7 @@ impl Load<'_> {
     /// # Errors
     /// As [`TensorSource::take`].
     pub fn rms_norm(&mut self, name: &str, width: usize, eps: f32) -> Result<RmsNorm, Error> {
-        Ok(RmsNorm { gamma: self.tensor(&format!("{name}.weight"), &[width])?, eps })
+        let gamma = self.tensor(&format!("{name}.weight"), &[width])?;
+        Ok(RmsNorm { name: name.to_string(), gamma, eps })
     }
 }

@@ -1,18 +1,19 @@
 //! `model.text_model` and `lm_head`: the Llama decoder.
 
 use crate::config::TextConfig;
-use crate::linear::{Linear, forward_three};
-use crate::norm::{self, RmsNorm};
-use crate::{Error, Load, Save};
+use crate::linear::{Linear, backward_three, forward_three};
+use crate::norm::{self, NormLayer, RmsNorm};
+use crate::{Error, Grads, Kept, Load, Save};
 use smolvlm_backend::{
-    Act, Angles, Backend, DType, Epilogue, Heads, KvLayout, KvSequence, KvView, Norm, Span, Tensor, Use, Weight,
-    frequencies,
+    Act, Angles, AttentionForward, Backend, Backward, DType, Epilogue, Heads, KvLayout, KvSequence, KvView, Norm, Span,
+    Tensor, Use, Weight, frequencies,
 };
 
 /// The decoder.
 pub struct Text {
     config: TextConfig,
     frequencies: Vec<f32>,
+    embed_name: String,
     /// [vocabulary, hidden]
     embed_tokens: Weight,
     layers: Vec<Layer>,
@@ -30,6 +31,8 @@ struct Layer {
 
 struct Attention {
     heads: Heads,
+    /// What products of whole sequences are made in.
+    dtype: DType,
     q_proj: Linear,
     k_proj: Linear,
     v_proj: Linear,
@@ -44,7 +47,8 @@ struct Mlp {
 
 /// New rows of some sequences, side by side: what one pass of the decoder takes.
 pub struct Step<'a, 'b> {
-    /// The sequences' caches. Their lengths are the positions before the new rows.
+    /// The sequences' caches. Their lengths are the positions before the new rows. None in training: the rows are whole
+    /// sequences, and see each other.
     pub sequences: &'a mut [&'b mut KvSequence],
     /// How many rows are new, and how many positions there are with them.
     pub spans: &'a [Span],
@@ -59,8 +63,9 @@ impl Text {
     /// Where a tensor is missing or misshapen.
     pub fn load(load: &mut Load<'_>, name: &str, config: &TextConfig, tied: bool) -> Result<Text, Error> {
         let (hidden, vocab) = (config.hidden, config.vocab);
-        let purpose = if tied { Use::Forward } else { Use::Lookup };
-        let embed_tokens = load.weight(&format!("{name}.embed_tokens.weight"), &[vocab, hidden], purpose)?;
+        let purpose = if tied { load.purpose } else { Use::Lookup };
+        let embed_name = format!("{name}.embed_tokens.weight");
+        let embed_tokens = load.weight(&embed_name, &[vocab, hidden], purpose)?;
         let layers = (0..config.layers)
             .map(|i| Layer::load(load, &format!("{name}.layers.{i}"), config))
             .collect::<Result<_, _>>()?;
@@ -68,12 +73,14 @@ impl Text {
         let lm_head = if tied {
             // The reference ties whatever a file may hold besides.
             load.source.ignore("lm_head.weight");
-            Linear { name: "lm_head".into(), weight: embed_tokens.clone(), bias: None, adapters: Vec::new() }
+            // Its gradient is the table's.
+            let name = format!("{name}.embed_tokens");
+            Linear { name, weight: embed_tokens.clone(), bias: None, adapters: Vec::new() }
         } else {
             load.linear("lm_head", &[vocab, hidden], false)?
         };
         let frequencies = frequencies(config.rope_theta, config.head_dim);
-        Ok(Text { config: config.clone(), frequencies, embed_tokens, layers, norm, lm_head })
+        Ok(Text { config: config.clone(), frequencies, embed_name, embed_tokens, layers, norm, lm_head })
     }
 
     /// What a sequence's cache holds when keys and values are kept in `dtype`.
@@ -100,7 +107,7 @@ impl Text {
         }
         let mut x = x;
         for (index, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(backend, x, index, &angles, step, save);
+            x = save.layer(x, |x, save| layer.forward(backend, x, index, &angles, step, save));
         }
         for (sequence, span) in step.sequences.iter_mut().zip(step.spans) {
             sequence.advance(span.rows);
@@ -111,8 +118,95 @@ impl Text {
     /// Logits of rows that have passed the layers: [rows, vocabulary].
     pub fn logits(&self, backend: &dyn Backend, x: &Tensor, save: &mut Save) -> Tensor {
         let normed = norm::forward(backend, self.norm.norm(), x, save);
-        self.lm_head.forward(backend, &normed, Act::None, None, save)
+        self.lm_head.forward(backend, &normed, None, save)
     }
+}
+
+/// Whole sequences side by side, as training takes them.
+pub struct Rows<'a> {
+    /// Each sequence's rows.
+    pub spans: &'a [Span],
+    /// Each row's position.
+    pub positions: &'a [u32],
+}
+
+impl Text {
+    /// Runs whole sequences `x` [rows, hidden] through the layers.
+    pub fn forward_rows(&self, backend: &dyn Backend, x: Tensor, rows: &Rows<'_>, save: &mut Save) -> Tensor {
+        let Rows { spans, positions } = *rows;
+        self.forward(backend, x, &mut Step { sequences: &mut [], spans, positions }, save)
+    }
+
+    /// The gradient of what [`Text::forward_rows`] took, of that of what came out.
+    pub fn backward(
+        &self,
+        backend: &dyn Backward,
+        grad: Tensor,
+        rows: &Rows<'_>,
+        kept: &mut Kept,
+        grads: &mut Grads,
+    ) -> Tensor {
+        let angles = backend.angles(&self.frequencies, rows.positions);
+        let mut grad = grad;
+        for (index, layer) in self.layers.iter().enumerate().rev() {
+            let mut step = Step { sequences: &mut [], spans: rows.spans, positions: rows.positions };
+            grad = kept.layer(
+                |x, save| layer.forward(backend, x, index, &angles, &mut step, save),
+                |kept| layer.backward(backend, &grad, &angles, rows.spans, kept, grads),
+            );
+        }
+        grad
+    }
+
+    /// The losses of rows that have passed the layers, and the gradient of those rows. A few rows' logits are made at a
+    /// time, so that those of a long batch never lie in memory together; nothing of it is kept.
+    pub fn loss(
+        &self,
+        backend: &dyn Backward,
+        x: &Tensor,
+        labels: &Labels<'_>,
+        grads: &mut Grads,
+    ) -> (Vec<f32>, Tensor) {
+        let (mut losses, mut of_x) = (Vec::new(), Vec::new());
+        let rows: Vec<u32> = (0..x.rows() as u32).collect();
+        for rows in rows.chunks(LOSS_ROWS) {
+            let range = rows[0] as usize..rows[0] as usize + rows.len();
+            let mut save = Save::Keep(Vec::new());
+            let logits = self.logits(backend, &backend.gather_rows(x, rows), &mut save);
+            let (targets, weights) = (&labels.targets[range.clone()], &labels.weights[range]);
+            let (more, grad) = backend.cross_entropy(logits, targets, weights, labels.z);
+            losses.extend(more);
+            let mut kept = Kept::new(save);
+            let of_normed = self.lm_head.backward(backend, &grad, &mut kept, grads);
+            let grad = norm::backward(backend, &self.norm, &of_normed, None, &mut kept, grads);
+            let start = of_x.len();
+            of_x.resize(start + grad.len(), 0.0);
+            backend.download(&grad, &mut of_x[start..]);
+        }
+        (losses, backend.upload(x.shape(), &of_x))
+    }
+
+    /// Adds the gradient of the embeddings of `ids` to the table's.
+    pub fn embed_backward(&self, backend: &dyn Backward, ids: &[u32], grad: &Tensor, grads: &mut Grads) {
+        grads.gather(&self.embed_name, |before| {
+            let shape = [self.embed_tokens.outputs(), self.embed_tokens.inputs()];
+            let before = before.unwrap_or_else(|| backend.upload(&shape, &vec![0.0; shape[0] * shape[1]]));
+            backend.embed_backward(ids, grad, before)
+        });
+    }
+}
+
+/// Rows whose logits are made together in training.
+const LOSS_ROWS: usize = 128;
+
+/// What rows should foretell.
+pub struct Labels<'a> {
+    /// Each row's next token.
+    pub targets: &'a [u32],
+    /// What each row's loss counts; 0: nothing.
+    pub weights: &'a [f32],
+    /// The weight of the square of the log of the softmax's denominator.
+    pub z: f32,
 }
 
 impl Layer {
@@ -124,6 +218,7 @@ impl Layer {
             input_layernorm: load.rms_norm(&at("input_layernorm"), hidden, config.eps)?,
             self_attn: Attention {
                 heads: config.attention(),
+                dtype: load.quant.dtype(),
                 q_proj: load.linear(&at("self_attn.q_proj"), &[q, hidden], false)?,
                 k_proj: load.linear(&at("self_attn.k_proj"), &[kv, hidden], false)?,
                 v_proj: load.linear(&at("self_attn.v_proj"), &[kv, hidden], false)?,
@@ -154,9 +249,22 @@ impl Layer {
         step: &mut Step<'_, '_>,
         save: &mut Save,
     ) -> Tensor {
-        save.input(&x);
         let x = self.self_attn.forward(backend, self.input_layernorm.norm(), &x, index, angles, step, save);
         self.mlp.forward(backend, self.post_attention_layernorm.norm(), &x, save)
+    }
+
+    /// The gradient of what went in.
+    fn backward(
+        &self,
+        backend: &dyn Backward,
+        grad: &Tensor,
+        angles: &Angles,
+        spans: &[Span],
+        kept: &mut Kept,
+        grads: &mut Grads,
+    ) -> Tensor {
+        let grad = self.mlp.backward(backend, &self.post_attention_layernorm, grad, kept, grads);
+        self.self_attn.backward(backend, &self.input_layernorm, &grad, angles, spans, kept, grads)
     }
 }
 
@@ -176,13 +284,37 @@ impl Attention {
         // [rows, heads * dim] and [rows, kv_heads * dim]
         let [q, k, v] = forward_three(backend, norm, [&self.q_proj, &self.k_proj, &self.v_proj], x, save);
         let (q, k) = (backend.rope(q, dim, angles), backend.rope(k, dim, angles));
-        backend.kv_append(step.sequences, index, step.spans, &k, &v);
-        let kv = KvView::Cached { sequences: step.sequences, layer: index };
+        let kv = if step.sequences.is_empty() {
+            KvView::Fresh { k: &k, v: &v, dtype: self.dtype }
+        } else {
+            backend.kv_append(step.sequences, index, step.spans, &k, &v);
+            KvView::Cached { sequences: step.sequences, layer: index }
+        };
         let mixed = backend.attention(&q, kv, &self.heads, step.spans);
         for part in [&q, &k, &v] {
             save.keep(part);
         }
-        self.o_proj.forward(backend, &mixed, Act::None, Some(x), save)
+        self.o_proj.forward(backend, &mixed, Some(x), save)
+    }
+
+    fn backward(
+        &self,
+        backend: &dyn Backward,
+        norm: &RmsNorm,
+        grad: &Tensor,
+        angles: &Angles,
+        spans: &[Span],
+        kept: &mut Kept,
+        grads: &mut Grads,
+    ) -> Tensor {
+        let out = kept.peek(self.o_proj.adapters.len());
+        let of_mixed = self.o_proj.backward(backend, grad, kept, grads);
+        let [v, k, q] = [(); 3].map(|()| kept.take());
+        let forward = AttentionForward { q: &q, k: &k, v: &v, out: &out };
+        let [q, k, v] = backend.attention_backward(forward, &of_mixed, &self.heads, spans, self.dtype);
+        let turned = |grad| backend.rope_backward(grad, self.heads.dim, angles);
+        let layers = [&self.q_proj, &self.k_proj, &self.v_proj];
+        backward_three(backend, norm, layers, [turned(q), turned(k), v], grad, kept, grads)
     }
 }
 
@@ -197,8 +329,28 @@ impl Mlp {
         }
         let normed = norm::forward(backend, norm, x, save);
         // [rows, intermediate]
-        let gate = gate_proj.forward(backend, &normed, Act::None, None, save);
-        let inner = up_proj.forward(backend, &normed, Act::SiluMul(&gate), None, save);
-        down_proj.forward(backend, &inner, Act::None, Some(x), save)
+        let gate = gate_proj.forward(backend, &normed, None, save);
+        let inner = up_proj.forward(backend, &normed, None, save);
+        save.keep(&gate);
+        save.keep(&inner);
+        let inner = backend.activate(inner, Epilogue { act: Act::SiluMul(&gate), ..Epilogue::default() });
+        down_proj.forward(backend, &inner, Some(x), save)
+    }
+
+    fn backward(
+        &self,
+        backend: &dyn Backward,
+        norm: &RmsNorm,
+        grad: &Tensor,
+        kept: &mut Kept,
+        grads: &mut Grads,
+    ) -> Tensor {
+        let of_inner = self.down_proj.backward(backend, grad, kept, grads);
+        let (up, gate) = (kept.take(), kept.take());
+        let [of_gate, of_up] = backend.swiglu_backward(&gate, &up, &of_inner);
+        let by_up = self.up_proj.backward(backend, &of_up, kept, grads);
+        let by_gate = self.gate_proj.backward(backend, &of_gate, kept, grads);
+        let of_normed = backend.activate(by_up, Epilogue { residual: Some(&by_gate), ..Epilogue::default() });
+        norm::backward(backend, norm, &of_normed, Some(grad), kept, grads)
     }
 }

@@ -1,15 +1,16 @@
 //! `model.vision_model`: the SigLIP tower, tiles to patch features.
 
 use crate::config::VisionConfig;
-use crate::linear::{Linear, forward_three};
-use crate::norm::{self, LayerNorm};
-use crate::{Error, Load, Save};
-use smolvlm_backend::{Act, Backend, DType, Epilogue, Heads, KvView, Norm, Span, Tensor};
+use crate::linear::{Linear, backward_three, forward_three};
+use crate::norm::{self, LayerNorm, NormLayer};
+use crate::{Error, Grads, Kept, Load, Save};
+use smolvlm_backend::{Act, AttentionForward, Backend, Backward, DType, Epilogue, Heads, KvView, Norm, Span, Tensor};
 
 /// The tower.
 pub struct Vision {
     config: VisionConfig,
     patch_embedding: Linear,
+    position_name: String,
     /// [patches, hidden]
     position_embedding: Tensor,
     layers: Vec<Layer>,
@@ -48,27 +49,60 @@ impl Vision {
         let (hidden, patch) = (config.hidden, config.patch_size);
         let patch_embedding =
             load.linear(&format!("{name}.embeddings.patch_embedding"), &[hidden, 3, patch, patch], true)?;
-        let position_embedding =
-            load.tensor(&format!("{name}.embeddings.position_embedding.weight"), &[config.patches(), hidden])?;
+        let position_name = format!("{name}.embeddings.position_embedding.weight");
+        let position_embedding = load.tensor(&position_name, &[config.patches(), hidden])?;
         let layers = (0..config.layers)
             .map(|i| Layer::load(load, &format!("{name}.encoder.layers.{i}"), config))
             .collect::<Result<_, _>>()?;
         let post_layernorm = load.layer_norm(&format!("{name}.post_layernorm"), hidden, config.eps)?;
-        Ok(Vision { config: config.clone(), patch_embedding, position_embedding, layers, post_layernorm })
+        Ok(Vision {
+            config: config.clone(),
+            patch_embedding,
+            position_name,
+            position_embedding,
+            layers,
+            post_layernorm,
+        })
     }
 
     /// Tiles u8 [tiles, 3, side, side], their levels looked up in `tables`, to [tiles * patches, hidden].
     pub fn forward(&self, backend: &dyn Backend, pixels: &[u8], tables: &[[f32; 256]; 3], save: &mut Save) -> Tensor {
         let patches = backend.patches(pixels, self.config.image_size, self.config.patch_size, tables);
         // [tiles * patches, hidden]; a full tile's patches have the positions 0, 1, 2, …
-        let mut x = self.patch_embedding.forward(backend, &patches, Act::None, Some(&self.position_embedding), save);
+        let mut x = self.patch_embedding.forward(backend, &patches, Some(&self.position_embedding), save);
         drop(patches);
-        let n = self.config.patches();
-        let spans = vec![Span { rows: n, keys: n, causal: false }; x.rows() / n];
+        let spans = self.spans(x.rows());
         for layer in &self.layers {
-            x = layer.forward(backend, x, &spans, save);
+            x = save.layer(x, |x, save| layer.forward(backend, x, &spans, save));
         }
         norm::forward(backend, self.post_layernorm.norm(), &x, save)
+    }
+
+    /// The gradients of the parameters, of that of what came out.
+    pub fn backward(&self, backend: &dyn Backward, grad: &Tensor, kept: &mut Kept, grads: &mut Grads) {
+        let spans = self.spans(grad.rows());
+        let mut grad = norm::backward(backend, &self.post_layernorm, grad, None, kept, grads);
+        for layer in self.layers.iter().rev() {
+            grad = kept.layer(
+                |x, save| layer.forward(backend, x, &spans, save),
+                |kept| layer.backward(backend, grad, &spans, kept, grads),
+            );
+        }
+        let (n, width) = (self.config.patches(), grad.width());
+        let name = &self.position_name;
+        // [tiles, patches * hidden]: the tiles are summed.
+        let by_tile = grad.clone().reshape(&[grad.rows() / n, n * width]);
+        grads.gather(name, |before| {
+            let before = before.map(|before| before.reshape(&[n * width]));
+            backend.column_sums(&by_tile, before).reshape(&[n, width])
+        });
+        self.patch_embedding.parameters(backend, &grad, kept, grads);
+    }
+
+    /// Every tile's patches see each other.
+    fn spans(&self, rows: usize) -> Vec<Span> {
+        let n = self.config.patches();
+        vec![Span { rows: n, keys: n, causal: false }; rows / n]
     }
 }
 
@@ -96,9 +130,21 @@ impl Layer {
 
     /// [rows, hidden] to the same.
     fn forward(&self, backend: &dyn Backend, x: Tensor, spans: &[Span], save: &mut Save) -> Tensor {
-        save.input(&x);
         let x = self.self_attn.forward(backend, self.layer_norm1.norm(), &x, spans, save);
         self.mlp.forward(backend, self.layer_norm2.norm(), &x, save)
+    }
+
+    /// The gradient of what went in.
+    fn backward(
+        &self,
+        backend: &dyn Backward,
+        grad: Tensor,
+        spans: &[Span],
+        kept: &mut Kept,
+        grads: &mut Grads,
+    ) -> Tensor {
+        let grad = self.mlp.backward(backend, &self.layer_norm2, &grad, kept, grads);
+        self.self_attn.backward(backend, &self.layer_norm1, &grad, spans, kept, grads)
     }
 }
 
@@ -110,7 +156,25 @@ impl Attention {
         for part in [&q, &k, &v] {
             save.keep(part);
         }
-        self.out_proj.forward(backend, &mixed, Act::None, Some(x), save)
+        self.out_proj.forward(backend, &mixed, Some(x), save)
+    }
+
+    fn backward(
+        &self,
+        backend: &dyn Backward,
+        norm: &LayerNorm,
+        grad: &Tensor,
+        spans: &[Span],
+        kept: &mut Kept,
+        grads: &mut Grads,
+    ) -> Tensor {
+        let out = kept.peek(self.out_proj.adapters.len());
+        let of_mixed = self.out_proj.backward(backend, grad, kept, grads);
+        let [v, k, q] = [(); 3].map(|()| kept.take());
+        let forward = AttentionForward { q: &q, k: &k, v: &v, out: &out };
+        let of = backend.attention_backward(forward, &of_mixed, &self.heads, spans, self.dtype);
+        let layers = [&self.q_proj, &self.k_proj, &self.v_proj];
+        backward_three(backend, norm, layers, of, grad, kept, grads)
     }
 }
 
@@ -125,7 +189,23 @@ impl Mlp {
         }
         let normed = norm::forward(backend, norm, x, save);
         // [rows, intermediate]
-        let inner = fc1.forward(backend, &normed, Act::GeluTanh, None, save);
-        fc2.forward(backend, &inner, Act::None, Some(x), save)
+        let inner = fc1.forward(backend, &normed, None, save);
+        save.keep(&inner);
+        let inner = backend.activate(inner, Epilogue { act: Act::GeluTanh, ..Epilogue::default() });
+        fc2.forward(backend, &inner, Some(x), save)
+    }
+
+    fn backward(
+        &self,
+        backend: &dyn Backward,
+        norm: &LayerNorm,
+        grad: &Tensor,
+        kept: &mut Kept,
+        grads: &mut Grads,
+    ) -> Tensor {
+        let of_inner = self.fc2.backward(backend, grad, kept, grads);
+        let of_sums = backend.gelu_tanh_backward(&kept.take(), &of_inner);
+        let of_normed = self.fc1.backward(backend, &of_sums, kept, grads);
+        norm::backward(backend, norm, &of_normed, Some(grad), kept, grads)
     }
 }

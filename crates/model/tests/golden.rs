@@ -1,7 +1,7 @@
 //! The network against the reference's numbers, from its own pixels and tokens: what the program as a whole cannot show.
 #![allow(clippy::unwrap_used)]
 
-use smolvlm_backend::{Backend, Cpu, DType, KvSequence, Quant, Span, Stored, Tensor, levels};
+use smolvlm_backend::{Backend, Cpu, DType, KvSequence, Quant, Span, Stored, Tensor, Use, levels};
 use smolvlm_golden::{cases, distance, folder, hashed, hashed_pixels};
 use smolvlm_model::text::Step;
 use smolvlm_model::{Config, Generated, Load, RawTensor, Save, Vlm};
@@ -93,7 +93,8 @@ fn real_width(dir: &Path, quant: Quant, cpu: &Cpu) -> Vlm {
         RawTensor { bytes: Cow::Owned(bytes), stored: Stored::F32 }
     };
     let config = Config::open(dir).unwrap();
-    let mut load = Load { backend: cpu, source: &mut Generated(make), quant, progress: &mut |_| {} };
+    let mut load =
+        Load { backend: cpu, source: &mut Generated(make), quant, purpose: Use::Forward, progress: &mut |_| {} };
     Vlm::load(config, &mut load).unwrap()
 }
 

@@ -160,6 +160,11 @@ impl PackedWeight {
         self.inputs
     }
 
+    /// What it is kept in.
+    pub fn kept(&self) -> Kept {
+        self.kept
+    }
+
     /// Bytes read when it is applied.
     pub fn bytes(&self) -> usize {
         self.data.bytes().len()

@@ -1,5 +1,7 @@
 //! The operations on the CPU, over `smolvlm-kernels`.
 
+mod backward;
+
 use crate::buffers::{CpuBuffer, FreeLists};
 use crate::{
     Act, Angles, Backend, DType, DeviceWeight, Epilogue, Heads, KvLayout, KvSequence, KvView, Norm, Quant, Source,
@@ -8,7 +10,7 @@ use crate::{
 use smolvlm_kernels::attention::{self, BLOCK};
 use smolvlm_kernels::linear::{self, Input, Kept, PackedWeight, Product};
 use smolvlm_kernels::top::Top;
-use smolvlm_kernels::{Arena, Element, Isa, Pair, Pool, norm, patches, rope, top};
+use smolvlm_kernels::{AlignedBytes, Arena, Element, Isa, Pair, Pool, norm, patches, rope, top};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The CPU: its threads, its best instructions, its buffers.
@@ -18,6 +20,8 @@ pub struct Cpu {
     buffers: Arc<FreeLists>,
     /// Where weights lie.
     weights: Mutex<Arena>,
+    /// Room for a product's input, packed by its columns for the gradient of its weight.
+    columns: Mutex<AlignedBytes>,
 }
 
 /// Rows of `pool.chunks` below which splitting costs more than it gains.
@@ -35,7 +39,13 @@ impl Cpu {
     /// If it has not.
     pub fn with(threads: usize, isa: Isa) -> Cpu {
         assert!(Isa::available().contains(&isa), "this processor has no {}", isa.name());
-        Cpu { isa, pool: Pool::new(threads), buffers: FreeLists::new(), weights: Mutex::default() }
+        Cpu {
+            isa,
+            pool: Pool::new(threads),
+            buffers: FreeLists::new(),
+            weights: Mutex::default(),
+            columns: Mutex::new(AlignedBytes::zeroed(0)),
+        }
     }
 
     fn empty(&self, shape: &[usize], dtype: DType) -> Tensor {
@@ -77,8 +87,8 @@ fn values_mut<E: Element>(x: &mut Tensor) -> &mut [E] {
 
 /// A matrix on the CPU.
 enum CpuWeight {
-    /// For products.
-    Packed(PackedWeight),
+    /// For products, and where it is trained also the other way round.
+    Packed { forward: PackedWeight, turned: Option<PackedWeight> },
     /// Row by row as the checkpoint stores it, for looking up alone.
     Table { bytes: Vec<u8>, stored: Stored },
 }
@@ -86,7 +96,7 @@ enum CpuWeight {
 impl DeviceWeight for CpuWeight {
     fn bytes(&self) -> usize {
         match self {
-            CpuWeight::Packed(weight) => weight.bytes(),
+            CpuWeight::Packed { forward, .. } => forward.bytes(),
             CpuWeight::Table { bytes, .. } => bytes.len(),
         }
     }
@@ -95,7 +105,7 @@ impl DeviceWeight for CpuWeight {
 impl CpuWeight {
     fn row(&self, index: usize, out: &mut [f32]) {
         match self {
-            CpuWeight::Packed(weight) => weight.row(index, out),
+            CpuWeight::Packed { forward, .. } => forward.row(index, out),
             CpuWeight::Table { bytes, stored } => {
                 let len = out.len() * stored.size();
                 linear::widen_into(*stored, &bytes[index * len..][..len], out);
@@ -107,7 +117,7 @@ impl CpuWeight {
 /// The matrix of a weight that products read.
 fn packed(weight: &Weight) -> &PackedWeight {
     match weight.packed() {
-        CpuWeight::Packed(packed) => packed,
+        CpuWeight::Packed { forward, .. } => forward,
         CpuWeight::Table { .. } => unreachable!("this weight was packed for looking up alone"),
     }
 }
@@ -158,7 +168,16 @@ impl Backend for Cpu {
         let packed = match purpose {
             Use::Forward => {
                 let mut arena = self.weights.lock().unwrap_or_else(PoisonError::into_inner);
-                CpuWeight::Packed(PackedWeight::pack(&self.pool, &mut arena, stored, bytes, outputs, inputs, kept))
+                let forward = PackedWeight::pack(&self.pool, &mut arena, stored, bytes, outputs, inputs, kept);
+                CpuWeight::Packed { forward, turned: None }
+            }
+            Use::Train => {
+                // Made anew with every step of an optimiser, so it does not lie in the arena, which keeps what it gives.
+                let mut arena = Arena::default();
+                let forward = PackedWeight::pack(&self.pool, &mut arena, stored, bytes, outputs, inputs, kept);
+                let (data, wide) = (AlignedBytes::zeroed(0), linear::widen(stored, bytes));
+                let turned = PackedWeight::of_columns(self.isa, &self.pool, data, &wide, outputs, inputs, kept);
+                CpuWeight::Packed { forward, turned: Some(turned) }
             }
             Use::Lookup => CpuWeight::Table { bytes: bytes.to_vec(), stored },
         };
