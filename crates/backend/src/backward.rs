@@ -1,6 +1,6 @@
 //! The operations of a backward pass.
 
-use crate::{Angles, Backend, DType, Heads, Norm, Span, Tensor, Weight};
+use crate::{AdamW, Angles, Backend, DType, Heads, Norm, Quant, Span, Tensor, Weight};
 
 /// What attention took and made, [rows, heads * dim] and, of keys and values, [rows, kv_heads * dim].
 #[derive(Clone, Copy)]
@@ -65,6 +65,15 @@ pub trait Backward: Backend {
 
     /// Depth back to space: of a pixel shuffle by `factor` of tiles of `side`.
     fn pixel_unshuffle(&self, grad: &Tensor, side: usize, factor: usize) -> Tensor;
+
+    /// A weight for training, of f32 parameters [outputs, inputs].
+    fn train_weight(&self, parameters: &Tensor, quant: Quant) -> Weight;
+
+    /// A step of AdamW over f32 parameters and both means of their gradients, which count `scale` times.
+    fn adamw(&self, settings: AdamW, parameters: &mut Tensor, grad: &Tensor, scale: f32, means: [&mut Tensor; 2]);
+
+    /// The sum of a tensor's squares.
+    fn sum_of_squares(&self, x: &Tensor) -> f64;
 
     /// Each row's loss, `weight * (cross-entropy + z lse^2)`, and the gradients of their sum in the logits' place. Rows of
     /// weight 0 count for nothing.

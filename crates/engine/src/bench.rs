@@ -93,8 +93,14 @@ impl Bench {
         let backend: Box<dyn Backend> = Box::new(cpu);
         let mut source = Timed { inner: random_weights(), seconds: 0.0 };
         let start = Instant::now();
-        let mut load =
-            Load { backend: &*backend, source: &mut source, quant, purpose: Use::Forward, progress: &mut |_| {} };
+        let mut load = Load {
+            backend: &*backend,
+            source: &mut source,
+            quant,
+            purpose: Use::Forward,
+            masters: None,
+            progress: &mut |_| {},
+        };
         let model = Vlm::load(config.clone(), &mut load)?;
         let load = vec![start.elapsed().as_secs_f64() - source.seconds];
         let tables = [levels(1.0 / 255.0, 0.5, 0.5); 3];

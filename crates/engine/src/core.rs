@@ -79,6 +79,7 @@ mod tests {
             source: &mut random_weights(),
             quant,
             purpose: Use::Forward,
+            masters: None,
             progress: &mut |_| {},
         };
         let model = Vlm::load(config, &mut load).unwrap();

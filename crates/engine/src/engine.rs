@@ -107,7 +107,14 @@ impl Network {
         };
         let model = Vlm::load(
             config,
-            &mut Load { backend: &*backend, source: &mut checkpoint, quant, purpose: Use::Forward, progress },
+            &mut Load {
+                backend: &*backend,
+                source: &mut checkpoint,
+                quant,
+                purpose: Use::Forward,
+                masters: None,
+                progress,
+            },
         )?;
         Ok(Network { generation, backend, model, quant })
     }

@@ -16,6 +16,7 @@ pub mod linear;
 pub mod loss;
 mod math;
 pub mod norm;
+pub mod optimiser;
 pub mod patches;
 pub mod peak;
 mod pool;

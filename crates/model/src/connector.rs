@@ -1,6 +1,7 @@
 //! `model.connector`: patch features to the decoder's width, fewer and deeper.
 
 use crate::linear::Linear;
+use crate::parameters::Visit;
 use crate::{Config, Error, Grads, Kept, Load, Save};
 use smolvlm_backend::{Backend, Backward, Tensor};
 
@@ -27,6 +28,11 @@ impl Connector {
     pub fn forward(&self, backend: &dyn Backend, x: &Tensor, save: &mut Save) -> Tensor {
         let deep = backend.pixel_shuffle(x, self.grid, self.scale_factor);
         self.proj.forward(backend, &deep, None, save)
+    }
+
+    /// Its one parameter.
+    pub fn parameters(&mut self, visit: &mut Visit<'_>) {
+        self.proj.parameters(visit);
     }
 
     /// The gradient of the tower's features, of that of what came out.

@@ -14,6 +14,7 @@ mod header;
 mod linear;
 mod load;
 mod norm;
+pub mod parameters;
 pub mod published;
 mod save;
 pub mod text;

@@ -49,9 +49,9 @@ impl Linear {
 
     /// The gradient of x, of that of what came out. The parameters' go to `grads`.
     pub fn backward(&self, backend: &dyn Backward, grad: &Tensor, kept: &mut Kept, grads: &mut Grads) -> Tensor {
-        let x = self.parameters(backend, grad, kept, grads);
+        let lows = self.gather(backend, grad, kept, grads);
         let mut of_x = backend.linear_input(grad, &self.weight);
-        for (adapter, of_low) in self.adapters.iter().zip(x.of_lows) {
+        for (adapter, of_low) in self.adapters.iter().zip(lows.of_lows) {
             let more = backend.linear_input(&of_low, &adapter.a);
             of_x = backend.activate(of_x, Epilogue { residual: Some(&more), ..Epilogue::default() });
         }
@@ -59,7 +59,7 @@ impl Linear {
     }
 
     /// The gradients of the parameters alone: where nothing below is trained.
-    pub(crate) fn parameters(&self, backend: &dyn Backward, grad: &Tensor, kept: &mut Kept, grads: &mut Grads) -> Lows {
+    pub(crate) fn gather(&self, backend: &dyn Backward, grad: &Tensor, kept: &mut Kept, grads: &mut Grads) -> Lows {
         let mut lows: Vec<Tensor> = self.adapters.iter().map(|_| kept.take()).collect();
         lows.reverse();
         let (x, name) = (kept.take(), &self.name);

@@ -5,6 +5,7 @@ use crate::norm::{LayerNorm, RmsNorm};
 use crate::{Adapter, Error};
 use smolvlm_backend::{Backend, Quant, Source, Stored, Tensor, Use, Weight, widen};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// A tensor as it is stored.
 pub struct RawTensor<'a> {
@@ -63,6 +64,8 @@ pub struct Load<'a> {
     pub quant: Quant,
     /// What products they must serve: [`Use::Forward`], or [`Use::Train`] where any of them is trained.
     pub purpose: Use,
+    /// Where parameters are also kept in f32, by name and in rows, for an optimiser.
+    pub masters: Option<&'a mut BTreeMap<String, Tensor>>,
     /// Told of every tensor that is done.
     pub progress: &'a mut dyn FnMut(&str),
 }
@@ -75,6 +78,9 @@ impl Load<'_> {
     pub fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, Error> {
         let raw = self.source.take(name, shape)?;
         let tensor = self.backend.upload(shape, &widen(raw.stored, &raw.bytes));
+        if let Some(masters) = &mut self.masters {
+            masters.insert(name.to_string(), self.backend.copy(&tensor));
+        }
         (self.progress)(name);
         Ok(tensor)
     }
@@ -89,6 +95,10 @@ impl Load<'_> {
         let inputs = shape.iter().skip(1).product();
         let source = Source { bytes: &raw.bytes, stored: raw.stored, outputs, inputs };
         let weight = self.backend.weight(&source, self.quant, purpose);
+        if let Some(masters) = &mut self.masters {
+            let values = widen(raw.stored, &raw.bytes);
+            masters.insert(name.to_string(), self.backend.upload(&[outputs, inputs], &values));
+        }
         (self.progress)(name);
         Ok(weight)
     }

@@ -3,6 +3,7 @@
 use crate::config::TextConfig;
 use crate::linear::{Linear, backward_three, forward_three};
 use crate::norm::{self, NormLayer, RmsNorm};
+use crate::parameters::{Slot, Visit};
 use crate::{Error, Grads, Kept, Load, Save};
 use smolvlm_backend::{
     Act, Angles, AttentionForward, Backend, Backward, DType, Epilogue, Heads, KvLayout, KvSequence, KvView, Norm, Span,
@@ -19,6 +20,8 @@ pub struct Text {
     layers: Vec<Layer>,
     norm: RmsNorm,
     lm_head: Linear,
+    /// Whether the head is the table.
+    tied: bool,
 }
 
 /// One pre-norm block.
@@ -80,7 +83,7 @@ impl Text {
             load.linear("lm_head", &[vocab, hidden], false)?
         };
         let frequencies = frequencies(config.rope_theta, config.head_dim);
-        Ok(Text { config: config.clone(), frequencies, embed_name, embed_tokens, layers, norm, lm_head })
+        Ok(Text { config: config.clone(), frequencies, embed_name, embed_tokens, layers, norm, lm_head, tied })
     }
 
     /// What a sequence's cache holds when keys and values are kept in `dtype`.
@@ -184,6 +187,27 @@ impl Text {
             backend.download(&grad, &mut of_x[start..]);
         }
         (losses, backend.upload(x.shape(), &of_x))
+    }
+
+    /// Every parameter; a tied head is the table's.
+    pub fn parameters(&mut self, visit: &mut Visit<'_>) {
+        visit(&self.embed_name, Slot::Matrix(&mut self.embed_tokens));
+        for layer in &mut self.layers {
+            layer.input_layernorm.parameters(visit);
+            let attention = &mut layer.self_attn;
+            let attention =
+                [&mut attention.q_proj, &mut attention.k_proj, &mut attention.v_proj, &mut attention.o_proj];
+            attention.into_iter().for_each(|linear| linear.parameters(visit));
+            layer.post_attention_layernorm.parameters(visit);
+            let Mlp { gate_proj, up_proj, down_proj } = &mut layer.mlp;
+            [gate_proj, up_proj, down_proj].into_iter().for_each(|linear| linear.parameters(visit));
+        }
+        self.norm.parameters(visit);
+        if self.tied {
+            self.lm_head.weight = self.embed_tokens.clone();
+        } else {
+            self.lm_head.parameters(visit);
+        }
     }
 
     /// Adds the gradient of the embeddings of `ids` to the table's.

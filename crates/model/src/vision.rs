@@ -3,6 +3,7 @@
 use crate::config::VisionConfig;
 use crate::linear::{Linear, backward_three, forward_three};
 use crate::norm::{self, LayerNorm, NormLayer};
+use crate::parameters::{Slot, Visit};
 use crate::{Error, Grads, Kept, Load, Save};
 use smolvlm_backend::{Act, AttentionForward, Backend, Backward, DType, Epilogue, Heads, KvView, Norm, Span, Tensor};
 
@@ -96,7 +97,24 @@ impl Vision {
             let before = before.map(|before| before.reshape(&[n * width]));
             backend.column_sums(&by_tile, before).reshape(&[n, width])
         });
-        self.patch_embedding.parameters(backend, &grad, kept, grads);
+        self.patch_embedding.gather(backend, &grad, kept, grads);
+    }
+
+    /// Every parameter.
+    pub fn parameters(&mut self, visit: &mut Visit<'_>) {
+        self.patch_embedding.parameters(visit);
+        visit(&self.position_name, Slot::Plain(&mut self.position_embedding));
+        for layer in &mut self.layers {
+            layer.layer_norm1.parameters(visit);
+            let attention = &mut layer.self_attn;
+            let attention =
+                [&mut attention.q_proj, &mut attention.k_proj, &mut attention.v_proj, &mut attention.out_proj];
+            attention.into_iter().for_each(|linear| linear.parameters(visit));
+            layer.layer_norm2.parameters(visit);
+            layer.mlp.fc1.parameters(visit);
+            layer.mlp.fc2.parameters(visit);
+        }
+        self.post_layernorm.parameters(visit);
     }
 
     /// Every tile's patches see each other.

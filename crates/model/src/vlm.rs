@@ -1,6 +1,7 @@
 //! The whole network: tower, connector, decoder.
 
 use crate::connector::Connector;
+use crate::parameters::Visit;
 use crate::text::{Labels, Rows, Text};
 use crate::vision::Vision;
 use crate::{Checkpoint, Config, Error, Grads, Kept, Load, Save, TensorSource};
@@ -28,7 +29,7 @@ impl Vlm {
         let config = Config::open(dir)?;
         let mut checkpoint = Checkpoint::open(dir)?;
         let (source, purpose) = (&mut checkpoint, Use::Forward);
-        Vlm::load(config, &mut Load { backend, source, quant, purpose, progress })
+        Vlm::load(config, &mut Load { backend, source, quant, purpose, masters: None, progress })
     }
 
     /// Loads the network from any source of tensors.
@@ -53,6 +54,13 @@ impl Vlm {
     pub fn encode(&self, backend: &dyn Backend, pixels: &[u8], tables: &[[f32; 256]; 3], save: &mut Save) -> Tensor {
         let features = self.vision.forward(backend, pixels, tables, save);
         self.connector.forward(backend, &features, save)
+    }
+
+    /// Every parameter, by its name in a checkpoint.
+    pub fn parameters(&mut self, visit: &mut Visit<'_>) {
+        self.vision.parameters(visit);
+        self.connector.parameters(visit);
+        self.text.parameters(visit);
     }
 
     /// The loss of whole sequences side by side, each row's, and the gradients of their sum.

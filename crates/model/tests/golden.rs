@@ -93,8 +93,14 @@ fn real_width(dir: &Path, quant: Quant, cpu: &Cpu) -> Vlm {
         RawTensor { bytes: Cow::Owned(bytes), stored: Stored::F32 }
     };
     let config = Config::open(dir).unwrap();
-    let mut load =
-        Load { backend: cpu, source: &mut Generated(make), quant, purpose: Use::Forward, progress: &mut |_| {} };
+    let mut load = Load {
+        backend: cpu,
+        source: &mut Generated(make),
+        quant,
+        purpose: Use::Forward,
+        masters: None,
+        progress: &mut |_| {},
+    };
     Vlm::load(config, &mut load).unwrap()
 }
 

@@ -1,8 +1,9 @@
 //! Every parameter's gradient against PyTorch's, which `scripts/make_gradients.py` keeps.
 #![allow(clippy::unwrap_used)]
 
-use smolvlm_backend::{Backend, Cpu, Quant, Span, Use, levels};
+use smolvlm_backend::{AdamW, Backend, Backward, Cpu, Quant, Span, Tensor, Use, levels};
 use smolvlm_golden::{Numbers, cases, folder, tensors};
+use smolvlm_model::parameters::Slot;
 use smolvlm_model::text::{Labels, Rows};
 use smolvlm_model::vlm::Batch;
 use smolvlm_model::{Checkpoint, Config, Grads, Load, Vlm};
@@ -26,7 +27,7 @@ fn learn(
     let config = Config::open(&dir).unwrap();
     let image = config.image_token_id;
     let source = &mut Checkpoint::open(&dir).unwrap();
-    let mut load = Load { backend: &cpu, source, quant, purpose: Use::Train, progress: &mut |_| {} };
+    let mut load = Load { backend: &cpu, source, quant, purpose: Use::Train, masters: None, progress: &mut |_| {} };
     let model = Vlm::load(config, &mut load).unwrap();
     let ids = &case.input_ids;
     let mut targets = ids[1..].to_vec();
@@ -141,5 +142,63 @@ fn what_is_frozen_has_no_gradient_and_the_rest_the_same() {
             let at = all.iter().position(|n| n == name).unwrap();
             assert!(got == &want[at], "{name}");
         }
+    }
+}
+
+#[test]
+fn steps_of_adamw_lower_the_loss_and_reach_every_parameter() {
+    let dir = folder().join("idefics3-256m");
+    let case = cases(&dir).into_iter().find(|c| c.name == "two").unwrap();
+    let cpu = Cpu::new(2);
+    let (config, source) = (Config::open(&dir).unwrap(), &mut Checkpoint::open(&dir).unwrap());
+    let image = config.image_token_id;
+    let mut masters = BTreeMap::new();
+    let (quant, purpose) = (Quant::F32, Use::Train);
+    let mut load = Load { backend: &cpu, source, quant, purpose, masters: Some(&mut masters), progress: &mut |_| {} };
+    let mut model = Vlm::load(config, &mut load).unwrap();
+    let ids = &case.input_ids;
+    let mut targets = ids[1..].to_vec();
+    targets.push(image);
+    let weights: Vec<f32> = targets.iter().map(|&id| if id == image { 0.0 } else { 0.05 }).collect();
+    let positions: Vec<u32> = (0..ids.len() as u32).collect();
+    let spans = [Span { rows: ids.len(), keys: ids.len(), causal: true }];
+    let before = masters.clone();
+    let zeros = |x: &Tensor| cpu.upload(x.shape(), &vec![0.0; x.len()]);
+    let mut means: BTreeMap<String, [Tensor; 2]> =
+        masters.iter().map(|(name, x)| (name.clone(), [zeros(x), zeros(x)])).collect();
+    let mut losses = Vec::new();
+    for step in 1..=8 {
+        let batch = Batch {
+            ids,
+            pixels: case.tensors["pixels"].u8(),
+            tables: &[levels(1.0 / 255.0, 0.5, 0.5); 3],
+            rows: Rows { spans: &spans, positions: &positions },
+            labels: Labels { targets: &targets, weights: &weights, z: 0.0 },
+        };
+        let mut grads = Grads::new(masters.keys().cloned());
+        losses.push(model.learn(&cpu, &batch, &mut grads, true).iter().sum::<f32>());
+        let settings = AdamW { lr: 2e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0, step };
+        model.parameters(&mut |name, slot| {
+            let master = masters.get_mut(name).unwrap();
+            // Only this test's first copy shares a master.
+            if master.is_shared() {
+                *master = cpu.copy(master);
+            }
+            let [mean, square] = means.get_mut(name).unwrap();
+            cpu.adamw(settings, master, grads.get(name).unwrap(), 1.0, [mean, square]);
+            match slot {
+                Slot::Matrix(weight) => *weight = cpu.train_weight(master, quant),
+                Slot::Plain(tensor) => *tensor = cpu.copy(master).reshape(tensor.shape()),
+            }
+        });
+    }
+    assert!(losses[7] < 0.7 * losses[0], "{losses:?}");
+    for (name, master) in &masters {
+        let numbers = |x: &Tensor| {
+            let mut out = vec![0.0; x.len()];
+            cpu.download(x, &mut out);
+            out
+        };
+        assert!(numbers(master) != numbers(&before[name]), "{name} has not moved");
     }
 }

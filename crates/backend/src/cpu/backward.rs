@@ -1,10 +1,13 @@
 //! The operations of a backward pass on the CPU.
 
 use super::{Cpu, CpuWeight, f32s, norm_of, packed, values_mut};
-use crate::{Angles, AttentionForward, Backward, DType, Heads, Norm, NormGrads, Span, Tensor, Weight};
+use crate::{
+    AdamW, Angles, AttentionForward, Backend, Backward, DType, Heads, Norm, NormGrads, Quant, Source, Span, Stored,
+    Tensor, Use, Weight,
+};
 use smolvlm_kernels::attention::{self, Forward, Gradients};
 use smolvlm_kernels::linear::{self, Epilogue, Input, PackedWeight};
-use smolvlm_kernels::{AlignedBytes, Pair, activation, loss, norm, patches, rope};
+use smolvlm_kernels::{AlignedBytes, Pair, activation, loss, norm, optimiser, patches, rope};
 use std::sync::PoisonError;
 
 impl Backward for Cpu {
@@ -109,6 +112,21 @@ impl Backward for Cpu {
         self.make(&[grad.rows() * square, width], |out| {
             patches::pixel_unshuffle(&self.pool, f32s(grad), side, width, factor, out);
         })
+    }
+
+    fn train_weight(&self, parameters: &Tensor, quant: Quant) -> Weight {
+        let (bytes, outputs, inputs) =
+            (bytemuck::cast_slice(f32s(parameters)), parameters.shape()[0], parameters.width());
+        self.weight(&Source { bytes, stored: Stored::F32, outputs, inputs }, quant, Use::Train)
+    }
+
+    fn adamw(&self, settings: AdamW, parameters: &mut Tensor, grad: &Tensor, scale: f32, means: [&mut Tensor; 2]) {
+        let [mean, square] = means.map(values_mut);
+        optimiser::adamw(self.isa, &self.pool, settings, values_mut(parameters), f32s(grad), scale, (mean, square));
+    }
+
+    fn sum_of_squares(&self, x: &Tensor) -> f64 {
+        optimiser::sum_of_squares(&self.pool, f32s(x))
     }
 
     fn cross_entropy(&self, logits: Tensor, targets: &[u32], weights: &[f32], z: f32) -> (Vec<f32>, Tensor) {
