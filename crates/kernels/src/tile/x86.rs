@@ -175,7 +175,7 @@ unsafe fn avx512<const M: usize, const V: usize, const L: usize, E: Element>(
     store512!(sums, c, c_stride, add);
 }
 
-/// 16 columns and up to 6 rows at a time: what 16 registers hold.
+/// 16 columns and up to 6 rows at a time, or 32 and up to 3: what 16 registers hold.
 ///
 /// # Safety
 /// AVX2 and FMA; pointers as `tile` checks them.
@@ -189,6 +189,11 @@ unsafe fn avx2<const M: usize, const V: usize, const L: usize, E: Element>(
     c_stride: usize,
     add: bool,
 ) {
+    if M <= 3 && V == 2 {
+        // Few rows: all 32 columns at once, whose sums hide each other's latency.
+        // SAFETY: as the caller vouches.
+        return unsafe { avx2_rows::<M, M, 4, L, E>(depth, a, b, b_stride, c, c_stride, add) };
+    }
     for v in 0..V {
         let mut first = 0;
         while first < M {
@@ -198,12 +203,12 @@ unsafe fn avx2<const M: usize, const V: usize, const L: usize, E: Element>(
                 let (b, c) = (b.add(16 * v), c.add(16 * v + first * c_stride));
                 let a = a.add(slot::<M, L>(first, 0));
                 match rows {
-                    1 => avx2_rows::<M, 1, L, E>(depth, a, b, b_stride, c, c_stride, add),
-                    2 => avx2_rows::<M, 2, L, E>(depth, a, b, b_stride, c, c_stride, add),
-                    3 => avx2_rows::<M, 3, L, E>(depth, a, b, b_stride, c, c_stride, add),
-                    4 => avx2_rows::<M, 4, L, E>(depth, a, b, b_stride, c, c_stride, add),
-                    5 => avx2_rows::<M, 5, L, E>(depth, a, b, b_stride, c, c_stride, add),
-                    _ => avx2_rows::<M, 6, L, E>(depth, a, b, b_stride, c, c_stride, add),
+                    1 => avx2_rows::<M, 1, 2, L, E>(depth, a, b, b_stride, c, c_stride, add),
+                    2 => avx2_rows::<M, 2, 2, L, E>(depth, a, b, b_stride, c, c_stride, add),
+                    3 => avx2_rows::<M, 3, 2, L, E>(depth, a, b, b_stride, c, c_stride, add),
+                    4 => avx2_rows::<M, 4, 2, L, E>(depth, a, b, b_stride, c, c_stride, add),
+                    5 => avx2_rows::<M, 5, 2, L, E>(depth, a, b, b_stride, c, c_stride, add),
+                    _ => avx2_rows::<M, 6, 2, L, E>(depth, a, b, b_stride, c, c_stride, add),
                 }
             }
             first += rows;
@@ -211,12 +216,12 @@ unsafe fn avx2<const M: usize, const V: usize, const L: usize, E: Element>(
     }
 }
 
-/// `R` of the `M` rows of A, 16 columns.
+/// `R` of the `M` rows of A, `W` vectors of 8 columns.
 ///
 /// # Safety
 /// As `avx2`.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn avx2_rows<const M: usize, const R: usize, const L: usize, E: Element>(
+unsafe fn avx2_rows<const M: usize, const R: usize, const W: usize, const L: usize, E: Element>(
     depth: usize,
     a: *const f32,
     b: *const E,
@@ -226,12 +231,12 @@ unsafe fn avx2_rows<const M: usize, const R: usize, const L: usize, E: Element>(
     add: bool,
 ) {
     let upper = _mm256_set1_epi32(0xFFFF_0000u32 as i32);
-    let mut sums = [[_mm256_setzero_ps(); 2]; R];
+    let mut sums = [[_mm256_setzero_ps(); W]; R];
     for k in 0..depth {
         for step in 0..E::STEPS {
             // SAFETY: k < depth, so the loads stay inside what the caller vouches for.
             unsafe {
-                let mut row = [_mm256_setzero_ps(); 2];
+                let mut row = [_mm256_setzero_ps(); W];
                 for (v, value) in row.iter_mut().enumerate() {
                     let loaded = _mm256_loadu_si256(b.add(k * b_stride + 8 * v).cast());
                     let bits = match (E::STEPS, step) {
@@ -243,8 +248,9 @@ unsafe fn avx2_rows<const M: usize, const R: usize, const L: usize, E: Element>(
                 }
                 for (m, sum) in sums.iter_mut().enumerate() {
                     let left = _mm256_set1_ps(*a.add(slot::<M, L>(m, k * E::STEPS + step)));
-                    sum[0] = _mm256_fmadd_ps(left, row[0], sum[0]);
-                    sum[1] = _mm256_fmadd_ps(left, row[1], sum[1]);
+                    for (sum, &value) in sum.iter_mut().zip(&row) {
+                        *sum = _mm256_fmadd_ps(left, value, *sum);
+                    }
                 }
             }
         }
