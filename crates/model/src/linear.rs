@@ -49,17 +49,24 @@ impl Linear {
 
     /// The gradient of x, of that of what came out. The parameters' go to `grads`.
     pub fn backward(&self, backend: &dyn Backward, grad: &Tensor, kept: &mut Kept, grads: &mut Grads) -> Tensor {
-        let lows = self.gather(backend, grad, kept, grads);
+        let of_lows = self.gather(backend, grad, kept, grads);
         let mut of_x = backend.linear_input(grad, &self.weight);
-        for (adapter, of_low) in self.adapters.iter().zip(lows.of_lows) {
+        for (adapter, of_low) in self.adapters.iter().zip(of_lows) {
             let more = backend.linear_input(&of_low, &adapter.a);
             of_x = backend.activate(of_x, Epilogue { residual: Some(&more), ..Epilogue::default() });
         }
         of_x
     }
 
-    /// The gradients of the parameters alone: where nothing below is trained.
-    pub(crate) fn gather(&self, backend: &dyn Backward, grad: &Tensor, kept: &mut Kept, grads: &mut Grads) -> Lows {
+    /// The gradients of the parameters alone, where nothing below is trained; returns those of what the adapters' first
+    /// products made.
+    pub(crate) fn gather(
+        &self,
+        backend: &dyn Backward,
+        grad: &Tensor,
+        kept: &mut Kept,
+        grads: &mut Grads,
+    ) -> Vec<Tensor> {
         let mut lows: Vec<Tensor> = self.adapters.iter().map(|_| kept.take()).collect();
         lows.reverse();
         let (x, name) = (kept.take(), &self.name);
@@ -77,13 +84,8 @@ impl Linear {
             gather(grads, &adapter.a_name, &x, &of_low, &adapter.a);
             of_lows.push(of_low);
         }
-        Lows { of_lows }
+        of_lows
     }
-}
-
-/// The gradients of what adapters' first products made.
-pub(crate) struct Lows {
-    of_lows: Vec<Tensor>,
 }
 
 /// Three layers of the same rows' norm: queries, keys and values. Where nothing stands between, one job makes them all.

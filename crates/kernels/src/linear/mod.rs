@@ -198,24 +198,8 @@ pub fn mlp(
     }
     let out = SendPtr(out.as_mut_ptr());
     match up.kept {
-        Kept::F32 => mlp_rows::<f32>(
-            isa,
-            pool,
-            input,
-            up.inputs,
-            Part::new(up, up_epilogue),
-            Part::new(down, down_epilogue),
-            &out,
-        ),
-        Kept::Bf16 => mlp_rows::<Pair>(
-            isa,
-            pool,
-            input,
-            up.inputs,
-            Part::new(up, up_epilogue),
-            Part::new(down, down_epilogue),
-            &out,
-        ),
+        Kept::F32 => mlp_rows::<f32>(isa, pool, input, (up, up_epilogue), (down, down_epilogue), &out),
+        Kept::Bf16 => mlp_rows::<Pair>(isa, pool, input, (up, up_epilogue), (down, down_epilogue), &out),
     }
 }
 
@@ -223,11 +207,12 @@ fn mlp_rows<E: Element>(
     isa: Isa,
     pool: &Pool,
     input: Input<'_>,
-    inputs: usize,
-    up: Part<'_, E>,
-    down: Part<'_, E>,
+    up: (&PackedWeight, Epilogue<'_>),
+    down: (&PackedWeight, Epilogue<'_>),
     out: &SendPtr<f32>,
 ) {
+    let inputs = up.0.inputs;
+    let [up, down] = [up, down].map(|(weight, epilogue)| Part::<E>::new(weight, epilogue));
     let row_block = row_block::<E>(isa, pool.threads(), input.rows);
     pool.run(input.rows.div_ceil(row_block), |task| {
         let rows = Rows::of(input, inputs, task * row_block, row_block);
