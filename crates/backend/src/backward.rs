@@ -69,6 +69,9 @@ pub trait Backward: Backend {
     /// A weight for training, of f32 parameters [outputs, inputs].
     fn train_weight(&self, parameters: &Tensor, quant: Quant) -> Weight;
 
+    /// A table to look rows up in, of f32 parameters [rows, width].
+    fn table(&self, parameters: &Tensor) -> Weight;
+
     /// A step of AdamW over f32 parameters and both means of their gradients, which count `scale` times.
     fn adamw(&self, settings: AdamW, parameters: &mut Tensor, grad: &Tensor, scale: f32, means: [&mut Tensor; 2]);
 

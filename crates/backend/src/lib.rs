@@ -138,6 +138,12 @@ pub trait Backend: Send + Sync {
     /// An epilogue on its own, where a product's sums were wanted for something else first.
     fn activate(&self, x: Tensor, epilogue: Epilogue<'_>) -> Tensor;
 
+    /// `x * by`, where `by` holds a factor for all, one a column, or one a number: it repeats.
+    fn multiply(&self, x: Tensor, by: &Tensor) -> Tensor;
+
+    /// Drops numbers with probability `p` and enlarges the others by `1 / (1 - p)`; the key and a number's place say which.
+    fn dropout(&self, x: &Tensor, p: f32, key: u64) -> Tensor;
+
     /// The norm of every row.
     fn norm(&self, x: &Tensor, norm: Norm<'_>) -> Tensor;
 

@@ -3,9 +3,9 @@
 use crate::core::Core;
 use crate::prompt::Prompt;
 use crate::{Engine, Error, Times};
-use smolvlm_backend::{Backend, Cpu, Quant, Reading, Use, levels};
+use smolvlm_backend::{Backend, Cpu, Quant, Reading, levels};
 use smolvlm_model::published::random_weights;
-use smolvlm_model::{Config, Load, RawTensor, TensorSource, Vlm};
+use smolvlm_model::{Config, Load, RawTensor, Role, TensorSource, Vlm};
 use smolvlm_processor::{DecodeOptions, Picture, PictureSettings, Plan};
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -97,7 +97,7 @@ impl Bench {
             backend: &*backend,
             source: &mut source,
             quant,
-            purpose: Use::Forward,
+            role: &|_| Role::Forward,
             masters: None,
             progress: &mut |_| {},
         };

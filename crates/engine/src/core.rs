@@ -64,9 +64,9 @@ impl Core {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use smolvlm_backend::{Cpu, Use, levels};
+    use smolvlm_backend::{Cpu, levels};
     use smolvlm_model::published::random_weights;
-    use smolvlm_model::{Config, Load};
+    use smolvlm_model::{Config, Load, Role};
 
     #[test]
     fn a_decoded_token_allocates_nothing() {
@@ -78,7 +78,7 @@ mod tests {
             backend: &*backend,
             source: &mut random_weights(),
             quant,
-            purpose: Use::Forward,
+            role: &|_| Role::Forward,
             masters: None,
             progress: &mut |_| {},
         };

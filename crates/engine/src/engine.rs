@@ -2,8 +2,8 @@
 
 use crate::Error;
 use crate::core::Core;
-use smolvlm_backend::{Backend, Cpu, Isa, Quant, Stored, Use, levels};
-use smolvlm_model::{Checkpoint, Config, GenerationConfig, Load, TensorSource, Vlm};
+use smolvlm_backend::{Backend, Cpu, Isa, Quant, Stored, levels};
+use smolvlm_model::{Checkpoint, Config, GenerationConfig, Load, Role, TensorSource, Vlm};
 use smolvlm_processor::Processor;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -111,7 +111,7 @@ impl Network {
                 backend: &*backend,
                 source: &mut checkpoint,
                 quant,
-                purpose: Use::Forward,
+                role: &|_| Role::Forward,
                 masters: None,
                 progress,
             },

@@ -11,6 +11,7 @@
 pub mod activation;
 pub mod attention;
 mod buffer;
+pub mod dropout;
 mod isa;
 pub mod linear;
 pub mod loss;

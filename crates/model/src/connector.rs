@@ -1,7 +1,7 @@
 //! `model.connector`: patch features to the decoder's width, fewer and deeper.
 
 use crate::linear::Linear;
-use crate::parameters::Visit;
+use crate::parameters::{Part, VisitParts};
 use crate::{Config, Error, Grads, Kept, Load, Save};
 use smolvlm_backend::{Backend, Backward, Tensor};
 
@@ -30,9 +30,14 @@ impl Connector {
         self.proj.forward(backend, &deep, None, save)
     }
 
-    /// Its one parameter.
-    pub fn parameters(&mut self, visit: &mut Visit<'_>) {
-        self.proj.parameters(visit);
+    /// Its one piece.
+    pub fn parts(&mut self, visit: &mut VisitParts<'_>) {
+        visit(Part::Linear(&mut self.proj));
+    }
+
+    /// The gradients of its parameters alone.
+    pub fn gather(&self, backend: &dyn Backward, grad: &Tensor, kept: &mut Kept, grads: &mut Grads) {
+        self.proj.gather(backend, grad, kept, grads);
     }
 
     /// The gradient of the tower's features, of that of what came out.

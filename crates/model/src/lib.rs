@@ -4,6 +4,7 @@
 //! `model.connector.*` is [`connector`], `model.text_model.*` and `lm_head` are [`text`]; [`vlm`] joins them.
 #![forbid(unsafe_code)]
 
+pub mod adapter;
 pub mod checkpoint;
 pub mod config;
 pub mod connector;
@@ -21,11 +22,12 @@ pub mod text;
 pub mod vision;
 pub mod vlm;
 
+pub use adapter::Adapter;
 pub use checkpoint::Checkpoint;
 pub use config::Config;
 pub use error::Error;
 pub use generation::GenerationConfig;
-pub use linear::{Adapter, Linear};
-pub use load::{Generated, Load, RawTensor, TensorSource};
+pub use linear::Linear;
+pub use load::{Generated, Load, RawTensor, Role, TensorSource};
 pub use save::{Grads, Kept, Save};
 pub use vlm::Vlm;

@@ -1,5 +1,6 @@
 //! A linear layer: one packed weight, perhaps a bias, perhaps adapters.
 
+use crate::adapter::{Adapter, Dora, add};
 use crate::norm::{self, NormLayer};
 use crate::{Grads, Kept, Save};
 use smolvlm_backend::{Backend, Backward, Epilogue, Norm, Tensor, Weight};
@@ -16,18 +17,6 @@ pub struct Linear {
     pub adapters: Vec<Adapter>,
 }
 
-/// A low-rank addition `B A x`; its factor is in `B`.
-pub struct Adapter {
-    /// What gradients of `a` go by.
-    pub a_name: String,
-    /// What gradients of `b` go by.
-    pub b_name: String,
-    /// [rank, inputs]
-    pub a: Weight,
-    /// [outputs, rank]
-    pub b: Weight,
-}
-
 impl Linear {
     /// Whether it is one product, and nothing in it is kept.
     pub(crate) fn is_plain(&self, save: &Save) -> bool {
@@ -36,55 +25,65 @@ impl Linear {
 
     /// `x [rows, inputs]` to [rows, outputs], plus a residual.
     pub fn forward(&self, backend: &dyn Backend, x: &Tensor, residual: Option<&Tensor>, save: &mut Save) -> Tensor {
+        let y = match self.dora() {
+            Some((adapter, dora)) => {
+                let mut y = adapter.dora_forward(backend, dora, x, &self.weight, save);
+                for more in self.bias.iter().chain(residual) {
+                    y = add(backend, y, more);
+                }
+                y
+            }
+            None => {
+                let epilogue = Epilogue { bias: self.bias.as_ref(), residual, ..Epilogue::default() };
+                let y = backend.linear(x, &self.weight, epilogue);
+                self.adapters.iter().fold(y, |y, adapter| adapter.forward(backend, x, y, save))
+            }
+        };
         save.keep(x);
-        let epilogue = Epilogue { bias: self.bias.as_ref(), residual, ..Epilogue::default() };
-        let mut y = backend.linear(x, &self.weight, epilogue);
-        for adapter in &self.adapters {
-            let low = backend.linear(x, &adapter.a, Epilogue::default());
-            save.keep(&low);
-            y = backend.linear(&low, &adapter.b, Epilogue { residual: Some(&y), ..Epilogue::default() });
-        }
         y
+    }
+
+    /// Its adapter with DoRA, which stands alone.
+    fn dora(&self) -> Option<(&Adapter, &Dora)> {
+        self.adapters.first().and_then(|adapter| Some((adapter, adapter.dora.as_ref()?)))
     }
 
     /// The gradient of x, of that of what came out. The parameters' go to `grads`.
     pub fn backward(&self, backend: &dyn Backward, grad: &Tensor, kept: &mut Kept, grads: &mut Grads) -> Tensor {
-        let of_lows = self.gather(backend, grad, kept, grads);
-        let mut of_x = backend.linear_input(grad, &self.weight);
-        for (adapter, of_low) in self.adapters.iter().zip(of_lows) {
-            let more = backend.linear_input(&of_low, &adapter.a);
-            of_x = backend.activate(of_x, Epilogue { residual: Some(&more), ..Epilogue::default() });
+        match self.gradients(backend, grad, true, kept, grads) {
+            Some(of_x) => of_x,
+            None => unreachable!("the gradient of x was asked for"),
         }
-        of_x
     }
 
-    /// The gradients of the parameters alone, where nothing below is trained; returns those of what the adapters' first
-    /// products made.
-    pub(crate) fn gather(
+    /// The gradients of the parameters alone, where nothing below is trained.
+    pub(crate) fn gather(&self, backend: &dyn Backward, grad: &Tensor, kept: &mut Kept, grads: &mut Grads) {
+        self.gradients(backend, grad, false, kept, grads);
+    }
+
+    fn gradients(
         &self,
         backend: &dyn Backward,
         grad: &Tensor,
+        below: bool,
         kept: &mut Kept,
         grads: &mut Grads,
-    ) -> Vec<Tensor> {
-        let mut lows: Vec<Tensor> = self.adapters.iter().map(|_| kept.take()).collect();
-        lows.reverse();
+    ) -> Option<Tensor> {
         let (x, name) = (kept.take(), &self.name);
-        let gather = |grads: &mut Grads, name: &str, x: &Tensor, grad: &Tensor, weight: &Weight| {
-            grads.gather(name, |before| backend.linear_weight(x, grad, weight, before.as_ref()));
-        };
-        gather(grads, &format!("{name}.weight"), &x, grad, &self.weight);
         if self.bias.is_some() {
             grads.gather(&format!("{name}.bias"), |before| backend.column_sums(grad, before));
         }
-        let mut of_lows = Vec::new();
-        for (adapter, low) in self.adapters.iter().zip(&lows) {
-            let of_low = backend.linear_input(grad, &adapter.b);
-            gather(grads, &adapter.b_name, low, grad, &adapter.b);
-            gather(grads, &adapter.a_name, &x, &of_low, &adapter.a);
-            of_lows.push(of_low);
+        if let Some((adapter, dora)) = self.dora() {
+            return adapter.dora_backward(backend, dora, (&x, &self.weight), grad, below, kept, grads);
         }
-        of_lows
+        let of_weight = |before: Option<Tensor>| backend.linear_weight(&x, grad, &self.weight, before.as_ref());
+        grads.gather(&format!("{name}.weight"), of_weight);
+        let mut of_x = below.then(|| backend.linear_input(grad, &self.weight));
+        for adapter in self.adapters.iter().rev() {
+            let more = adapter.backward(backend, &x, grad, below, kept, grads);
+            of_x = of_x.zip(more).map(|(of_x, more)| add(backend, of_x, &more));
+        }
+        of_x
     }
 }
 
@@ -142,10 +141,12 @@ mod tests {
     fn adapters_add_and_saving_changes_nothing() {
         let cpu = Cpu::new(1);
         let adapter = Adapter {
-            a_name: "a".into(),
-            b_name: "b".into(),
+            name: "low".into(),
             a: weight(&cpu, 1, 2, &[1.0, 1.0]),
-            b: weight(&cpu, 2, 1, &[0.5, -2.0]),
+            b: weight(&cpu, 2, 1, &[0.25, -1.0]),
+            scale: cpu.upload(&[1], &[2.0]),
+            dropout: None,
+            dora: None,
         };
         let mut linear = Linear {
             name: "test".into(),
@@ -166,7 +167,8 @@ mod tests {
         assert_eq!(run(&linear, &mut Save::Off), want);
         let mut save = Save::Keep(Vec::new());
         assert_eq!(run(&linear, &mut save), want);
-        let mut grads = Grads::new(["test.weight", "test.bias", "a", "b"].map(String::from));
+        let mut grads =
+            Grads::new(["test.weight", "test.bias", "low.lora_A.weight", "low.lora_B.weight"].map(String::from));
         let grad = cpu.upload(&[1, 2], &[3.0, 4.0]);
         // grad W + (grad B) A
         assert_eq!(numbers(&linear.backward(&cpu, &grad, &mut Kept::new(save), &mut grads)), [3.0 - 6.5, 4.0 - 6.5]);
@@ -177,6 +179,7 @@ mod tests {
             out
         };
         assert_eq!((of("test.weight"), of("test.bias")), (vec![3.0, 6.0, 4.0, 8.0], vec![3.0, 4.0]));
-        assert_eq!((of("b"), of("a")), (vec![9.0, 12.0], vec![-6.5, -13.0]));
+        let (b, a) = (of("low.lora_B.weight"), of("low.lora_A.weight"));
+        assert_eq!((b, a), (vec![18.0, 24.0], vec![-6.5, -13.0]));
     }
 }

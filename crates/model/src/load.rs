@@ -54,6 +54,17 @@ impl<F: FnMut(&str, &[usize]) -> RawTensor<'static>> TensorSource for Generated<
     }
 }
 
+/// What is done with a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It is read by forward passes alone.
+    Forward,
+    /// It is frozen, but gradients pass through it.
+    Passed,
+    /// It is trained.
+    Trained,
+}
+
 /// Loads layers by their names.
 pub struct Load<'a> {
     /// Where they will run.
@@ -62,9 +73,9 @@ pub struct Load<'a> {
     pub source: &'a mut dyn TensorSource,
     /// What their matrices are kept in.
     pub quant: Quant,
-    /// What products they must serve: [`Use::Forward`], or [`Use::Train`] where any of them is trained.
-    pub purpose: Use,
-    /// Where parameters are also kept in f32, by name and in rows, for an optimiser.
+    /// What is done with each parameter, by its name.
+    pub role: &'a dyn Fn(&str) -> Role,
+    /// Where trained parameters are also kept in f32, by name and in rows, for an optimiser.
     pub masters: Option<&'a mut BTreeMap<String, Tensor>>,
     /// Told of every tensor that is done.
     pub progress: &'a mut dyn FnMut(&str),
@@ -78,24 +89,30 @@ impl Load<'_> {
     pub fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, Error> {
         let raw = self.source.take(name, shape)?;
         let tensor = self.backend.upload(shape, &widen(raw.stored, &raw.bytes));
-        if let Some(masters) = &mut self.masters {
+        if let (Some(masters), Role::Trained) = (&mut self.masters, (self.role)(name)) {
             masters.insert(name.to_string(), self.backend.copy(&tensor));
         }
         (self.progress)(name);
         Ok(tensor)
     }
 
-    /// A matrix; `shape` may be that of a convolution, whose trailing dimensions are one.
+    /// A matrix; `shape` may be that of a convolution, whose trailing dimensions are one. A `table` is for looking up alone.
     ///
     /// # Errors
     /// As [`TensorSource::take`].
-    pub fn weight(&mut self, name: &str, shape: &[usize], purpose: Use) -> Result<Weight, Error> {
+    pub fn weight(&mut self, name: &str, shape: &[usize], table: bool) -> Result<Weight, Error> {
+        let role = (self.role)(name);
+        let purpose = match role {
+            _ if table => Use::Lookup,
+            Role::Trained | Role::Passed => Use::Train,
+            Role::Forward => Use::Forward,
+        };
         let raw = self.source.take(name, shape)?;
         let outputs = shape.first().copied().unwrap_or(0);
         let inputs = shape.iter().skip(1).product();
         let source = Source { bytes: &raw.bytes, stored: raw.stored, outputs, inputs };
         let weight = self.backend.weight(&source, self.quant, purpose);
-        if let Some(masters) = &mut self.masters {
+        if let (Some(masters), Role::Trained) = (&mut self.masters, role) {
             let values = widen(raw.stored, &raw.bytes);
             masters.insert(name.to_string(), self.backend.upload(&[outputs, inputs], &values));
         }
@@ -108,7 +125,7 @@ impl Load<'_> {
     /// # Errors
     /// As [`TensorSource::take`].
     pub fn linear(&mut self, name: &str, shape: &[usize], bias: bool) -> Result<Linear, Error> {
-        let weight = self.weight(&format!("{name}.weight"), shape, self.purpose)?;
+        let weight = self.weight(&format!("{name}.weight"), shape, false)?;
         let outputs = weight.outputs();
         let bias = if bias { Some(self.tensor(&format!("{name}.bias"), &[outputs])?) } else { None };
         Ok(Linear { name: name.to_string(), weight, bias, adapters: Vec::<Adapter>::new() })

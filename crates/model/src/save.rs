@@ -64,9 +64,9 @@ impl Kept {
         }
     }
 
-    /// A share of the tensor that is left before the last `skip`.
-    pub(crate) fn peek(&self, skip: usize) -> Tensor {
-        match self.tensors.iter().rev().nth(skip) {
+    /// A share of the last tensor that is left.
+    pub(crate) fn peek(&self) -> Tensor {
+        match self.tensors.last() {
             Some(tensor) => tensor.clone(),
             None => unreachable!("backward takes what forward kept, in reverse"),
         }

@@ -3,18 +3,18 @@
 use crate::config::TextConfig;
 use crate::linear::{Linear, backward_three, forward_three};
 use crate::norm::{self, NormLayer, RmsNorm};
-use crate::parameters::{Slot, Visit};
+use crate::parameters::{Part, Slot, VisitParts};
 use crate::{Error, Grads, Kept, Load, Save};
 use smolvlm_backend::{
     Act, Angles, AttentionForward, Backend, Backward, DType, Epilogue, Heads, KvLayout, KvSequence, KvView, Norm, Span,
-    Tensor, Use, Weight, frequencies,
+    Tensor, Weight, frequencies,
 };
 
 /// The decoder.
 pub struct Text {
     config: TextConfig,
     frequencies: Vec<f32>,
-    embed_name: String,
+    pub(crate) embed_name: String,
     /// [vocabulary, hidden]
     embed_tokens: Weight,
     layers: Vec<Layer>,
@@ -66,9 +66,8 @@ impl Text {
     /// Where a tensor is missing or misshapen.
     pub fn load(load: &mut Load<'_>, name: &str, config: &TextConfig, tied: bool) -> Result<Text, Error> {
         let (hidden, vocab) = (config.hidden, config.vocab);
-        let purpose = if tied { load.purpose } else { Use::Lookup };
         let embed_name = format!("{name}.embed_tokens.weight");
-        let embed_tokens = load.weight(&embed_name, &[vocab, hidden], purpose)?;
+        let embed_tokens = load.weight(&embed_name, &[vocab, hidden], !tied)?;
         let layers = (0..config.layers)
             .map(|i| Layer::load(load, &format!("{name}.layers.{i}"), config))
             .collect::<Result<_, _>>()?;
@@ -140,25 +139,32 @@ impl Text {
         self.forward(backend, x, &mut Step { sequences: &mut [], spans, positions }, save)
     }
 
-    /// The gradient of what [`Text::forward_rows`] took, of that of what came out.
+    /// The gradient of what [`Text::forward_rows`] took, of that of what came out; `None` where neither the layers so far
+    /// down nor, as `below` says, what they took is trained.
     pub fn backward(
         &self,
         backend: &dyn Backward,
         grad: Tensor,
         rows: &Rows<'_>,
+        below: bool,
         kept: &mut Kept,
         grads: &mut Grads,
-    ) -> Tensor {
+    ) -> Option<Tensor> {
         let angles = backend.angles(&self.frequencies, rows.positions);
         let mut grad = grad;
+        let trained = |layer: &Layer| grads.wants_any(&format!("{}.", layer.name()));
+        let lowest = self.layers.iter().position(trained).unwrap_or(self.layers.len());
         for (index, layer) in self.layers.iter().enumerate().rev() {
+            if index < lowest && !below {
+                return None;
+            }
             let mut step = Step { sequences: &mut [], spans: rows.spans, positions: rows.positions };
             grad = kept.layer(
                 |x, save| layer.forward(backend, x, index, &angles, &mut step, save),
                 |kept| layer.backward(backend, &grad, &angles, rows.spans, kept, grads),
             );
         }
-        grad
+        Some(grad)
     }
 
     /// The losses of rows that have passed the layers, and the gradient of those rows. A few rows' logits are made at a
@@ -189,25 +195,43 @@ impl Text {
         (losses, backend.upload(x.shape(), &of_x))
     }
 
-    /// Every parameter; a tied head is the table's.
-    pub fn parameters(&mut self, visit: &mut Visit<'_>) {
-        visit(&self.embed_name, Slot::Matrix(&mut self.embed_tokens));
-        for layer in &mut self.layers {
-            layer.input_layernorm.parameters(visit);
-            let attention = &mut layer.self_attn;
-            let attention =
-                [&mut attention.q_proj, &mut attention.k_proj, &mut attention.v_proj, &mut attention.o_proj];
-            attention.into_iter().for_each(|linear| linear.parameters(visit));
-            layer.post_attention_layernorm.parameters(visit);
-            let Mlp { gate_proj, up_proj, down_proj } = &mut layer.mlp;
-            [gate_proj, up_proj, down_proj].into_iter().for_each(|linear| linear.parameters(visit));
+    /// Every piece; a tied head is the table's.
+    pub fn parts(&mut self, visit: &mut VisitParts<'_>) {
+        let table = &mut self.embed_tokens;
+        let table = if self.tied { Slot::Matrix(table) } else { Slot::Table(table) };
+        visit(Part::Table(&self.embed_name, table));
+        for Layer { input_layernorm, self_attn, post_attention_layernorm, mlp } in &mut self.layers {
+            let Attention { q_proj, k_proj, v_proj, o_proj, .. } = self_attn;
+            let Mlp { gate_proj, up_proj, down_proj } = mlp;
+            visit(Part::RmsNorm(input_layernorm));
+            [q_proj, k_proj, v_proj, o_proj].into_iter().for_each(|linear| visit(Part::Linear(linear)));
+            visit(Part::RmsNorm(post_attention_layernorm));
+            [gate_proj, up_proj, down_proj].into_iter().for_each(|linear| visit(Part::Linear(linear)));
         }
-        self.norm.parameters(visit);
+        visit(Part::RmsNorm(&mut self.norm));
+        if !self.tied {
+            visit(Part::Linear(&mut self.lm_head));
+        }
+    }
+
+    /// Makes a tied head the table again, after the table was replaced.
+    pub(crate) fn tie(&mut self) {
         if self.tied {
             self.lm_head.weight = self.embed_tokens.clone();
-        } else {
-            self.lm_head.parameters(visit);
         }
+    }
+
+    /// The losses of rows that have passed the layers, without a gradient.
+    pub fn losses(&self, backend: &dyn Backward, x: &Tensor, labels: &Labels<'_>) -> Vec<f32> {
+        let mut losses = Vec::new();
+        let rows: Vec<u32> = (0..x.rows() as u32).collect();
+        for rows in rows.chunks(LOSS_ROWS) {
+            let range = rows[0] as usize..rows[0] as usize + rows.len();
+            let logits = self.logits(backend, &backend.gather_rows(x, rows), &mut Save::Off);
+            let (targets, weights) = (&labels.targets[range.clone()], &labels.weights[range]);
+            losses.extend(backend.cross_entropy(logits, targets, weights, labels.z).0);
+        }
+        losses
     }
 
     /// Adds the gradient of the embeddings of `ids` to the table's.
@@ -255,6 +279,11 @@ impl Layer {
                 down_proj: load.linear(&at("mlp.down_proj"), &[hidden, inner], false)?,
             },
         })
+    }
+
+    /// Its name in a checkpoint.
+    fn name(&self) -> &str {
+        self.input_layernorm.name.strip_suffix(".input_layernorm").unwrap_or_default()
     }
 
     fn linears(&self) -> impl Iterator<Item = &Linear> {
@@ -331,7 +360,7 @@ impl Attention {
         kept: &mut Kept,
         grads: &mut Grads,
     ) -> Tensor {
-        let out = kept.peek(self.o_proj.adapters.len());
+        let out = kept.peek();
         let of_mixed = self.o_proj.backward(backend, grad, kept, grads);
         let [v, k, q] = [(); 3].map(|()| kept.take());
         let forward = AttentionForward { q: &q, k: &k, v: &v, out: &out };

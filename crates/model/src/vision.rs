@@ -3,7 +3,7 @@
 use crate::config::VisionConfig;
 use crate::linear::{Linear, backward_three, forward_three};
 use crate::norm::{self, LayerNorm, NormLayer};
-use crate::parameters::{Slot, Visit};
+use crate::parameters::{Part, Slot, VisitParts};
 use crate::{Error, Grads, Kept, Load, Save};
 use smolvlm_backend::{Act, AttentionForward, Backend, Backward, DType, Epilogue, Heads, KvView, Norm, Span, Tensor};
 
@@ -100,21 +100,18 @@ impl Vision {
         self.patch_embedding.gather(backend, &grad, kept, grads);
     }
 
-    /// Every parameter.
-    pub fn parameters(&mut self, visit: &mut Visit<'_>) {
-        self.patch_embedding.parameters(visit);
-        visit(&self.position_name, Slot::Plain(&mut self.position_embedding));
-        for layer in &mut self.layers {
-            layer.layer_norm1.parameters(visit);
-            let attention = &mut layer.self_attn;
-            let attention =
-                [&mut attention.q_proj, &mut attention.k_proj, &mut attention.v_proj, &mut attention.out_proj];
-            attention.into_iter().for_each(|linear| linear.parameters(visit));
-            layer.layer_norm2.parameters(visit);
-            layer.mlp.fc1.parameters(visit);
-            layer.mlp.fc2.parameters(visit);
+    /// Every piece.
+    pub fn parts(&mut self, visit: &mut VisitParts<'_>) {
+        visit(Part::Linear(&mut self.patch_embedding));
+        visit(Part::Table(&self.position_name, Slot::Plain(&mut self.position_embedding)));
+        for Layer { layer_norm1, self_attn, layer_norm2, mlp } in &mut self.layers {
+            let Attention { q_proj, k_proj, v_proj, out_proj, .. } = self_attn;
+            visit(Part::LayerNorm(layer_norm1));
+            [q_proj, k_proj, v_proj, out_proj].into_iter().for_each(|linear| visit(Part::Linear(linear)));
+            visit(Part::LayerNorm(layer_norm2));
+            [&mut mlp.fc1, &mut mlp.fc2].into_iter().for_each(|linear| visit(Part::Linear(linear)));
         }
-        self.post_layernorm.parameters(visit);
+        visit(Part::LayerNorm(&mut self.post_layernorm));
     }
 
     /// Every tile's patches see each other.
@@ -186,7 +183,7 @@ impl Attention {
         kept: &mut Kept,
         grads: &mut Grads,
     ) -> Tensor {
-        let out = kept.peek(self.out_proj.adapters.len());
+        let out = kept.peek();
         let of_mixed = self.out_proj.backward(backend, grad, kept, grads);
         let [v, k, q] = [(); 3].map(|()| kept.take());
         let forward = AttentionForward { q: &q, k: &k, v: &v, out: &out };

@@ -1,11 +1,13 @@
 //! The whole network: tower, connector, decoder.
 
+use crate::adapter::add;
 use crate::connector::Connector;
-use crate::parameters::Visit;
+use crate::load::Role;
+use crate::parameters::{Visit, VisitParts};
 use crate::text::{Labels, Rows, Text};
 use crate::vision::Vision;
 use crate::{Checkpoint, Config, Error, Grads, Kept, Load, Save, TensorSource};
-use smolvlm_backend::{Backend, Backward, Quant, Tensor, Use};
+use smolvlm_backend::{Backend, Backward, Quant, Tensor};
 use std::path::Path;
 
 /// SmolVLM.
@@ -28,8 +30,8 @@ impl Vlm {
     pub fn open(dir: &Path, backend: &dyn Backend, quant: Quant, progress: &mut dyn FnMut(&str)) -> Result<Vlm, Error> {
         let config = Config::open(dir)?;
         let mut checkpoint = Checkpoint::open(dir)?;
-        let (source, purpose) = (&mut checkpoint, Use::Forward);
-        Vlm::load(config, &mut Load { backend, source, quant, purpose, masters: None, progress })
+        let (source, role) = (&mut checkpoint, &|_: &str| Role::Forward);
+        Vlm::load(config, &mut Load { backend, source, quant, role, masters: None, progress })
     }
 
     /// Loads the network from any source of tensors.
@@ -56,31 +58,45 @@ impl Vlm {
         self.connector.forward(backend, &features, save)
     }
 
+    /// Every piece that has parameters.
+    pub fn parts(&mut self, visit: &mut VisitParts<'_>) {
+        self.vision.parts(visit);
+        self.connector.parts(visit);
+        self.text.parts(visit);
+    }
+
     /// Every parameter, by its name in a checkpoint.
     pub fn parameters(&mut self, visit: &mut Visit<'_>) {
-        self.vision.parameters(visit);
-        self.connector.parameters(visit);
-        self.text.parameters(visit);
+        self.parts(&mut |part| part.parameters(visit));
+        // What is tied to a replaced parameter is replaced too.
+        self.text.tie();
     }
 
     /// The loss of whole sequences side by side, each row's, and the gradients of their sum.
     ///
     /// # Panics
-    /// If a length does not fit.
+    /// If a length does not fit, or the features' tower or connector is trained.
     pub fn learn(&self, backend: &dyn Backward, batch: &Batch<'_>, grads: &mut Grads, recompute: bool) -> Vec<f32> {
         let save = || if recompute { Save::Recompute(Vec::new()) } else { Save::Keep(Vec::new()) };
         let (mut of_tiles, mut of_rows) = (save(), save());
         let image = self.config.image_token_id;
         let places: Vec<u32> = (0..).zip(batch.ids).filter(|(_, id)| **id == image).map(|(at, _)| at).collect();
+        let tower = grads.wants_any(VISION);
+        let pictures = tower || grads.wants_any(CONNECTOR);
         let mut x = self.text.embed(backend, batch.ids);
+        if let Some(noise) = batch.noise {
+            x = add(backend, x, noise);
+        }
         if !places.is_empty() {
-            let features = self.encode(backend, batch.pixels, batch.tables, &mut of_tiles);
+            let features = self.features(backend, &batch.pictures, tower, pictures, &mut of_tiles);
             x = backend.scatter_rows(x, &places, &features);
         }
         let hidden = self.text.forward_rows(backend, x, &batch.rows, &mut of_rows);
         let (losses, grad) = self.text.loss(backend, &hidden, &batch.labels, grads);
         drop(hidden);
-        let grad = self.text.backward(backend, grad, &batch.rows, &mut Kept::new(of_rows), grads);
+        let below = grads.wants(&self.text.embed_name) || (pictures && !places.is_empty());
+        let kept = &mut Kept::new(of_rows);
+        let Some(grad) = self.text.backward(backend, grad, &batch.rows, below, kept, grads) else { return losses };
         if places.is_empty() {
             self.text.embed_backward(backend, batch.ids, &grad, grads);
             return losses;
@@ -90,27 +106,88 @@ impl Vlm {
         let none = backend.upload(of_features.shape(), &vec![0.0; of_features.len()]);
         let grad = backend.scatter_rows(grad, &places, &none);
         self.text.embed_backward(backend, batch.ids, &grad, grads);
-        if grads.wants_any("model.connector.") || grads.wants_any("model.vision_model.") {
+        if tower {
             let mut kept = Kept::new(of_tiles);
             let grad = self.connector.backward(backend, &of_features, &mut kept, grads);
-            if grads.wants_any("model.vision_model.") {
-                self.vision.backward(backend, &grad, &mut kept, grads);
-            }
+            self.vision.backward(backend, &grad, &mut kept, grads);
+        } else if pictures {
+            self.connector.gather(backend, &of_features, &mut Kept::new(of_tiles), grads);
         }
         losses
     }
+
+    /// What takes the places of pictures, with what a backward pass through `tower` and connector (`pictures`) needs.
+    fn features(
+        &self,
+        backend: &dyn Backend,
+        pictures: &Pictures<'_>,
+        tower: bool,
+        trained: bool,
+        save: &mut Save,
+    ) -> Tensor {
+        let mut off = Save::Off;
+        let of_tower = match *pictures {
+            Pictures::Features(features) => {
+                assert!(!trained, "what made these features is trained");
+                return features.clone();
+            }
+            Pictures::Tower(features) => {
+                assert!(!tower, "the tower that made these features is trained");
+                features.clone()
+            }
+            Pictures::Tiles { pixels, tables } => {
+                self.vision.forward(backend, pixels, tables, if tower { save } else { &mut off })
+            }
+        };
+        self.connector.forward(backend, &of_tower, if trained { save } else { &mut off })
+    }
+
+    /// The losses of the same without any gradient: validation.
+    pub fn losses(&self, backend: &dyn Backward, batch: &Batch<'_>) -> Vec<f32> {
+        let image = self.config.image_token_id;
+        let places: Vec<u32> = (0..).zip(batch.ids).filter(|(_, id)| **id == image).map(|(at, _)| at).collect();
+        let mut x = self.text.embed(backend, batch.ids);
+        if !places.is_empty() {
+            let features = self.features(backend, &batch.pictures, false, false, &mut Save::Off);
+            x = backend.scatter_rows(x, &places, &features);
+        }
+        let hidden = self.text.forward_rows(backend, x, &batch.rows, &mut Save::Off);
+        self.text.losses(backend, &hidden, &batch.labels)
+    }
 }
+
+/// What the names of the tower's parameters begin with.
+pub const VISION: &str = "model.vision_model.";
+/// What those of the connector's begin with.
+pub const CONNECTOR: &str = "model.connector.";
+/// What those of the decoder's begin with, but for an untied head's.
+pub const TEXT: &str = "model.text_model.";
 
 /// What a step of training learns from.
 pub struct Batch<'a> {
     /// Tokens of the sequences, side by side.
     pub ids: &'a [u32],
-    /// Tiles u8 [tiles, 3, side, side] of their pictures, in order.
-    pub pixels: &'a [u8],
-    /// What every level of a channel becomes.
-    pub tables: &'a [[f32; 256]; 3],
+    /// The sequences' pictures, in order.
+    pub pictures: Pictures<'a>,
+    /// Added to the embeddings before pictures take their places: [ids, hidden].
+    pub noise: Option<&'a Tensor>,
     /// The sequences and their rows' positions.
     pub rows: Rows<'a>,
     /// What the rows should foretell.
     pub labels: Labels<'a>,
+}
+
+/// Pictures, as far as they have come.
+pub enum Pictures<'a> {
+    /// As tiles.
+    Tiles {
+        /// u8 [tiles, 3, side, side]
+        pixels: &'a [u8],
+        /// What every level of a channel becomes.
+        tables: &'a [[f32; 256]; 3],
+    },
+    /// Through the tower, which is frozen: [tiles * patches, vision hidden].
+    Tower(&'a Tensor),
+    /// Through tower and connector, which are frozen: [tiles * tokens, text hidden].
+    Features(&'a Tensor),
 }

@@ -1,10 +1,10 @@
 //! The network against the reference's numbers, from its own pixels and tokens: what the program as a whole cannot show.
 #![allow(clippy::unwrap_used)]
 
-use smolvlm_backend::{Backend, Cpu, DType, KvSequence, Quant, Span, Stored, Tensor, Use, levels};
+use smolvlm_backend::{Backend, Cpu, DType, KvSequence, Quant, Span, Stored, Tensor, levels};
 use smolvlm_golden::{cases, distance, folder, hashed, hashed_pixels};
 use smolvlm_model::text::Step;
-use smolvlm_model::{Config, Generated, Load, RawTensor, Save, Vlm};
+use smolvlm_model::{Config, Generated, Load, RawTensor, Role, Save, Vlm};
 use std::borrow::Cow;
 use std::path::Path;
 
@@ -97,7 +97,7 @@ fn real_width(dir: &Path, quant: Quant, cpu: &Cpu) -> Vlm {
         backend: cpu,
         source: &mut Generated(make),
         quant,
-        purpose: Use::Forward,
+        role: &|_| Role::Forward,
         masters: None,
         progress: &mut |_| {},
     };

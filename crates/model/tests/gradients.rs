@@ -1,12 +1,12 @@
 //! Every parameter's gradient against PyTorch's, which `scripts/make_gradients.py` keeps.
 #![allow(clippy::unwrap_used)]
 
-use smolvlm_backend::{AdamW, Backend, Backward, Cpu, Quant, Span, Tensor, Use, levels};
+use smolvlm_backend::{AdamW, Backend, Backward, Cpu, Quant, Span, Tensor, levels};
 use smolvlm_golden::{Numbers, cases, folder, tensors};
 use smolvlm_model::parameters::Slot;
 use smolvlm_model::text::{Labels, Rows};
-use smolvlm_model::vlm::Batch;
-use smolvlm_model::{Checkpoint, Config, Grads, Load, Vlm};
+use smolvlm_model::vlm::{Batch, Pictures};
+use smolvlm_model::{Checkpoint, Config, Grads, Load, Role, Vlm};
 use std::collections::BTreeMap;
 
 const MODELS: [&str; 4] = ["idefics3-256m", "idefics3-2b", "smolvlm2", "wide"];
@@ -27,7 +27,8 @@ fn learn(
     let config = Config::open(&dir).unwrap();
     let image = config.image_token_id;
     let source = &mut Checkpoint::open(&dir).unwrap();
-    let mut load = Load { backend: &cpu, source, quant, purpose: Use::Train, masters: None, progress: &mut |_| {} };
+    let role = &|_: &str| Role::Trained;
+    let mut load = Load { backend: &cpu, source, quant, role, masters: None, progress: &mut |_| {} };
     let model = Vlm::load(config, &mut load).unwrap();
     let ids = &case.input_ids;
     let mut targets = ids[1..].to_vec();
@@ -39,8 +40,8 @@ fn learn(
     let pixels = case.tensors.get("pixels").map_or(&[][..], Numbers::u8);
     let batch = Batch {
         ids,
-        pixels,
-        tables: &[levels(1.0 / 255.0, 0.5, 0.5); 3],
+        pictures: Pictures::Tiles { pixels, tables: &[levels(1.0 / 255.0, 0.5, 0.5); 3] },
+        noise: None,
         rows: Rows { spans: &spans, positions: &positions },
         labels: Labels { targets: &targets, weights: &weights, z: 0.0 },
     };
@@ -153,8 +154,8 @@ fn steps_of_adamw_lower_the_loss_and_reach_every_parameter() {
     let (config, source) = (Config::open(&dir).unwrap(), &mut Checkpoint::open(&dir).unwrap());
     let image = config.image_token_id;
     let mut masters = BTreeMap::new();
-    let (quant, purpose) = (Quant::F32, Use::Train);
-    let mut load = Load { backend: &cpu, source, quant, purpose, masters: Some(&mut masters), progress: &mut |_| {} };
+    let (quant, role) = (Quant::F32, &|_: &str| Role::Trained);
+    let mut load = Load { backend: &cpu, source, quant, role, masters: Some(&mut masters), progress: &mut |_| {} };
     let mut model = Vlm::load(config, &mut load).unwrap();
     let ids = &case.input_ids;
     let mut targets = ids[1..].to_vec();
@@ -170,8 +171,11 @@ fn steps_of_adamw_lower_the_loss_and_reach_every_parameter() {
     for step in 1..=8 {
         let batch = Batch {
             ids,
-            pixels: case.tensors["pixels"].u8(),
-            tables: &[levels(1.0 / 255.0, 0.5, 0.5); 3],
+            pictures: Pictures::Tiles {
+                pixels: case.tensors["pixels"].u8(),
+                tables: &[levels(1.0 / 255.0, 0.5, 0.5); 3],
+            },
+            noise: None,
             rows: Rows { spans: &spans, positions: &positions },
             labels: Labels { targets: &targets, weights: &weights, z: 0.0 },
         };
@@ -188,6 +192,7 @@ fn steps_of_adamw_lower_the_loss_and_reach_every_parameter() {
             cpu.adamw(settings, master, grads.get(name).unwrap(), 1.0, [mean, square]);
             match slot {
                 Slot::Matrix(weight) => *weight = cpu.train_weight(master, quant),
+                Slot::Table(table) => *table = cpu.table(master),
                 Slot::Plain(tensor) => *tensor = cpu.copy(master).reshape(tensor.shape()),
             }
         });

@@ -115,9 +115,11 @@ impl Backward for Cpu {
     }
 
     fn train_weight(&self, parameters: &Tensor, quant: Quant) -> Weight {
-        let (bytes, outputs, inputs) =
-            (bytemuck::cast_slice(f32s(parameters)), parameters.shape()[0], parameters.width());
-        self.weight(&Source { bytes, stored: Stored::F32, outputs, inputs }, quant, Use::Train)
+        self.weight(&source(parameters), quant, Use::Train)
+    }
+
+    fn table(&self, parameters: &Tensor) -> Weight {
+        self.weight(&source(parameters), Quant::F32, Use::Lookup)
     }
 
     fn adamw(&self, settings: AdamW, parameters: &mut Tensor, grad: &Tensor, scale: f32, means: [&mut Tensor; 2]) {
@@ -134,6 +136,12 @@ impl Backward for Cpu {
         loss::cross_entropy(self.isa, &self.pool, values_mut(&mut logits), targets, weights, z, &mut losses);
         (losses, logits)
     }
+}
+
+/// f32 parameters [outputs, inputs] as a matrix to pack.
+fn source(parameters: &Tensor) -> Source<'_> {
+    let (outputs, inputs) = (parameters.rows(), parameters.width());
+    Source { bytes: bytemuck::cast_slice(f32s(parameters)), stored: Stored::F32, outputs, inputs }
 }
 
 impl Cpu {

@@ -10,7 +10,7 @@ use crate::{
 use smolvlm_kernels::attention::{self, BLOCK};
 use smolvlm_kernels::linear::{self, Input, Kept, PackedWeight, Product};
 use smolvlm_kernels::top::Top;
-use smolvlm_kernels::{AlignedBytes, Arena, Element, Isa, Pair, Pool, norm, patches, rope, top};
+use smolvlm_kernels::{AlignedBytes, Arena, Element, Isa, Pair, Pool, dropout, norm, patches, rope, top};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The CPU: its threads, its best instructions, its buffers.
@@ -235,6 +235,26 @@ impl Backend for Cpu {
         let residual = epilogue.residual.map(f32s);
         linear::activate(self.isa, &self.pool, values_mut(&mut x), width, act(&epilogue.act), residual);
         x
+    }
+
+    fn multiply(&self, x: Tensor, by: &Tensor) -> Tensor {
+        let mut x = self.own(x);
+        let (by, width) = (f32s(by), x.width());
+        assert!(by.len() == 1 || by.len().is_multiple_of(width), "multiply: factors");
+        let rows = by.len() / width;
+        self.pool.chunks(values_mut::<f32>(&mut x), COPY_ROWS * width, |i, part| match by {
+            [factor] => part.iter_mut().for_each(|x| *x *= factor),
+            _ => {
+                for (row, x) in (i * COPY_ROWS..).zip(part.chunks_exact_mut(width)) {
+                    x.iter_mut().zip(&by[row % rows * width..]).for_each(|(x, by)| *x *= by);
+                }
+            }
+        });
+        x
+    }
+
+    fn dropout(&self, x: &Tensor, p: f32, key: u64) -> Tensor {
+        self.make(x.shape(), |out| dropout::dropout(self.isa, &self.pool, f32s(x), p, key, out))
     }
 
     fn norm(&self, x: &Tensor, norm: Norm<'_>) -> Tensor {

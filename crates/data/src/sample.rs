@@ -1,0 +1,48 @@
+//! A sample as its source holds it.
+
+use smolvlm_processor::{Message, Part};
+use std::path::PathBuf;
+
+/// One sample of a source.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// What is said and shown.
+    pub content: Content,
+    /// The pictures of the content's places, in order; the places are [`smolvlm_processor::ImageSource::Given`].
+    pub pictures: Vec<PictureFile>,
+}
+
+/// What a sample's text is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// A chat, which the model's template renders.
+    Chat(Vec<Message>),
+    /// Text and pictures as they follow each other, without a template: a caption behind its picture, a page.
+    Document(Vec<Part>),
+}
+
+/// An encoded picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PictureFile {
+    /// In a file of its own.
+    Path(PathBuf),
+    /// In the source itself.
+    Bytes(Vec<u8>),
+}
+
+/// Samples that can be read in any order.
+pub trait Source: Send + Sync {
+    /// How many there are.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The sample `index`, counted from 0.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words that name no file and no row: whoever asks knows them.
+    fn read(&self, index: usize) -> Result<Sample, String>;
+}
