@@ -37,6 +37,8 @@ pub struct Dora {
     pub inverse: Tensor,
     /// `magnitude * inverse`: [outputs].
     pub ratio: Tensor,
+    /// The squares of the lengths of `W`'s own rows: [outputs].
+    pub squares: Vec<f32>,
 }
 
 /// What an adapter's tensors are called behind its name.
@@ -46,7 +48,7 @@ pub mod names {
     /// [outputs, rank]
     pub const B: &str = "lora_B.weight";
     /// [outputs]
-    pub const MAGNITUDE: &str = "lora_magnitude_vector.weight";
+    pub const MAGNITUDE: &str = "lora_magnitude_vector";
 }
 
 impl Adapter {
@@ -159,11 +161,10 @@ impl Adapter {
         Some(add(backend, backend.linear_input(grad, weight), &by_own))
     }
 
-    /// Finds the rows' lengths again, after the adapter's parameters have changed. `squares` are those of the weight's own
-    /// rows: [outputs].
+    /// Finds the rows' lengths again, after the adapter's parameters have changed.
     ///
     /// `|W_j + s B_j A|^2 = |W_j|^2 + 2 s B_j . (W A^T)_j + s^2 B_j (A A^T) B_j^T`: no product of the weight's size is made.
-    pub fn measure(&mut self, backend: &dyn Backend, weight: &Weight, squares: &[f32]) {
+    pub fn measure(&mut self, backend: &dyn Backend, weight: &Weight) {
         let Some(dora) = &mut self.dora else { return };
         let (rank, outputs) = (self.a.outputs(), self.b.outputs());
         let rows = |weight: &Weight| backend.embed(weight, &(0..weight.outputs() as u32).collect::<Vec<_>>());
@@ -184,7 +185,7 @@ impl Adapter {
                     cross += x * f64::from(by_weight[r * outputs + j]);
                     square += x * b.iter().zip(&among[r * rank..]).map(|(&y, m)| f64::from(y) * m).sum::<f64>();
                 }
-                (1.0 / (f64::from(squares[j]) + 2.0 * scale * cross + scale * scale * square).sqrt()) as f32
+                (1.0 / (f64::from(dora.squares[j]) + 2.0 * scale * cross + scale * scale * square).sqrt()) as f32
             })
             .collect();
         dora.inverse = backend.upload(&[outputs], &inverse);

@@ -74,8 +74,28 @@ impl Checkpoint {
         Ok(Checkpoint { dir: dir.to_path_buf(), shards, tensors, taken: BTreeSet::new(), last: None })
     }
 
+    /// Opens one safetensors file.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or its header does not hold together.
+    pub fn open_file(path: &Path) -> Result<Checkpoint, Error> {
+        let shard = Shard::open(path)?;
+        let tensors = shard.metadata.tensors().into_keys().map(|name| (name, 0)).collect();
+        Ok(Checkpoint { dir: path.to_path_buf(), shards: vec![shard], tensors, taken: BTreeSet::new(), last: None })
+    }
+
+    /// Every tensor's name.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// A tensor as the file has it: shape, type, bytes.
+    pub fn raw(&self, name: &str) -> Option<(&[usize], Dtype, &[u8])> {
+        self.shard_of(name)?.tensor(name)
+    }
+
     /// Gives back the memory of a tensor that has been packed.
-    fn let_go(&self, name: &str) {
+    pub fn let_go(&self, name: &str) {
         if let Some(shard) = self.shard_of(name)
             && let Some(info) = shard.metadata.info(name)
         {

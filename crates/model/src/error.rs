@@ -83,4 +83,10 @@ pub enum Error {
         /// How many more there are.
         others: usize,
     },
+    /// An adapter does not fit.
+    #[error("{what}")]
+    Adapter {
+        /// What is wrong, and what would be right.
+        what: String,
+    },
 }

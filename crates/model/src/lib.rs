@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod adapter;
+mod attach;
 pub mod checkpoint;
 pub mod config;
 pub mod connector;
@@ -16,6 +17,7 @@ mod linear;
 mod load;
 mod norm;
 pub mod parameters;
+pub mod peft;
 pub mod published;
 mod save;
 pub mod text;
@@ -23,6 +25,7 @@ pub mod vision;
 pub mod vlm;
 
 pub use adapter::Adapter;
+pub use attach::{Attach, Init, Stream, fresh};
 pub use checkpoint::Checkpoint;
 pub use config::Config;
 pub use error::Error;

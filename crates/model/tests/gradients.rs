@@ -1,12 +1,13 @@
 //! Every parameter's gradient against PyTorch's, which `scripts/make_gradients.py` keeps.
 #![allow(clippy::unwrap_used)]
 
-use smolvlm_backend::{AdamW, Backend, Backward, Cpu, Quant, Span, Tensor, levels};
-use smolvlm_golden::{Numbers, cases, folder, tensors};
+mod common;
+
+use common::{Lesson, assert_gradients, assert_no_further, load, numbers};
+use smolvlm_backend::{AdamW, Backend, Backward, Cpu, Quant, Tensor};
+use smolvlm_golden::{folder, tensors};
+use smolvlm_model::Grads;
 use smolvlm_model::parameters::Slot;
-use smolvlm_model::text::{Labels, Rows};
-use smolvlm_model::vlm::{Batch, Pictures};
-use smolvlm_model::{Checkpoint, Config, Grads, Load, Role, Vlm};
 use std::collections::BTreeMap;
 
 const MODELS: [&str; 4] = ["idefics3-256m", "idefics3-2b", "smolvlm2", "wide"];
@@ -20,45 +21,16 @@ fn learn(
     wanted: &[String],
     recompute: bool,
     threads: usize,
-) -> (f64, Vec<Vec<f32>>) {
-    let dir = folder().join(model);
-    let case = cases(&dir).into_iter().find(|c| c.name == case).unwrap();
+) -> (f64, BTreeMap<String, Vec<f32>>) {
     let cpu = Cpu::new(threads);
-    let config = Config::open(&dir).unwrap();
-    let image = config.image_token_id;
-    let source = &mut Checkpoint::open(&dir).unwrap();
-    let role = &|_: &str| Role::Trained;
-    let mut load = Load { backend: &cpu, source, quant, role, masters: None, progress: &mut |_| {} };
-    let model = Vlm::load(config, &mut load).unwrap();
-    let ids = &case.input_ids;
-    let mut targets = ids[1..].to_vec();
-    targets.push(image);
-    let count = targets.iter().filter(|&&id| id != image).count();
-    let weights: Vec<f32> = targets.iter().map(|&id| if id == image { 0.0 } else { 1.0 / count as f32 }).collect();
-    let positions: Vec<u32> = (0..ids.len() as u32).collect();
-    let spans = [Span { rows: ids.len(), keys: ids.len(), causal: true }];
-    let pixels = case.tensors.get("pixels").map_or(&[][..], Numbers::u8);
-    let batch = Batch {
-        ids,
-        pictures: Pictures::Tiles { pixels, tables: &[levels(1.0 / 255.0, 0.5, 0.5); 3] },
-        noise: None,
-        rows: Rows { spans: &spans, positions: &positions },
-        labels: Labels { targets: &targets, weights: &weights, z: 0.0 },
-    };
+    let (vlm, _) = load(&cpu, model, quant);
     let mut grads = Grads::new(wanted.iter().cloned());
-    let losses = model.learn(&cpu, &batch, &mut grads, recompute);
+    let losses = vlm.learn(&cpu, &Lesson::of(model, case).batch(), &mut grads, recompute);
     let numbers = |name: &String| {
         let grad = grads.get(name).unwrap_or_else(|| unreachable!("{name} has no gradient"));
-        let mut out = vec![0.0; grad.len()];
-        cpu.download(grad, &mut out);
-        out
+        (name.clone(), numbers(&cpu, grad))
     };
     (losses.iter().map(|&x| f64::from(x)).sum(), wanted.iter().map(numbers).collect())
-}
-
-/// What `make_gradients.py` keeps of a gradient: 64 numbers of it.
-fn sample(grad: &[f32]) -> Vec<f32> {
-    (0..64u64).map(|i| grad[(i * 2_654_435_761 % grad.len() as u64) as usize]).collect()
 }
 
 /// The gradients that are kept for a case: names and [66] numbers; and the loss.
@@ -77,17 +49,7 @@ fn f32_gradients_are_pytorchs() {
             let names: Vec<String> = want.keys().cloned().collect();
             let (got_loss, got) = learn(model, case, Quant::F32, &names, false, 2);
             assert!((got_loss - f64::from(loss)).abs() < 1e-5, "{model}/{case}: loss {got_loss}, {loss}");
-            let largest = want.values().map(|x| x[64]).fold(0.0, f32::max);
-            for (name, got) in names.iter().zip(&got) {
-                let want = &want[name];
-                let bound = (1e-4 * want[64]).max(1e-6 * largest);
-                for (got, want) in sample(got).iter().zip(want) {
-                    assert!((got - want).abs() <= bound, "{model}/{case} {name}: {got} {want}, bound {bound:e}");
-                }
-                let norm = got.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-                let apart = (norm - f64::from(want[65])).abs();
-                assert!(apart <= 1e-4 * f64::from(want[65].max(1e-2 * largest)), "{model}/{case} {name}: norm {norm}");
-            }
+            assert_gradients(&format!("{model}/{case}"), &want, |name| got[name].clone());
         }
     }
 }
@@ -99,21 +61,7 @@ fn bf16_gradients_are_no_further_than_pytorchs_own() {
             let ((_, exact), (_, theirs)) = (kept(model, case), kept(model, &format!("{case}/bf16")));
             let names: Vec<String> = exact.keys().cloned().collect();
             let (_, got) = learn(model, case, Quant::Bf16, &names, false, 2);
-            // Over all parameters, each by its own size: single numbers are too few to compare two errors.
-            let (mut ours, mut own) = (0.0, 0.0);
-            let largest = exact.values().map(|x| x[64]).fold(0.0, f32::max);
-            for (name, got) in names.iter().zip(&got) {
-                let size = f64::from(exact[name][64].max(1e-3 * largest));
-                let error = |x: &[f32]| -> f64 {
-                    x.iter()
-                        .zip(&exact[name][..64])
-                        .map(|(a, b)| ((f64::from(*a) - f64::from(*b)) / size).powi(2))
-                        .sum()
-                };
-                ours += error(&sample(got));
-                own += error(&theirs[name][..64]);
-            }
-            assert!(ours.sqrt() <= 1.5 * own.sqrt(), "{model}/{case}: {} and {}", ours.sqrt(), own.sqrt());
+            assert_no_further(&format!("{model}/{case}"), &exact, &theirs, |name| got[name].clone());
         }
     }
 }
@@ -139,48 +87,24 @@ fn what_is_frozen_has_no_gradient_and_the_rest_the_same() {
         let names: Vec<String> = all.iter().filter(|name| name.starts_with(part)).cloned().collect();
         assert!(!names.is_empty(), "{part}");
         let got = learn("idefics3-256m", "two", Quant::F32, &names, false, 2).1;
-        for (name, got) in names.iter().zip(&got) {
-            let at = all.iter().position(|n| n == name).unwrap();
-            assert!(got == &want[at], "{name}");
+        for (name, got) in &got {
+            assert!(got == &want[name], "{name}");
         }
     }
 }
 
 #[test]
 fn steps_of_adamw_lower_the_loss_and_reach_every_parameter() {
-    let dir = folder().join("idefics3-256m");
-    let case = cases(&dir).into_iter().find(|c| c.name == "two").unwrap();
-    let cpu = Cpu::new(2);
-    let (config, source) = (Config::open(&dir).unwrap(), &mut Checkpoint::open(&dir).unwrap());
-    let image = config.image_token_id;
-    let mut masters = BTreeMap::new();
-    let (quant, role) = (Quant::F32, &|_: &str| Role::Trained);
-    let mut load = Load { backend: &cpu, source, quant, role, masters: Some(&mut masters), progress: &mut |_| {} };
-    let mut model = Vlm::load(config, &mut load).unwrap();
-    let ids = &case.input_ids;
-    let mut targets = ids[1..].to_vec();
-    targets.push(image);
-    let weights: Vec<f32> = targets.iter().map(|&id| if id == image { 0.0 } else { 0.05 }).collect();
-    let positions: Vec<u32> = (0..ids.len() as u32).collect();
-    let spans = [Span { rows: ids.len(), keys: ids.len(), causal: true }];
+    let (cpu, quant, lesson) = (Cpu::new(2), Quant::F32, Lesson::of("idefics3-256m", "two"));
+    let (mut model, mut masters) = load(&cpu, "idefics3-256m", quant);
     let before = masters.clone();
     let zeros = |x: &Tensor| cpu.upload(x.shape(), &vec![0.0; x.len()]);
     let mut means: BTreeMap<String, [Tensor; 2]> =
         masters.iter().map(|(name, x)| (name.clone(), [zeros(x), zeros(x)])).collect();
     let mut losses = Vec::new();
     for step in 1..=8 {
-        let batch = Batch {
-            ids,
-            pictures: Pictures::Tiles {
-                pixels: case.tensors["pixels"].u8(),
-                tables: &[levels(1.0 / 255.0, 0.5, 0.5); 3],
-            },
-            noise: None,
-            rows: Rows { spans: &spans, positions: &positions },
-            labels: Labels { targets: &targets, weights: &weights, z: 0.0 },
-        };
         let mut grads = Grads::new(masters.keys().cloned());
-        losses.push(model.learn(&cpu, &batch, &mut grads, true).iter().sum::<f32>());
+        losses.push(model.learn(&cpu, &lesson.batch(), &mut grads, true).iter().sum::<f32>());
         let settings = AdamW { lr: 2e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0, step };
         model.parameters(&mut |name, slot| {
             let master = masters.get_mut(name).unwrap();
@@ -199,11 +123,6 @@ fn steps_of_adamw_lower_the_loss_and_reach_every_parameter() {
     }
     assert!(losses[7] < 0.7 * losses[0], "{losses:?}");
     for (name, master) in &masters {
-        let numbers = |x: &Tensor| {
-            let mut out = vec![0.0; x.len()];
-            cpu.download(x, &mut out);
-            out
-        };
-        assert!(numbers(master) != numbers(&before[name]), "{name} has not moved");
+        assert!(numbers(&cpu, master) != numbers(&cpu, &before[name]), "{name} has not moved");
     }
 }
