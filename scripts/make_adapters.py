@@ -11,11 +11,11 @@ expected.safetensors is of the golden case `two`, in evaluation mode (no dropout
 
     loss            f32 [1]      mean cross-entropy of every next token that is no picture's
     last_logits     f32 [4, V]   of the last four positions
-    grad/NAME       f32 [66]     64 numbers of the gradient, at places (i * 2654435761) mod n, its largest absolute value
-                                 and its norm; NAME is the parameter's key in adapter_model.safetensors
+    grad/NAME       f32 [66]     64 numbers of the gradient, at places (i * 2654435761) mod n, its largest absolute
+                                 value and its norm; NAME is the parameter's key in adapter_model.safetensors
     merged/loss, merged/last_logits    after merge_and_unload
-    bf16/...        the same of the base in bfloat16 (rotary frequencies in float32): the adapter stays in float32, casts
-                    its input to float32 and its sum with the base's output to bfloat16, as peft does by itself
+    bf16/...        the same of the base in bfloat16 (rotary frequencies in float32): the adapter stays in float32,
+                    casts its input to float32 and its sum with the base's output to bfloat16, as peft does by itself
 
 Printed besides: trainable parameters, and those of SmolVLM-2.2B with the targets of the fine-tuning notebook.
 """

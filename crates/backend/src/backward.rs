@@ -1,6 +1,6 @@
 //! The operations of a backward pass.
 
-use crate::{AdamW, Angles, Backend, DType, Heads, Norm, Quant, Span, Tensor, Weight};
+use crate::{AdamW, Angles, Backend, Blocks, DType, Heads, Norm, Quant, Sgd, Span, Tensor, Weight};
 
 /// What attention took and made, [rows, heads * dim] and, of keys and values, [rows, kv_heads * dim].
 #[derive(Clone, Copy)]
@@ -74,6 +74,19 @@ pub trait Backward: Backend {
 
     /// A step of AdamW over f32 parameters and both means of their gradients, which count `scale` times.
     fn adamw(&self, settings: AdamW, parameters: &mut Tensor, grad: &Tensor, scale: f32, means: [&mut Tensor; 2]);
+
+    /// The same with means in 8 bits: each its codes, and its blocks' scales.
+    fn adamw8(&self, settings: AdamW, parameters: &mut Tensor, grad: &Tensor, scale: f32, means: [Blocks<'_>; 2]);
+
+    /// A step of stochastic gradient descent, with a velocity where there is a momentum.
+    fn sgd(
+        &self,
+        settings: Sgd,
+        parameters: &mut Tensor,
+        grad: &Tensor,
+        scale: f32,
+        velocity: Option<(f32, &mut Tensor)>,
+    );
 
     /// The sum of a tensor's squares.
     fn sum_of_squares(&self, x: &Tensor) -> f64;

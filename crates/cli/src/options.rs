@@ -15,8 +15,22 @@ pub(crate) struct ModelArgs {
     /// The model's folder, as Hugging Face has it: config.json, *.safetensors, tokenizer.json and the rest
     #[arg(short, long, value_name = "FOLDER")]
     pub(crate) model: String,
+    /// An adapter's folder, as smolvlm train and peft write it; may be repeated; =F behind it makes it count F times
+    #[arg(long, value_name = "FOLDER[=F]")]
+    adapter: Vec<String>,
     #[command(flatten)]
     pub(crate) compute: ComputeArgs,
+}
+
+/// An adapter's folder and what it counts.
+fn adapter(word: &str) -> Result<(PathBuf, f32), Error> {
+    let Some((folder, factor)) = word.rsplit_once('=').filter(|_| !Path::new(word).is_dir()) else {
+        return Ok((word.into(), 1.0));
+    };
+    match factor.parse::<f32>() {
+        Ok(factor) if factor.is_finite() => Ok((folder.into(), factor)),
+        _ => Error::usage(format!("--adapter {word}: '{factor}' is no number; FOLDER=0.5 would be right")),
+    }
 }
 
 /// How a model runs.
@@ -81,6 +95,7 @@ impl ModelArgs {
             threads: self.compute.threads(),
             isa: self.compute.isa()?,
             dtype: self.compute.dtype.into(),
+            adapters: self.adapter.iter().map(|word| adapter(word)).collect::<Result<_, _>>()?,
         };
         let progress = Progress::new();
         let engine = Engine::open(&self.folder()?, &options, &mut |done, total| progress.show("loading", done, total))?;

@@ -16,7 +16,7 @@ fn model() -> PathBuf {
 }
 
 fn engine(dtype: DTypeChoice) -> Engine {
-    let options = EngineOptions { threads: 2, isa: smolvlm_backend::Isa::best(), dtype };
+    let options = EngineOptions { threads: 2, isa: smolvlm_backend::Isa::best(), dtype, adapters: Vec::new() };
     Engine::open(&model(), &options, &mut |_, _| {}).unwrap()
 }
 

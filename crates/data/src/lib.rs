@@ -1,9 +1,25 @@
 //! Data for training: readers, mixtures, labels, packing.
+//!
+//! What a step learns is a function of the seed and the step: nothing is remembered between steps, so that any of them can
+//! be made again.
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
 
+mod encode;
 mod error;
+mod labels;
+mod loader;
+mod mixture;
+mod pack;
+pub mod random;
+mod read;
 mod sample;
 
+pub use encode::{Encoding, Example, ExamplePicture, Long};
 pub use error::Error;
+pub use labels::Labels;
+pub use loader::{Loader, Skipped, StepData};
+pub use mixture::{Draw, Mixture, SourceConfig, read_mixture};
+pub use pack::{Pack, Packing, pack};
+pub use read::{Columns, open};
 pub use sample::{Content, PictureFile, Sample, Source};

@@ -6,6 +6,7 @@ use crate::{Engine, Error, Times};
 use smolvlm_backend::{Backend, Cpu, Quant, Reading, levels};
 use smolvlm_model::published::random_weights;
 use smolvlm_model::{Config, Load, RawTensor, Role, TensorSource, Vlm};
+use std::sync::Arc;
 use smolvlm_processor::{DecodeOptions, Picture, PictureSettings, Plan};
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -90,7 +91,7 @@ impl Bench {
     /// # Errors
     /// None that these weights can cause; those of loading are passed on.
     pub fn random(config: &Config, pictures: PictureSettings, quant: Quant, cpu: Cpu) -> Result<Bench, Error> {
-        let backend: Box<dyn Backend> = Box::new(cpu);
+        let backend: Arc<dyn Backend> = Arc::new(cpu);
         let mut source = Timed { inner: random_weights(), seconds: 0.0 };
         let start = Instant::now();
         let mut load = Load {

@@ -3,13 +3,14 @@
 use smolvlm_backend::{Backend, KvSequence, Quant, Span, Tensor};
 use smolvlm_model::text::Step;
 use smolvlm_model::{Save, Vlm};
+use std::sync::Arc;
 
 /// Rows of logits made together.
 const LOGIT_ROWS: usize = 64;
 
 /// A network, where it runs, and how.
 pub(crate) struct Core {
-    pub(crate) backend: Box<dyn Backend>,
+    pub(crate) backend: Arc<dyn Backend>,
     pub(crate) model: Vlm,
     /// What weights are kept in.
     pub(crate) quant: Quant,
@@ -72,7 +73,7 @@ mod tests {
     fn a_decoded_token_allocates_nothing() {
         let mut config = Config::published("smolvlm-256m").unwrap();
         (config.text.layers, config.vision.layers, config.text.vocab) = (2, 1, 49_200);
-        let backend: Box<dyn Backend> = Box::new(Cpu::new(2));
+        let backend: Arc<dyn Backend> = Arc::new(Cpu::new(2));
         let quant = Quant::Bf16;
         let mut load = Load {
             backend: &*backend,

@@ -3,10 +3,12 @@
 use crate::Error;
 use crate::core::Core;
 use smolvlm_backend::{Backend, Cpu, Isa, Quant, Stored, levels};
-use smolvlm_model::{Checkpoint, Config, GenerationConfig, Load, Role, TensorSource, Vlm};
+use smolvlm_model::peft::{self, AdapterConfig};
+use smolvlm_model::{Attach, Checkpoint, Config, GenerationConfig, Load, Role, TensorSource, Vlm};
 use smolvlm_processor::Processor;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What weights are computed in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,7 +23,7 @@ pub enum DTypeChoice {
 }
 
 /// How a checkpoint is opened.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct EngineOptions {
     /// Threads of the pool.
     pub threads: usize,
@@ -29,12 +31,14 @@ pub struct EngineOptions {
     pub isa: Isa,
     /// What weights are computed in.
     pub dtype: DTypeChoice,
+    /// Folders of adapters, as `peft` writes them, and what each counts.
+    pub adapters: Vec<(PathBuf, f32)>,
 }
 
 /// A loaded model with its processor.
 pub struct Engine {
     pub(crate) core: Core,
-    pub(crate) processor: Processor,
+    pub(crate) processor: Arc<Processor>,
     /// Tokens that end an answer.
     pub(crate) stops: BTreeSet<u32>,
 }
@@ -46,7 +50,14 @@ impl Engine {
     /// Where the folder is no usable checkpoint of this family.
     pub fn open(dir: &Path, options: &EngineOptions, progress: &mut dyn FnMut(usize, usize)) -> Result<Engine, Error> {
         let (processor, network) = beside(|| Processor::open(dir), || Network::open(dir, options, progress));
-        let (processor, network) = (processor?, network?);
+        Engine::assemble(Arc::new(processor?), network?)
+    }
+
+    /// A processor and a network as one.
+    ///
+    /// # Errors
+    /// Where they do not belong together.
+    pub fn assemble(processor: Arc<Processor>, network: Network) -> Result<Engine, Error> {
         let (settings, config) = (processor.settings(), &network.model.config);
         let (largest, vocab) = (processor.tokenizer().len().saturating_sub(1), config.text.vocab);
         if largest >= vocab {
@@ -74,6 +85,16 @@ impl Engine {
         &self.core.model
     }
 
+    /// Its network, to be changed: training takes a step.
+    pub fn model_mut(&mut self) -> &mut Vlm {
+        &mut self.core.model
+    }
+
+    /// What every level of a channel becomes before the tower.
+    pub fn tables(&self) -> &[[f32; 256]; 3] {
+        &self.core.tables
+    }
+
     /// Tokens that end an answer.
     pub fn stops(&self) -> &BTreeSet<u32> {
         &self.stops
@@ -86,11 +107,15 @@ impl Engine {
 }
 
 /// The network's half of a checkpoint.
-struct Network {
-    generation: Option<GenerationConfig>,
-    backend: Box<dyn Backend>,
-    model: Vlm,
-    quant: Quant,
+pub struct Network {
+    /// How its maker would have it answer.
+    pub generation: Option<GenerationConfig>,
+    /// Where it runs.
+    pub backend: Arc<dyn Backend>,
+    /// The network.
+    pub model: Vlm,
+    /// What its weights are kept in.
+    pub quant: Quant,
 }
 
 impl Network {
@@ -99,13 +124,13 @@ impl Network {
         let generation = GenerationConfig::open(dir)?;
         let mut checkpoint = Checkpoint::open(dir)?;
         let quant = choose(&mut checkpoint, &config, options.dtype)?;
-        let backend: Box<dyn Backend> = Box::new(Cpu::with(options.threads, options.isa));
+        let backend: Arc<dyn Backend> = Arc::new(Cpu::with(options.threads, options.isa));
         let (mut done, total) = (0, Vlm::tensors(&config));
         let progress = &mut |_: &str| {
             done += 1;
             progress(done, total);
         };
-        let model = Vlm::load(
+        let mut model = Vlm::load(
             config,
             &mut Load {
                 backend: &*backend,
@@ -116,6 +141,11 @@ impl Network {
                 progress,
             },
         )?;
+        for (dir, factor) in &options.adapters {
+            let (config, source) = (AdapterConfig::open(dir)?, &mut peft::weights(dir)?);
+            let attach = &mut Attach { backend: &*backend, source, quant, factor: *factor, masters: None };
+            model.attach(&config, attach).map_err(|e| Error::Adapter { path: dir.display().to_string(), source: e })?;
+        }
         Ok(Network { generation, backend, model, quant })
     }
 }

@@ -57,4 +57,12 @@ pub enum Error {
         /// Its tokens.
         tokens: usize,
     },
+    /// An adapter does not fit the model.
+    #[error("the adapter {path} does not fit this model: {source}")]
+    Adapter {
+        /// Its folder.
+        path: String,
+        /// Why.
+        source: smolvlm_model::Error,
+    },
 }

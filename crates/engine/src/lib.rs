@@ -24,7 +24,7 @@ mod sampling;
 mod stop;
 
 pub use capture::Capture;
-pub use engine::{DTypeChoice, Engine, EngineOptions};
+pub use engine::{DTypeChoice, Engine, EngineOptions, Network};
 pub use error::Error;
 pub use perplexity::Perplexity;
 pub use request::{Answer, Event, Request, StopReason, Times};

@@ -10,6 +10,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod connector;
 mod error;
+pub mod export;
 mod files;
 mod generation;
 mod header;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::{
-    Error, Message, PicturePlan, PictureSettings, Settings, Template, Tokenizer, guard::Guarded, messages,
+    Error, Message, Part, PicturePlan, PictureSettings, Settings, Template, Tokenizer, guard::Guarded, messages,
     settings::MAX_LONGEST_EDGE,
 };
 
@@ -196,6 +196,52 @@ impl Processor {
             return Err(Error::ContextTooLong { needed: ids.len(), context });
         }
         Ok(Plan { chat: guarded.unmarked(&rendered), ids, pictures, image_tokens, tiles })
+    }
+
+    /// Plans a document: text and pictures as they follow each other, between the tokenizer's first and last token, as the
+    /// model was pretrained on them. Whatever its texts spell is text.
+    ///
+    /// # Errors
+    /// As [`Processor::plan`].
+    pub fn plan_document(&self, parts: &[Part], sizes: &[(u32, u32)], options: &PlanOptions) -> Result<Plan, Error> {
+        let settings = self.picture_settings(options)?;
+        let pictures =
+            sizes.iter().map(|&(width, height)| settings.plan(width, height)).collect::<Result<Vec<_>, _>>()?;
+        let places = parts.iter().filter(|part| matches!(part, Part::Image(_))).count();
+        if pictures.len() > places {
+            return Err(Error::PictureWithoutPlace { pictures: pictures.len(), places });
+        }
+        if pictures.len() < places {
+            return Err(Error::PlaceWithoutPicture { pictures: pictures.len(), places });
+        }
+        let tiles = pictures.iter().fold(0usize, |sum, plan| sum.saturating_add(plan.tiles as usize));
+        let image_tokens = tiles.saturating_mul(self.settings.tokens_per_tile);
+        let context = options.context.unwrap_or(usize::MAX).min(MAX_IMAGE_TOKENS);
+        if image_tokens > context {
+            return Err(Error::ContextTooLong { needed: image_tokens, context });
+        }
+        let special = |name: &Option<String>| name.as_deref().and_then(|name| self.tokenizer.token_to_id(name));
+        let mut ids: Vec<u32> = special(&self.settings.special.bos).into_iter().collect();
+        let mut chat = String::new();
+        let mut left = pictures.iter();
+        for part in parts {
+            match part {
+                Part::Text(text) => {
+                    ids.extend(self.tokenizer.encode_plain(text)?);
+                    chat.push_str(text);
+                }
+                Part::Image(_) => {
+                    let Some(plan) = left.next() else { continue };
+                    ids.extend(self.tokenizer.encode_special(&picture_block(plan, self.settings.tokens_per_tile))?);
+                    chat.push_str(IMAGE);
+                }
+            }
+        }
+        ids.extend(special(&self.settings.special.eos));
+        if ids.len() > context {
+            return Err(Error::ContextTooLong { needed: ids.len(), context });
+        }
+        Ok(Plan { chat, ids, pictures, image_tokens, tiles })
     }
 
     /// Tokens that a picture takes in a prompt: its image tokens and the markers around them. They do not depend on

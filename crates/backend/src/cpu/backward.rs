@@ -2,8 +2,8 @@
 
 use super::{Cpu, CpuWeight, f32s, norm_of, packed, values_mut};
 use crate::{
-    AdamW, Angles, AttentionForward, Backend, Backward, DType, Heads, Norm, NormGrads, Quant, Source, Span, Stored,
-    Tensor, Use, Weight,
+    AdamW, Angles, AttentionForward, Backend, Backward, Blocks, DType, Heads, Norm, NormGrads, Quant, Sgd, Source,
+    Span, Stored, Tensor, Use, Weight,
 };
 use smolvlm_kernels::attention::{self, Forward, Gradients};
 use smolvlm_kernels::linear::{self, Epilogue, Input, PackedWeight};
@@ -125,6 +125,23 @@ impl Backward for Cpu {
     fn adamw(&self, settings: AdamW, parameters: &mut Tensor, grad: &Tensor, scale: f32, means: [&mut Tensor; 2]) {
         let [mean, square] = means.map(values_mut);
         optimiser::adamw(self.isa, &self.pool, settings, values_mut(parameters), f32s(grad), scale, (mean, square));
+    }
+
+    fn adamw8(&self, settings: AdamW, parameters: &mut Tensor, grad: &Tensor, scale: f32, means: [Blocks<'_>; 2]) {
+        let ([mean, square], p) = (means, values_mut(parameters));
+        optimiser::adamw8(self.isa, &self.pool, settings, p, f32s(grad), scale, mean, square);
+    }
+
+    fn sgd(
+        &self,
+        settings: Sgd,
+        parameters: &mut Tensor,
+        grad: &Tensor,
+        scale: f32,
+        velocity: Option<(f32, &mut Tensor)>,
+    ) {
+        let velocity = velocity.map(|(momentum, velocity)| (momentum, values_mut(velocity)));
+        optimiser::sgd(self.isa, &self.pool, settings, values_mut(parameters), f32s(grad), scale, velocity);
     }
 
     fn sum_of_squares(&self, x: &Tensor) -> f64 {

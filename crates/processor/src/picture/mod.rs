@@ -77,6 +77,14 @@ impl Picture {
         Picture::decode(&bytes, options).map_err(|error| Error::PictureFile { path: name(), source: Box::new(error) })
     }
 
+    /// The bytes of a file, to be decoded later; of one that is no picture only the first.
+    ///
+    /// # Errors
+    /// [`Error::Read`] if the file cannot be read.
+    pub fn read(path: &Path, options: &DecodeOptions) -> Result<Vec<u8>, Error> {
+        read(path, options).map_err(|source| Error::Read { path: path.display().to_string(), source })
+    }
+
     /// Decodes a PNG or JPEG file; which of them it is, its first bytes say. Bytes after the end are ignored.
     ///
     /// # Errors

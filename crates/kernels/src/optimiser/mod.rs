@@ -1,9 +1,13 @@
 //! Steps of optimisers, in place.
 
+mod eight;
+
 use crate::isa::for_each_isa;
 use crate::math::fma;
 use crate::pool::SendPtr;
 use crate::{Isa, Pool};
+
+pub use eight::{BLOCK, Blocks, adamw8};
 
 /// Numbers in a task.
 const TASK: usize = 1 << 14;
@@ -83,6 +87,75 @@ fn step_all(
     }
 }
 
+/// What a step of plain descent depends on, as `torch.optim.SGD` names it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sgd {
+    /// The rate of this step.
+    pub lr: f32,
+    /// Added to the gradient, times the parameter.
+    pub weight_decay: f32,
+}
+
+/// One step down the gradients times `scale`; with momentum, its factor and the velocity, zeros at first, that it keeps.
+///
+/// # Panics
+/// If a length does not fit.
+pub fn sgd(
+    isa: Isa,
+    pool: &Pool,
+    settings: Sgd,
+    parameters: &mut [f32],
+    gradients: &[f32],
+    scale: f32,
+    momentum: Option<(f32, &mut [f32])>,
+) {
+    let len = parameters.len();
+    let fits = momentum.as_ref().is_none_or(|(_, velocity)| velocity.len() == len);
+    assert!(gradients.len() == len && fits, "sgd: lengths");
+    let momentum = momentum.map(|(factor, velocity)| (factor, SendPtr(velocity.as_mut_ptr())));
+    pool.chunks(parameters, TASK, |i, parameters| {
+        let gradients = &gradients[i * TASK..][..parameters.len()];
+        match &momentum {
+            Some((factor, velocity)) => {
+                // SAFETY: the velocity of this task's parameters alone, in a slice as long as theirs, which outlives the job.
+                let velocity = unsafe { std::slice::from_raw_parts_mut(velocity.at(i * TASK), parameters.len()) };
+                roll(isa, settings, parameters, gradients, scale, *factor, velocity);
+            }
+            None => descend(isa, settings, parameters, gradients, scale),
+        }
+    });
+}
+
+for_each_isa! {
+    fn descend(settings: Sgd, parameters: &mut [f32], gradients: &[f32], scale: f32) = descend_all;
+}
+
+#[inline(always)]
+fn descend_all(settings: Sgd, parameters: &mut [f32], gradients: &[f32], scale: f32) {
+    for (p, &g) in parameters.iter_mut().zip(gradients) {
+        *p = fma(-settings.lr, fma(settings.weight_decay, *p, g * scale), *p);
+    }
+}
+
+for_each_isa! {
+    fn roll(
+        settings: Sgd,
+        parameters: &mut [f32],
+        gradients: &[f32],
+        scale: f32,
+        momentum: f32,
+        velocity: &mut [f32],
+    ) = roll_all;
+}
+
+#[inline(always)]
+fn roll_all(settings: Sgd, parameters: &mut [f32], gradients: &[f32], scale: f32, momentum: f32, velocity: &mut [f32]) {
+    for ((p, &g), v) in parameters.iter_mut().zip(gradients).zip(velocity) {
+        *v = fma(momentum, *v, fma(settings.weight_decay, *p, g * scale));
+        *p = fma(-settings.lr, *v, *p);
+    }
+}
+
 /// The sum of the squares, in f64, in one order whatever the threads.
 pub fn sum_of_squares(pool: &Pool, x: &[f32]) -> f64 {
     let mut sums = vec![0.0f64; x.len().div_ceil(TASK)];
@@ -132,6 +205,31 @@ mod tests {
                 p -= wide(settings.lr) * mh / (vh.sqrt() + wide(settings.eps));
             }
             assert!((f64::from(got[i]) - p).abs() < 1e-5, "{i}: {} {p}", got[i]);
+        }
+    }
+
+    #[test]
+    fn descent_is_that_of_the_definition_with_any_threads() {
+        let n = TASK + 77;
+        let start: Vec<f32> = (0..n).map(|i| ((i * 7919) % 1009) as f32 / 504.5 - 1.0).collect();
+        let gradients: Vec<f32> = start.iter().rev().map(|x| x * 3.0).collect();
+        let settings = Sgd { lr: 0.1, weight_decay: 0.01 };
+        for momentum in [None, Some(0.9f32)] {
+            for (isa, threads) in Isa::tested().into_iter().flat_map(|isa| [(isa, 1), (isa, 3)]) {
+                let (mut p, mut velocity) = (start.clone(), vec![0.0; n]);
+                for _ in 0..3 {
+                    let kept = momentum.map(|factor| (factor, &mut velocity[..]));
+                    sgd(isa, &Pool::new(threads), settings, &mut p, &gradients, 0.5, kept);
+                }
+                for i in (0..n).step_by(61) {
+                    let (mut want, mut v) = (f64::from(start[i]), 0.0);
+                    for _ in 0..3 {
+                        v = momentum.map_or(0.0, f64::from) * v + 0.5 * f64::from(gradients[i]) + 0.01 * want;
+                        want -= 0.1 * v;
+                    }
+                    assert!((f64::from(p[i]) - want).abs() < 1e-6, "{momentum:?} {isa:?} {i}: {} {want}", p[i]);
+                }
+            }
         }
     }
 

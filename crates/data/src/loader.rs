@@ -1,0 +1,57 @@
+//! A step's examples, of the seed and the step alone.
+
+use crate::random::hash;
+use crate::{Encoding, Example, Mixture};
+use smolvlm_processor::Processor;
+use std::sync::Arc;
+
+/// Makes steps of examples.
+pub struct Loader {
+    /// What is drawn from.
+    pub mixture: Mixture,
+    /// How samples become examples.
+    pub encoding: Encoding,
+    /// Of the model.
+    pub processor: Arc<Processor>,
+}
+
+/// A step's examples, and the samples that gave none.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StepData {
+    /// What is learnt.
+    pub examples: Vec<Example>,
+    /// What was left out.
+    pub skipped: Vec<Skipped>,
+}
+
+/// A sample that was left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Which sample of which source.
+    pub name: String,
+    /// Why.
+    pub why: String,
+}
+
+impl Loader {
+    /// The examples of the draws `start..start + count`.
+    pub fn load(&self, start: u64, count: usize) -> StepData {
+        let names = self.mixture.names();
+        let mut step = StepData::default();
+        for (at, draw) in (start..).zip(self.mixture.draws(start, count)) {
+            let Some(source) = self.mixture.source(draw.source) else { continue };
+            let name = format!("{}:{}", names.get(draw.source).map_or("", String::as_str), draw.row + 1);
+            let example = source
+                .read(draw.row as usize)
+                .and_then(|sample| self.encoding.example(&self.processor, sample, hash(self.encoding.seed, &[at])));
+            match example {
+                Ok(example) => {
+                    let weight = self.mixture.loss_weight(draw.source);
+                    step.examples.push(Example { name, source: draw.source, weight, ..example });
+                }
+                Err(why) => step.skipped.push(Skipped { name, why }),
+            }
+        }
+        step
+    }
+}

@@ -1,0 +1,74 @@
+//! Where a row's pictures are. None is decoded or even opened.
+
+use super::{
+    Columns,
+    cell::{Cell, Fields},
+    rows::IMAGE,
+};
+use crate::PictureFile;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use std::path::Path;
+
+/// The row's pictures: of the column that was given, or of the first of [`IMAGE`] that is there; one or a list.
+///
+/// # Errors
+/// The column that was given is missing (one that is null holds no picture), or [`picture`]'s.
+pub(super) fn pictures(fields: &mut Fields, columns: &Columns, folder: &Path) -> Result<Vec<PictureFile>, String> {
+    let cell = match &columns.image {
+        Some(name) if !fields.names(name) => return Err(format!("`{name}`, of pictures, is missing")),
+        Some(name) => fields.take(name),
+        None => IMAGE.into_iter().find_map(|name| fields.take(name)),
+    };
+    match cell {
+        None => Ok(Vec::new()),
+        Some(Cell::List(list)) => list
+            .into_iter()
+            .enumerate()
+            .map(|(index, cell)| picture(cell, folder).map_err(|what| format!("picture {index}: {what}")))
+            .collect(),
+        Some(cell) => picture(cell, folder).map(|picture| vec![picture]),
+    }
+}
+
+/// One picture: bytes; a path, relative to `folder`; a `data:` URL; base64 of a JPEG or a PNG, as tables for evaluation
+/// hold it; or an object of `bytes` (base64, where it is a text) and `path`, of which the bytes go first.
+pub(super) fn picture(cell: Cell, folder: &Path) -> Result<PictureFile, String> {
+    match cell {
+        Cell::Bytes(bytes) => Ok(PictureFile::Bytes(bytes)),
+        Cell::Text(text) => named(&text, folder),
+        Cell::Map(mut fields) => match (fields.take("bytes"), fields.take("path")) {
+            (Some(Cell::Bytes(bytes)), _) => Ok(PictureFile::Bytes(bytes)),
+            (Some(Cell::Text(text)), _) => decoded(&text),
+            (None, Some(Cell::Text(path))) => named(&path, folder),
+            _ => Err("an object without `bytes` or `path`; one of them would be right".to_owned()),
+        },
+        other => Err(format!("{} found; a path, a `data:` URL or bytes would be right", other.kind())),
+    }
+}
+
+fn named(text: &str, folder: &Path) -> Result<PictureFile, String> {
+    let scheme = text.get(..5).unwrap_or_default();
+    if scheme.eq_ignore_ascii_case("data:") {
+        let (form, data) = text.split_once(',').ok_or("a `data:` URL without a comma")?;
+        if !form.ends_with(";base64") {
+            return Err("a `data:` URL that is not base64; base64 would be right".to_owned());
+        }
+        return decoded(data);
+    }
+    // The first bytes of a JPEG and of a PNG.
+    if text.starts_with("/9j/") || text.starts_with("iVBORw0KGgo") {
+        return decoded(text);
+    }
+    if text.contains("://") {
+        let start: String = text.chars().take(60).collect();
+        return Err(format!("{start:?} is an address: only files are read; save the picture and give its path"));
+    }
+    if text.is_empty() || text.contains('\0') {
+        return Err("its path is empty or has a null byte; the path of a file would be right".to_owned());
+    }
+    Ok(PictureFile::Path(folder.join(text)))
+}
+
+fn decoded(base64: &str) -> Result<PictureFile, String> {
+    BASE64_STANDARD.decode(base64.trim()).map(PictureFile::Bytes).map_err(|e| format!("not base64: {e}"))
+}

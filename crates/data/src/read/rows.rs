@@ -1,0 +1,469 @@
+//! A row becomes a sample, whatever file it comes from.
+
+use super::{
+    Columns,
+    cell::{self, Cell, Fields},
+    chat::{self, Marks, Piece, Turn},
+    picture::pictures,
+};
+use crate::{Content, Error, Sample, Source};
+use smolvlm_processor::{Message, Part};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+/// Columns that pictures are looked for in. (`path` is not among them: in corpora of text it says where a text is from.)
+pub(super) const IMAGE: [&str; 5] = ["image", "images", "file_name", "image_path", "image_file"];
+/// Columns that a question is looked for in.
+pub(super) const QUESTION: [&str; 5] = ["question", "prompt", "query", "instruction", "problem"];
+/// Columns that an answer is looked for in. The text of a document can be one, where something is asked.
+pub(super) const ANSWER: [&str; 9] =
+    ["answer", "multiple_choice_answer", "answers", "response", "output", "solution", "label", "caption", "text"];
+/// Columns that a document's text is looked for in.
+const DOCUMENT: [&str; 2] = ["text", "caption"];
+/// Columns that hold a chat.
+pub(super) const CHAT: [&str; 2] = ["messages", "conversations"];
+/// The column of The Cauldron's turns.
+pub(super) const TURNS: &str = "texts";
+/// The column of a system message.
+pub(super) const SYSTEM: &str = "system";
+
+/// Rows that can be read in any order.
+pub(super) trait Rows: Send + Sync {
+    fn len(&self) -> usize;
+
+    /// The row `index`, or what is wrong with it.
+    fn row(&self, index: usize) -> Result<Cell, String>;
+}
+
+/// Rows as samples.
+pub(super) struct RowSource<R> {
+    pub(super) rows: R,
+    pub(super) columns: Columns,
+    /// Where the pictures' relative paths start.
+    pub(super) folder: PathBuf,
+}
+
+impl<R: Rows> Source for RowSource<R> {
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn read(&self, index: usize) -> Result<Sample, String> {
+        sample(self.rows.row(index)?, &self.columns, &self.folder)
+    }
+}
+
+/// How many rows must fail before a file of JSON is taken for one of another kind.
+const PROBED: usize = 16;
+
+impl<R: Rows> RowSource<R> {
+    /// That there are rows, and that not every one of the first is of a form that nobody knows.
+    pub(super) fn probe(self, path: &Path) -> Result<Self, Error> {
+        let wrong = |what| Err(Error::Format { path: path.display().to_string(), what });
+        let mut first = None;
+        for index in 0..self.len().min(PROBED) {
+            let known = self.rows.row(index).and_then(|row| match row {
+                Cell::List(_) => Ok(()),
+                Cell::Map(fields) => layout(&|name| fields.get(name).is_some(), &self.columns).map(|_| ()),
+                other => Err(no_row(&other)),
+            });
+            match known {
+                Ok(()) => return Ok(self),
+                Err(what) => first = first.or(Some(what)),
+            }
+        }
+        match first {
+            None => wrong("no rows".to_owned()),
+            Some(what) => wrong(format!("no samples in it; its first row: {what}")),
+        }
+    }
+}
+
+fn no_row(cell: &Cell) -> String {
+    format!("{} found; an object, or a list of messages, would be right", cell.kind())
+}
+
+/// Which columns make the sample.
+#[derive(Debug, PartialEq)]
+pub(super) enum Layout {
+    /// A list of messages under this name.
+    Chat(&'static str),
+    /// [`TURNS`]: pairs of what the user says and what the assistant answers.
+    Turns,
+    /// A question and its answer.
+    Asked { question: String, answer: String },
+    /// An answer to [`Columns::prompt`] alone.
+    Prompted { answer: String },
+    /// Text behind its pictures.
+    Document { text: String },
+}
+
+/// Finds the columns among those that are there; names that were given go before every other layout.
+pub(super) fn layout(has: &dyn Fn(&str) -> bool, columns: &Columns) -> Result<Layout, String> {
+    let first = |names: &[&str]| names.iter().find(|name| has(name)).map(|&name| name.to_owned());
+    let given = |name: &Option<String>| match name {
+        Some(name) if !has(name) => Err(format!("`{name}` is missing")),
+        name => Ok(name.clone()),
+    };
+    let (question, answer) = (given(&columns.question)?, given(&columns.answer)?);
+    if question.is_none() && answer.is_none() {
+        if let Some(name) = CHAT.into_iter().find(|name| has(name)) {
+            return Ok(Layout::Chat(name));
+        }
+        if has(TURNS) {
+            return Ok(Layout::Turns);
+        }
+    }
+    let asks = question.is_some() || columns.prompt.is_some() || first(&QUESTION).is_some();
+    let question = question.or_else(|| first(&QUESTION));
+    let answer = match answer {
+        Some(name) => Some(name),
+        None if asks => first(&ANSWER),
+        None => first(&DOCUMENT),
+    };
+    match (question, answer) {
+        (Some(question), Some(answer)) => Ok(Layout::Asked { question, answer }),
+        (None, Some(answer)) if columns.prompt.is_some() => Ok(Layout::Prompted { answer }),
+        (None, Some(text)) => Ok(Layout::Document { text }),
+        (_, None) => {
+            Err("nothing in it makes a sample: `messages`, `conversations`, `texts`, a question and an answer, or \
+                          a `text` or `caption` would; other names can be given"
+                .to_owned())
+        }
+    }
+}
+
+/// The sample of a row: a list of messages, or an object of which [`layout`] knows the columns.
+pub(super) fn sample(row: Cell, columns: &Columns, folder: &Path) -> Result<Sample, String> {
+    let mut fields = match row {
+        Cell::Map(fields) => fields,
+        Cell::List(list) => Fields(vec![(CHAT[0].to_owned(), Cell::List(list))]),
+        other => return Err(no_row(&other)),
+    };
+    let layout = layout(&|name| fields.get(name).is_some(), columns)?;
+    let system = system(&mut fields, columns)?;
+    let said = |name: &str, fields: &mut Fields| text(name, fields.take(name).unwrap_or(Cell::Null), columns);
+    let (mut turns, marks) = match layout {
+        Layout::Chat(name) => {
+            let marks = if name == CHAT[0] { Marks::WithPictures } else { Marks::Always };
+            (chat::turns(fields.take(name).unwrap_or(Cell::Null), folder)?, marks)
+        }
+        Layout::Turns => (pairs(fields.take(TURNS).unwrap_or(Cell::Null))?, Marks::Never),
+        Layout::Asked { question, answer } => {
+            let turns = vec![
+                Turn::text("user", said(&question, &mut fields)?),
+                Turn::text("assistant", said(&answer, &mut fields)?),
+            ];
+            (turns, Marks::WithPictures)
+        }
+        Layout::Prompted { answer } => {
+            let user = Turn { role: "user", content: Vec::new() };
+            (vec![user, Turn::text("assistant", said(&answer, &mut fields)?)], Marks::Never)
+        }
+        Layout::Document { text } => {
+            if columns.system.is_some() {
+                return Err("a document has no system message; a question beside it would be right".to_owned());
+            }
+            let page = Turn::text("user", said(&text, &mut fields)?);
+            return document(page, pictures(&mut fields, columns, folder)?);
+        }
+    };
+    turns.retain(|turn| turn.role != "system" || turn.says());
+    if let Some(text) = system.filter(|_| turns.first().is_none_or(|turn| turn.role != "system")) {
+        turns.insert(0, Turn::text("system", text));
+    }
+    let (mut turns, pictures) = chat::fill(turns, marks, pictures(&mut fields, columns, folder)?)?;
+    prompt(&mut turns, columns)?;
+    chat::check(&turns)?;
+    let messages = turns.into_iter().map(|turn| Message { role: turn.role.to_owned(), content: parts(turn.content) });
+    Ok(Sample { content: Content::Chat(messages.collect()), pictures })
+}
+
+/// Text and pictures without a template.
+fn document(page: Turn, pictures: Vec<crate::PictureFile>) -> Result<Sample, String> {
+    let (pages, pictures) = chat::fill(vec![page], Marks::WithPictures, pictures)?;
+    let parts = parts(pages.into_iter().flat_map(|page| page.content).collect());
+    if !parts.iter().any(|part| matches!(part, Part::Text(text) if !text.trim().is_empty())) {
+        return Err("its text is empty".to_owned());
+    }
+    Ok(Sample { content: Content::Document(parts), pictures })
+}
+
+fn parts(content: Vec<Piece>) -> Vec<Part> {
+    content.into_iter().map(Piece::part).collect()
+}
+
+/// The prompt is a text of its own in front of what the user says and shows first.
+fn prompt(turns: &mut [Turn], columns: &Columns) -> Result<(), String> {
+    let Some(text) = &columns.prompt else { return Ok(()) };
+    let user =
+        turns.iter_mut().find(|turn| turn.role == "user").ok_or("the user says nothing that a prompt could lead")?;
+    user.content.insert(0, Piece::Text(text.clone()));
+    Ok(())
+}
+
+/// The row's system message: of the column that was given, or of one that has the usual name.
+fn system(fields: &mut Fields, columns: &Columns) -> Result<Option<String>, String> {
+    let name = columns.system.as_deref().unwrap_or(SYSTEM);
+    if columns.system.is_some() && !fields.names(name) {
+        return Err(format!("`{name}` is missing"));
+    }
+    match fields.take(name) {
+        None => Ok(None),
+        Some(Cell::Text(text)) if text.trim().is_empty() => Ok(None),
+        Some(cell) => text(name, cell, columns).map(Some),
+    }
+}
+
+/// The Cauldron's turns.
+fn pairs(cell: Cell) -> Result<Vec<Turn>, String> {
+    let Cell::List(list) = cell else {
+        return Err(format!("`{TURNS}` is {}; a list of `user` and `assistant` would be right", cell.kind()));
+    };
+    let mut turns = Vec::new();
+    for (index, pair) in list.into_iter().enumerate() {
+        let Cell::Map(mut pair) = pair else {
+            return Err(format!("turn {index} is {}; an object of `user` and `assistant` would be right", pair.kind()));
+        };
+        for role in ["user", "assistant"] {
+            match pair.take(role) {
+                Some(Cell::Text(text)) => turns.push(Turn::text(role, text)),
+                None => return Err(format!("turn {index}: `{role}` is missing")),
+                Some(other) => {
+                    return Err(format!("turn {index}: `{role}` is {}; a text would be right", other.kind()));
+                }
+            }
+        }
+    }
+    Ok(turns)
+}
+
+/// The text of a column: itself, a number's, or of a list the most common, of equally common ones the first.
+///
+/// The elements of such a list are texts, or objects with an `answer` or a `text`, as VQAv2's ten annotators gave them.
+fn text(name: &str, cell: Cell, columns: &Columns) -> Result<String, String> {
+    match cell {
+        Cell::Text(text) => Ok(text),
+        Cell::Bytes(bytes) => cell::text(bytes).map_err(|what| format!("`{name}`: {what}")),
+        Cell::Number(_) if name == "label" && columns.answer.is_none() => {
+            Err("`label` is a number, which tells a class by its place in a list; a column of texts would be right"
+                .to_owned())
+        }
+        Cell::Number(number) => Ok(number),
+        Cell::List(list) => {
+            let texts = list.into_iter().map(|cell| match cell {
+                Cell::Map(mut fields) => fields.take("answer").or_else(|| fields.take("text")).unwrap_or(Cell::Null),
+                cell => cell,
+            });
+            let texts = texts.map(|cell| match cell {
+                Cell::Text(text) => Ok(text),
+                other => Err(format!("an element of `{name}` is {}; a text would be right", other.kind())),
+            });
+            most_common(texts.collect::<Result<Vec<_>, _>>()?).ok_or_else(|| format!("`{name}` is empty"))
+        }
+        other => Err(format!("`{name}` is {}; a text would be right", other.kind())),
+    }
+}
+
+fn most_common(texts: Vec<String>) -> Option<String> {
+    let mut counts: HashMap<&str, (usize, std::cmp::Reverse<usize>)> = HashMap::new();
+    for (index, text) in texts.iter().enumerate() {
+        counts.entry(text).or_insert((0, std::cmp::Reverse(index))).0 += 1;
+    }
+    counts.into_iter().max_by_key(|&(_, count)| count).map(|(text, _)| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PictureFile;
+
+    fn read(json: &str, columns: &Columns) -> Result<Sample, String> {
+        sample(cell::json(json.as_bytes())?, columns, Path::new("/d"))
+    }
+
+    /// A sample in short: `role: text [picture] | …`, or a document's parts alone.
+    fn brief(sample: &Sample) -> String {
+        let mut pictures = sample.pictures.iter().map(|picture| match picture {
+            PictureFile::Path(path) => path.display().to_string(),
+            PictureFile::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        });
+        let mut parts = |parts: &[Part]| {
+            let part = |part: &Part| match part {
+                Part::Text(text) => text.clone(),
+                Part::Image(_) => format!("[{}]", pictures.next().unwrap()),
+            };
+            parts.iter().map(part).collect::<Vec<_>>().join(" ")
+        };
+        let text = match &sample.content {
+            Content::Document(document) => parts(document),
+            Content::Chat(messages) => {
+                let said = messages.iter().map(|message| format!("{}: {}", message.role, parts(&message.content)));
+                said.collect::<Vec<_>>().join(" | ")
+            }
+        };
+        assert!(pictures.next().is_none(), "every picture has its place");
+        text
+    }
+
+    fn columns(image: &str, question: &str, answer: &str, system: &str, prompt: &str) -> Columns {
+        let given = |name: &str| Some(name.to_owned()).filter(|name| !name.is_empty());
+        let (image, question, answer) = (given(image), given(question), given(answer));
+        Columns { image, question, answer, system: given(system), prompt: given(prompt) }
+    }
+
+    #[test]
+    fn the_layouts() {
+        let plain = Columns::default();
+        for (json, says) in [
+            (
+                r#"{"messages":[{"role":"user","content":"Q"},{"role":"assistant","content":"A"}]}"#,
+                "user: Q | assistant: A",
+            ),
+            (r#"[{"role":"user","content":"Q"},{"role":"assistant","content":"A"}]"#, "user: Q | assistant: A"),
+            (
+                r#"{"messages":"[{\"role\":\"user\",\"content\":\"Q\"},{\"role\":\"assistant\",\"content\":\"A\"}]"}"#,
+                "user: Q | assistant: A",
+            ),
+            // Places: its own path, the row's next, the row's of an index, an OpenAI data URL.
+            (
+                r#"{"messages":[{"role":"user","content":[{"type":"image","path":"o.png"},{"type":"image"},
+                    {"type":"text","text":"Q"},{"type":"image","image":null}]},{"role":"assistant","content":"A"}],
+                    "images":["a.png",{"bytes":"Yg==","path":"no.png"}]}"#,
+                "user: [/d/o.png] [/d/a.png] Q [b] | assistant: A",
+            ),
+            (
+                r#"{"messages":[{"role":"user","content":[{"type":"image","index":1,"text":null},{"type":"image","index":0},
+                    {"type":"image_url","image_url":{"url":"data:image/png;base64,Yg=="}},{"type":"image","index":1}]},
+                    {"role":"assistant","content":[{"type":"text","text":"A"}]}],"images":["a","/abs/c"]}"#,
+                "user: [/abs/c] [/d/a] [b] [/abs/c] | assistant: A",
+            ),
+            // Marks in the texts of messages, and pictures for which nothing gives a place.
+            (
+                r#"{"messages":[{"role":"system","content":"S"},{"role":"user","content":"<image>Q"},
+                    {"role":"assistant","content":"A"}],"image":"a"}"#,
+                "system: S | user: [/d/a] Q | assistant: A",
+            ),
+            (
+                r#"{"messages":[{"role":"system","content":""},{"role":"user","content":"Q"},
+                    {"role":"assistant","content":"A"}],"images":["a","b"]}"#,
+                "user: [/d/a] [/d/b] Q | assistant: A",
+            ),
+            (
+                r#"{"messages":[{"role":"user","content":"<image> in HTML?"},{"role":"assistant","content":"A"}]}"#,
+                "user: <image> in HTML? | assistant: A",
+            ),
+            (
+                r#"{"conversations":[{"from":"human","value":"<image>\nQ"},{"from":"gpt","value":"A"},
+                    {"from":"human","value":"one\n<image>\ntwo <image> three"},{"from":"gpt","value":"B"}],
+                    "image":["a","b","c"],"id":7}"#,
+                "user: [/d/a] Q | assistant: A | user: one [/d/b] two  [/d/c]  three | assistant: B",
+            ),
+            (
+                r#"{"conversations":[{"from":"human","value":"<image><image>\nQ"},{"from":"gpt","value":"A"}],
+                    "image":["a","b"]}"#,
+                "user: [/d/a] [/d/b] Q | assistant: A",
+            ),
+            (
+                r#"{"conversations":[{"from":"human","value":"Q"},{"from":"gpt","value":"A"}],"image":"a","system":"S"}"#,
+                "system: S | user: [/d/a] Q | assistant: A",
+            ),
+            (
+                r#"{"images":["a","b"],"texts":[{"user":"Q <image>","assistant":"A","source":"s"},
+                    {"user":"R","assistant":"B"}]}"#,
+                "user: [/d/a] [/d/b] Q <image> | assistant: A | user: R | assistant: B",
+            ),
+            (r#"{"text":"T","url":"http://x/y"}"#, "T"),
+            (r#"{"text":"T","image":"a"}"#, "[/d/a] T"),
+            (r#"{"caption":"T","image":"iVBORw0KGgo=","path":"where/it/was"}"#, "[�PNG\r\n\u{1a}\n] T"),
+            (r#"{"text":"one <image> two","images":["a"]}"#, "one  [/d/a]  two"),
+            (r#"{"image":"a","question":"Q","answer":"A"}"#, "user: [/d/a] Q | assistant: A"),
+            (r#"{"question":"Q","multiple_choice_answer":"A","answers":["B"]}"#, "user: Q | assistant: A"),
+            (r#"{"question":"Q","answer":null,"answers":["c","b","a","b","c"]}"#, "user: Q | assistant: c"),
+            (r#"{"query":"Q","answers":[{"answer":"a"},{"answer":"b"},{"answer":"b"}]}"#, "user: Q | assistant: b"),
+            (r#"{"question":"2 + 2?","answer":4}"#, "user: 2 + 2? | assistant: 4"),
+        ] {
+            assert_eq!(read(json, &plain).map(|sample| brief(&sample)).as_deref(), Ok(says), "{json}");
+        }
+    }
+
+    #[test]
+    fn columns_that_are_named_and_a_prompt() {
+        let row = r#"{"img":"a","q":"Q","a":"A","who":"S","messages":[],"label":3}"#;
+        for (columns, json, says) in [
+            (columns("img", "q", "a", "who", ""), row, "system: S | user: [/d/a] Q | assistant: A"),
+            (columns("", "q", "label", "", "P"), row, "user: P Q | assistant: 3"),
+            (columns("img", "", "a", "", ""), row, "[/d/a] A"),
+            (columns("img", "", "a", "", "P"), row, "user: P [/d/a] | assistant: A"),
+            (columns("", "", "", "", "P"), r#"{"image":"a","caption":"C"}"#, "user: P [/d/a] | assistant: C"),
+            (
+                columns("", "", "", "", "P"),
+                r#"{"image":"a","question":"Q","answer":"A"}"#,
+                "user: P [/d/a] Q | assistant: A",
+            ),
+            (
+                columns("", "", "", "", "P"),
+                r#"{"messages":[{"role":"system","content":"S"},{"role":"user","content":"Q"},
+                    {"role":"assistant","content":"A"}]}"#,
+                "system: S | user: P Q | assistant: A",
+            ),
+        ] {
+            assert_eq!(read(json, &columns).map(|sample| brief(&sample)).as_deref(), Ok(says), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_row() {
+        let plain = Columns::default();
+        let chat = |user: &str, more: &str| {
+            format!(r#"{{"messages":[{{"role":"user","content":{user}}},{{"role":"assistant","content":"A"}}]{more}}}"#)
+        };
+        for (json, columns, says) in [
+            ("{".to_owned(), &plain, "not valid JSON"),
+            ("7".to_owned(), &plain, "a number found; an object"),
+            ("{}".to_owned(), &plain, "nothing in it makes a sample"),
+            (r#"{"question":"Q","answer":null}"#.to_owned(), &plain, "nothing in it makes a sample"),
+            (r#"{"messages":7}"#.to_owned(), &plain, "the chat is a number"),
+            (r#"{"messages":[]}"#.to_owned(), &plain, "no turn of the assistant"),
+            (r#"{"messages":[{"role":"user","content":"Q"}]}"#.to_owned(), &plain, "no turn of the assistant"),
+            (r#"{"messages":[{"role":"tool","content":"Q"}]}"#.to_owned(), &plain, "message 0: the role \"tool\" is unknown"),
+            (r#"{"messages":[{"role":"user"}]}"#.to_owned(), &plain, "`content` is missing"),
+            (chat(r#"[{"type":"video"}]"#, ""), &plain, "part 0: the type \"video\" is unknown"),
+            (chat(r#"[{"type":"text"}]"#, ""), &plain, "`text` is missing"),
+            (chat(r#"[{"type":"image"}]"#, ""), &plain, "a place for picture 0, but 0 pictures"),
+            (chat(r#"[{"type":"image"}]"#, r#","images":["a","b"]"#), &plain, "picture 1 of 2 has no place"),
+            (chat(r#"[{"type":"image","index":9}]"#, r#","images":["a"]"#), &plain, "a place for picture 9"),
+            (chat(r#"[{"type":"image","url":"https://x/y.png"}]"#, ""), &plain, "only files are read"),
+            (chat(r#"" ""#, ""), &plain, "message 0: it says nothing"),
+            (chat(r#""Q""#, r#","images":[null]"#), &plain, "picture 0: null found"),
+            (chat(r#""Q""#, r#","image":{"bytes":"?"}"#), &plain, "not base64"),
+            (chat(r#""Q""#, r#","image":"data:image/png,x""#), &plain, "not base64"),
+            (chat(r#""Q""#, r#","image":"""#), &plain, "its path is empty"),
+            (
+                r#"{"conversations":[{"from":"human","value":"<image><image>"},{"from":"gpt","value":"A"}],"image":"a"}"#.to_owned(),
+                &plain,
+                "a place for picture 1, but 1 pictures",
+            ),
+            (
+                r#"{"conversations":[{"from":"human","value":"Q"},{"from":"gpt","value":" "}]}"#.to_owned(),
+                &plain,
+                "message 1: the answer is empty",
+            ),
+            (r#"{"texts":[{"user":"Q"}]}"#.to_owned(), &plain, "turn 0: `assistant` is missing"),
+            (r#"{"texts":["Q"]}"#.to_owned(), &plain, "turn 0 is a text"),
+            (r#"{"text":" "}"#.to_owned(), &plain, "its text is empty"),
+            (r#"{"question":"Q","answers":[]}"#.to_owned(), &plain, "`answers` is empty"),
+            (r#"{"question":"Q","label":3}"#.to_owned(), &plain, "a class by its place"),
+            (r#"{"question":{},"answer":"A"}"#.to_owned(), &plain, "`question` is an object"),
+            (r#"{"question":"Q","answer":"A"}"#.to_owned(), &columns("img", "", "", "", ""), "`img`, of pictures, is missing"),
+            (r#"{"question":"Q","answer":"A"}"#.to_owned(), &columns("", "q", "", "", ""), "`q` is missing"),
+            (r#"{"question":"Q","answer":"A"}"#.to_owned(), &columns("", "", "", "s", ""), "`s` is missing"),
+            (r#"{"text":"T","s":"S"}"#.to_owned(), &columns("", "", "", "s", ""), "a document has no system message"),
+        ] {
+            let error = read(&json, columns).map(|sample| brief(&sample)).unwrap_err();
+            assert!(error.contains(says), "{json}: {error}");
+        }
+    }
+}

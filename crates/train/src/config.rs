@@ -1,0 +1,499 @@
+//! What a run is: everything that its result depends on, as a TOML file.
+
+use crate::Error;
+use crate::schedule::{Ramp, Schedule};
+use serde::{Deserialize, Serialize};
+use smolvlm_data::{Labels, Long, Packing, SourceConfig};
+use smolvlm_model::peft::{ALL_LINEAR, AdapterConfig, Targets};
+use std::path::{Path, PathBuf};
+
+/// A run of training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The base model's folder.
+    pub model: PathBuf,
+    /// Where checkpoints, logs and reports go.
+    pub output: PathBuf,
+    /// Where every random choice begins.
+    pub seed: u64,
+    /// What products are made in; parameters that are trained are kept in f32 beside.
+    pub dtype: DType,
+    /// Keeps layers' inputs alone and computes the rest again in the backward pass: less memory, a third more work.
+    pub recompute: bool,
+    /// The weight of the square of the log of the softmax's denominator.
+    pub z_loss: f32,
+    /// NEFTune's noise on the embeddings: its alpha; 0 is none.
+    pub neftune: f32,
+    /// What the loss of a step is a mean of.
+    pub reduction: Reduction,
+    /// What is learnt from.
+    pub data: DataConfig,
+    /// What the loss is measured on besides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Validation>,
+    /// Low-rank adapters in the place of the model's own parameters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<Adapter>,
+    /// What is kept on disk.
+    pub checkpoints: Checkpoints,
+    /// Features of pictures that a frozen tower made.
+    pub cache: Cache,
+    /// What is done, one after the other.
+    pub stages: Vec<Stage>,
+}
+
+/// What products are made in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DType {
+    /// bfloat16, summed in f32.
+    #[default]
+    Bf16,
+    /// f32.
+    F32,
+    /// Frozen matrices in 4 bits (NF4 with double quantisation), products in bfloat16: QLoRA's base.
+    Nf4,
+}
+
+/// What the loss of a step is a mean of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reduction {
+    /// Tokens: long answers count more.
+    #[default]
+    Token,
+    /// Samples, each the mean of its tokens.
+    Sample,
+    /// Between the two: a sample counts the root of its tokens.
+    Sqrt,
+}
+
+/// What is learnt from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DataConfig {
+    /// Files and folders.
+    pub sources: Vec<SourceConfig>,
+    /// Which tokens are learnt.
+    pub labels: Labels,
+    /// The most tokens of a sample.
+    pub length: usize,
+    /// What becomes of longer samples.
+    pub long: Long,
+    /// The longest edge of resized pictures in pixels, instead of the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_edge: Option<u32>,
+    /// Whether pictures are cut into tiles, instead of as the model says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<bool>,
+    /// How often a sample's pictures are brought to a random number of tiles.
+    pub scale_frequency: f64,
+    /// How the samples of a step share passes through the network.
+    pub packing: Packing,
+    /// The most tokens of a pass.
+    pub pack_tokens: usize,
+}
+
+/// A second mixture, on which the loss is measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Validation {
+    /// Files and folders.
+    pub sources: Vec<SourceConfig>,
+    /// After so many steps.
+    #[serde(default = "Validation::every")]
+    pub every: u64,
+    /// At most so many samples, the same each time.
+    #[serde(default = "Validation::samples")]
+    pub samples: usize,
+    /// Answers written out beside the loss.
+    #[serde(default = "Validation::answers")]
+    pub answers: usize,
+    /// Stops after so many measurements that are not the best; 0 never does.
+    #[serde(default)]
+    pub patience: u32,
+}
+
+/// Low-rank adapters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Adapter {
+    /// The rank.
+    pub r: usize,
+    /// Times this over the rank.
+    pub alpha: f64,
+    /// Over the root of the rank instead.
+    pub rslora: bool,
+    /// DoRA: rows with lengths of their own.
+    pub dora: bool,
+    /// How likely an input is dropped.
+    pub dropout: f32,
+    /// Which linear layers: ends of names, one pattern for whole names, or `all-linear`.
+    pub targets: Targets,
+    /// Which of those not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exclude: Option<Targets>,
+    /// How `A` is drawn.
+    pub init: Init,
+    /// Goes on from an adapter's folder; its settings hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<PathBuf>,
+}
+
+/// How an adapter's `A` is drawn.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Init {
+    /// Uniform, peft's default.
+    #[default]
+    Default,
+    /// Normal.
+    Gaussian,
+}
+
+/// What is kept on disk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Checkpoints {
+    /// After so many steps; 0: at the end alone.
+    pub every: u64,
+    /// So many of the last; the best by validation is kept besides.
+    pub keep: usize,
+}
+
+/// Features of pictures that a frozen tower made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cache {
+    /// Where they lie [default: `features` in the output].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
+    /// The most MiB of them; 0 keeps none.
+    pub limit_mib: u64,
+}
+
+/// A part of a run: what is trained, how long and how fast.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Stage {
+    /// What logs call it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Steps; in the place of epochs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u64>,
+    /// Passes over the data.
+    pub epochs: f64,
+    /// Samples of a step.
+    pub batch: usize,
+    /// Times this: gradients of so many batches are summed before a step.
+    pub accumulate: usize,
+    /// Smaller batches at first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ramp: Option<Ramp>,
+    /// Whose step.
+    pub optimiser: Optimiser,
+    /// The highest rate.
+    pub lr: f64,
+    /// That of the tower; 0 freezes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lr_vision: Option<f64>,
+    /// That of the connector.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lr_connector: Option<f64>,
+    /// That of the decoder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lr_text: Option<f64>,
+    /// The rate over the steps.
+    pub schedule: Schedule,
+    /// Steps over which the rate rises; below 1 a part of the stage's.
+    pub warmup: f64,
+    /// AdamW's means.
+    pub betas: [f64; 2],
+    /// AdamW's addition to the root.
+    pub eps: f64,
+    /// Decoupled decay, of all but norms and biases.
+    pub weight_decay: f64,
+    /// SGD's.
+    pub momentum: f64,
+    /// The greatest norm of the whole gradient; 0 does not clip.
+    pub clip: f64,
+    /// Patterns of the names of parameters that are trained; none: all (or with adapters, theirs).
+    pub train: Vec<String>,
+    /// Patterns of those that are not.
+    pub freeze: Vec<String>,
+}
+
+/// Whose step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Optimiser {
+    /// AdamW, its means in f32.
+    #[default]
+    Adamw,
+    /// AdamW, its means in 8 bits.
+    Adamw8,
+    /// Stochastic gradient descent.
+    Sgd,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            model: PathBuf::new(),
+            output: PathBuf::new(),
+            seed: 42,
+            dtype: DType::default(),
+            recompute: false,
+            z_loss: 0.0,
+            neftune: 0.0,
+            reduction: Reduction::default(),
+            data: DataConfig::default(),
+            validation: None,
+            adapter: None,
+            checkpoints: Checkpoints::default(),
+            cache: Cache::default(),
+            stages: vec![Stage::default()],
+        }
+    }
+}
+
+impl Default for DataConfig {
+    fn default() -> DataConfig {
+        DataConfig {
+            sources: Vec::new(),
+            labels: Labels::default(),
+            length: 2048,
+            long: Long::default(),
+            max_edge: None,
+            split: None,
+            scale_frequency: 0.0,
+            packing: Packing::default(),
+            pack_tokens: 2048,
+        }
+    }
+}
+
+impl Validation {
+    /// A mixture with the default of everything else.
+    pub fn new(sources: Vec<SourceConfig>) -> Validation {
+        Validation { sources, every: Self::every(), samples: Self::samples(), answers: Self::answers(), patience: 0 }
+    }
+
+    fn every() -> u64 {
+        100
+    }
+
+    fn samples() -> usize {
+        64
+    }
+
+    fn answers() -> usize {
+        4
+    }
+}
+
+impl Default for Adapter {
+    fn default() -> Adapter {
+        Adapter {
+            r: 8,
+            alpha: 8.0,
+            rslora: false,
+            dora: false,
+            dropout: 0.0,
+            targets: Targets::Pattern(ALL_LINEAR.into()),
+            exclude: None,
+            init: Init::default(),
+            from: None,
+        }
+    }
+}
+
+impl Adapter {
+    /// As adapters' folders have it.
+    pub fn config(&self, base: &Path) -> AdapterConfig {
+        AdapterConfig {
+            r: self.r,
+            lora_alpha: self.alpha,
+            use_rslora: self.rslora,
+            use_dora: self.dora,
+            lora_dropout: self.dropout,
+            target_modules: self.targets.clone(),
+            exclude_modules: self.exclude.clone(),
+            base: Some(base.display().to_string()),
+            ..AdapterConfig::default()
+        }
+    }
+}
+
+impl Default for Checkpoints {
+    fn default() -> Checkpoints {
+        Checkpoints { every: 250, keep: 2 }
+    }
+}
+
+impl Default for Cache {
+    fn default() -> Cache {
+        Cache { folder: None, limit_mib: 8192 }
+    }
+}
+
+impl Default for Stage {
+    fn default() -> Stage {
+        Stage {
+            name: None,
+            steps: None,
+            epochs: 1.0,
+            batch: 8,
+            accumulate: 1,
+            ramp: None,
+            optimiser: Optimiser::default(),
+            lr: 1e-4,
+            lr_vision: None,
+            lr_connector: None,
+            lr_text: None,
+            schedule: Schedule::default(),
+            warmup: 0.03,
+            betas: [0.9, 0.999],
+            eps: 1e-8,
+            weight_decay: 0.01,
+            momentum: 0.0,
+            clip: 1.0,
+            train: Vec::new(),
+            freeze: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads a run's file. Relative paths in it start where it lies.
+    ///
+    /// # Errors
+    /// Where it cannot be read, is no TOML, or has a key that a run has not.
+    pub fn open(path: &Path) -> Result<Config, Error> {
+        let text = std::fs::read_to_string(path).map_err(|source| Error::file(path, source))?;
+        let wrong = |what: String| Error::Config { what: format!("{}: {what}", path.display()) };
+        let mut config: Config = toml::from_str(&text).map_err(|e| wrong(e.to_string().trim_end().to_string()))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let mut from_here = |path: &mut PathBuf| {
+            if path.is_relative() && !path.as_os_str().is_empty() {
+                *path = folder.join(&*path);
+            }
+        };
+        let validation = config.validation.iter_mut().flat_map(|v| &mut v.sources);
+        config.data.sources.iter_mut().chain(validation).for_each(|source| from_here(&mut source.path));
+        from_here(&mut config.model);
+        from_here(&mut config.output);
+        config.cache.folder.iter_mut().for_each(&mut from_here);
+        config.adapter.iter_mut().filter_map(|a| a.from.as_mut()).for_each(&mut from_here);
+        Ok(config)
+    }
+
+    /// As a file.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).unwrap_or_default()
+    }
+
+    /// That every number is one that a run can have.
+    ///
+    /// # Errors
+    /// Says which is not.
+    pub fn check(&self) -> Result<(), Error> {
+        let wrong = |what: String| Err(Error::Config { what });
+        if self.data.sources.is_empty() {
+            return wrong("no data is given; --data FILE or [[data.sources]] would be right".into());
+        }
+        if self.stages.is_empty() {
+            return wrong("the run has no stage; [[stages]] would be right".into());
+        }
+        if self.data.length < 2 || self.data.pack_tokens < 2 {
+            return wrong("data.length and data.pack_tokens must be at least 2".into());
+        }
+        if !(0.0..=1.0).contains(&self.data.scale_frequency) {
+            return wrong("data.scale_frequency must be from 0 to 1".into());
+        }
+        let positive = |x: f64| x.is_finite() && x >= 0.0;
+        if !positive(self.z_loss.into()) || !positive(self.neftune.into()) {
+            return wrong("z_loss and neftune must be 0 or more".into());
+        }
+        if self.dtype == DType::Nf4 && self.adapter.is_none() {
+            return wrong("dtype nf4 keeps the base frozen: give an adapter to train".into());
+        }
+        if let Some(adapter) = &self.adapter
+            && (adapter.r == 0 || !adapter.alpha.is_finite() || !(0.0..1.0).contains(&adapter.dropout))
+        {
+            return wrong("adapter: r must be at least 1, alpha a number, dropout from 0 to below 1".into());
+        }
+        if self.validation.as_ref().is_some_and(|v| v.every == 0 || v.sources.is_empty() || v.samples == 0) {
+            return wrong("validation needs sources, and every and samples of at least 1".into());
+        }
+        self.stages.iter().enumerate().try_for_each(|(index, stage)| {
+            stage.check(self.adapter.is_some()).or_else(|what| wrong(format!("stage {}: {what}", index + 1)))
+        })
+    }
+}
+
+impl Stage {
+    fn check(&self, adapter: bool) -> Result<(), String> {
+        let rates = [Some(self.lr), self.lr_vision, self.lr_connector, self.lr_text];
+        let positive = |x: &f64| x.is_finite() && *x >= 0.0;
+        if !rates.iter().flatten().all(positive) || ![self.weight_decay, self.clip, self.warmup].iter().all(positive) {
+            return Err("rates, weight_decay, clip and warmup must be 0 or more".into());
+        }
+        if self.batch == 0 || self.accumulate == 0 {
+            return Err("batch and accumulate must be at least 1".into());
+        }
+        if self.steps == Some(0) || !(self.epochs.is_finite() && self.epochs > 0.0) {
+            return Err("steps and epochs must be above 0".into());
+        }
+        if !self.betas.iter().chain([&self.momentum]).all(|beta| (0.0..1.0).contains(beta)) || self.eps <= 0.0 {
+            return Err("betas and momentum must be from 0 to below 1, eps above 0".into());
+        }
+        if adapter && !self.train.is_empty() {
+            return Err("with an adapter its parameters alone are trained: `train` must be empty".into());
+        }
+        self.ramp.as_ref().map_or(Ok(()), |ramp| ramp.check(self.batch * self.accumulate))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_read_as_it_is_written_and_unknown_keys_are_errors() {
+        let mut config = Config { adapter: Some(Adapter::default()), ..Config::default() };
+        config.data.sources.push(SourceConfig::new("/data.jsonl"));
+        config.validation = Some(Validation::new(vec![SourceConfig::new("/more.jsonl")]));
+        config.check().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run.toml");
+        std::fs::write(&path, config.to_toml()).unwrap();
+        assert_eq!(Config::open(&path).unwrap(), config);
+        for (text, says) in [
+            ("lerning_rate = 1", "lerning_rate"),
+            ("[[stages]]\nlr = 1e-4\nbatchsize = 3", "batchsize"),
+            ("[data]\nlabels = \"some\"", "some"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = Config::open(&path).unwrap_err().to_string();
+            assert!(error.contains(says) && error.contains("run.toml"), "{error}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_no_run_can_have_are_named() {
+        let with = |change: fn(&mut Config)| {
+            let mut config = Config::default();
+            config.data.sources.push(SourceConfig::new("x"));
+            change(&mut config);
+            config.check().unwrap_err().to_string()
+        };
+        assert!(with(|c| c.data.sources.clear()).contains("no data"));
+        assert!(with(|c| c.stages[0].batch = 0).contains("stage 1: batch"));
+        assert!(with(|c| c.stages[0].lr = f64::NAN).contains("rates"));
+        assert!(with(|c| c.stages[0].betas[1] = 1.0).contains("betas"));
+        assert!(with(|c| c.dtype = DType::Nf4).contains("nf4"));
+    }
+}
