@@ -1,6 +1,6 @@
 //! The operations of a backward pass.
 
-use crate::{AdamW, Angles, Backend, Blocks, DType, Heads, Norm, Quant, Sgd, Span, Tensor, Weight};
+use crate::{AdamW, Angles, Backend, Blocks, DType, Heads, Norm, Sgd, Span, Tensor, Weight};
 
 /// What attention took and made, [rows, heads * dim] and, of keys and values, [rows, kv_heads * dim].
 #[derive(Clone, Copy)]
@@ -66,11 +66,8 @@ pub trait Backward: Backend {
     /// Depth back to space: of a pixel shuffle by `factor` of tiles of `side`.
     fn pixel_unshuffle(&self, grad: &Tensor, side: usize, factor: usize) -> Tensor;
 
-    /// A weight for training, of f32 parameters [outputs, inputs].
-    fn train_weight(&self, parameters: &Tensor, quant: Quant) -> Weight;
-
-    /// A table to look rows up in, of f32 parameters [rows, width].
-    fn table(&self, parameters: &Tensor) -> Weight;
+    /// Packs f32 parameters [outputs, inputs] in the place of a weight that was made for training, or of a table.
+    fn replace(&self, weight: &mut Weight, parameters: &Tensor);
 
     /// A step of AdamW over f32 parameters and both means of their gradients, which count `scale` times.
     fn adamw(&self, settings: AdamW, parameters: &mut Tensor, grad: &Tensor, scale: f32, means: [&mut Tensor; 2]);

@@ -24,6 +24,8 @@ pub enum Quant {
     F32,
     /// bfloat16, products summed in f32.
     Bf16,
+    /// 4 bits (NF4 with double quantisation, as QLoRA has it), products as in bfloat16: for what is frozen.
+    Nf4,
 }
 
 impl Quant {
@@ -31,7 +33,15 @@ impl Quant {
     pub fn dtype(self) -> DType {
         match self {
             Quant::F32 => DType::F32,
-            Quant::Bf16 => DType::Bf16,
+            Quant::Bf16 | Quant::Nf4 => DType::Bf16,
+        }
+    }
+
+    /// Without any loss to products of this type.
+    pub fn of(dtype: DType) -> Quant {
+        match dtype {
+            DType::F32 => Quant::F32,
+            DType::Bf16 => Quant::Bf16,
         }
     }
 }
@@ -92,6 +102,31 @@ impl Weight {
             Some(packed) => packed,
             None => unreachable!("this weight was packed by another backend"),
         }
+    }
+}
+
+impl Weight {
+    /// The packed form, to be packed again; `None` where it is shared.
+    ///
+    /// # Panics
+    /// If another backend packed it.
+    pub fn packed_mut<W: DeviceWeight>(&mut self) -> Option<&mut W> {
+        let packed: &mut dyn Any = Arc::get_mut(&mut self.packed)?;
+        match packed.downcast_mut() {
+            Some(packed) => Some(packed),
+            None => unreachable!("this weight was packed by another backend"),
+        }
+    }
+
+    /// A weight of nothing, until one takes its place.
+    pub fn none() -> Weight {
+        struct Nothing;
+        impl DeviceWeight for Nothing {
+            fn bytes(&self) -> usize {
+                0
+            }
+        }
+        Weight::new(Arc::new(Nothing), 0, 0)
     }
 }
 

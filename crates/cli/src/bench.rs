@@ -106,7 +106,8 @@ fn open(args: &Args, options: &BenchOptions) -> Result<Bench, Error> {
         return Ok(Bench::random(&config, preset.pictures, quant, Cpu::with(threads, args.compute.isa()?))?);
     }
     let dir = smolvlm_hub::resolve(args.model.as_deref().unwrap_or_default())?.dir;
-    let engine_options = EngineOptions { threads, isa: args.compute.isa()?, dtype: args.compute.dtype.into(), adapters: Vec::new() };
+    let engine_options =
+        EngineOptions { threads, isa: args.compute.isa()?, dtype: args.compute.dtype.into(), adapters: Vec::new() };
     let progress = Progress::new();
     let open = || Engine::open(&dir, &engine_options, &mut |done, total| progress.show("loading", done, total));
     Ok(Bench::checkpoint(open, options.runs)?)

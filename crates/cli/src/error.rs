@@ -23,6 +23,12 @@ pub(crate) enum Error {
     /// Loading and answering.
     #[error(transparent)]
     Engine(#[from] smolvlm_engine::Error),
+    /// Data to train on.
+    #[error(transparent)]
+    Data(#[from] smolvlm_data::Error),
+    /// Training, and making models for it.
+    #[error(transparent)]
+    Train(#[from] smolvlm_train::Error),
 }
 
 impl Error {

@@ -10,11 +10,14 @@ mod doctor;
 mod dump;
 mod error;
 mod explain;
+mod new;
 mod options;
 mod output;
 mod perplexity;
 mod progress;
 mod run;
+mod train;
+mod train_show;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
@@ -33,10 +36,12 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(run::Args),
+    Train(Box<train::Args>),
     Explain(explain::Args),
     Perplexity(perplexity::Args),
     Bench(bench::Args),
     Doctor(doctor::Args),
+    New(new::Args),
 }
 
 fn main() -> ExitCode {
@@ -47,10 +52,12 @@ fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Run(args) => run::run(args),
+        Command::Train(args) => train::run(*args),
         Command::Explain(args) => explain::run(args),
         Command::Perplexity(args) => perplexity::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::New(args) => new::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

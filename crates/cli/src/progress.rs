@@ -27,6 +27,16 @@ impl Progress {
         self.bar.set_position(done as u64);
     }
 
+    /// Shows a line of its own making.
+    pub(crate) fn line(&self, text: &str, done: u64, total: u64) {
+        if let Ok(style) = ProgressStyle::with_template("{bar:20} {wide_msg}") {
+            self.bar.set_style(style);
+        }
+        self.bar.set_length(total);
+        self.bar.set_position(done);
+        self.bar.set_message(text.to_string());
+    }
+
     /// Takes the line away, before an answer is printed.
     pub(crate) fn clear(&self) {
         self.bar.finish_and_clear();

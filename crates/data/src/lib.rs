@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
 
+mod dedup;
 mod encode;
 mod error;
 mod labels;
@@ -15,6 +16,7 @@ pub mod random;
 mod read;
 mod sample;
 
+pub use dedup::{Fingerprint, LIMIT, MOST_LIMIT, Match, PictureAt, PictureIndex, RowPrints, fingerprints};
 pub use encode::{Encoding, Example, ExamplePicture, Long};
 pub use error::Error;
 pub use labels::Labels;

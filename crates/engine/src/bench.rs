@@ -6,9 +6,9 @@ use crate::{Engine, Error, Times};
 use smolvlm_backend::{Backend, Cpu, Quant, Reading, levels};
 use smolvlm_model::published::random_weights;
 use smolvlm_model::{Config, Load, RawTensor, Role, TensorSource, Vlm};
-use std::sync::Arc;
 use smolvlm_processor::{DecodeOptions, Picture, PictureSettings, Plan};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// What is measured.

@@ -80,6 +80,11 @@ impl Engine {
         &self.processor
     }
 
+    /// Its processor, to be shared.
+    pub fn processor_shared(&self) -> Arc<Processor> {
+        Arc::clone(&self.processor)
+    }
+
     /// Its network.
     pub fn model(&self) -> &Vlm {
         &self.core.model

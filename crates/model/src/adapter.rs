@@ -201,6 +201,12 @@ pub fn squares(backend: &dyn Backend, weight: &Weight) -> Vec<f32> {
     ids.chunks(256).flat_map(|ids| part(ids).chunks_exact(weight.inputs()).map(square).collect::<Vec<_>>()).collect()
 }
 
+/// The lengths of rows of `width` numbers.
+pub fn lengths(matrix: &[f32], width: usize) -> Vec<f32> {
+    let square = |row: &[f32]| row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>();
+    matrix.chunks_exact(width.max(1)).map(|row| square(row).sqrt() as f32).collect()
+}
+
 fn numbers(backend: &dyn Backend, x: &Tensor) -> Vec<f32> {
     let mut out = vec![0.0; x.len()];
     backend.download(x, &mut out);

@@ -111,7 +111,13 @@ impl Load<'_> {
         let outputs = shape.first().copied().unwrap_or(0);
         let inputs = shape.iter().skip(1).product();
         let source = Source { bytes: &raw.bytes, stored: raw.stored, outputs, inputs };
-        let weight = self.backend.weight(&source, self.quant, purpose);
+        // As bitsandbytes has it, tables, the head and the patch embedding, a convolution there, are not in 4 bits.
+        let whole = [".embed_tokens.weight", "lm_head.weight", ".patch_embedding.weight"];
+        let quant = match self.quant {
+            Quant::Nf4 if whole.iter().any(|whole| name.ends_with(whole)) => Quant::Bf16,
+            quant => quant,
+        };
+        let weight = self.backend.weight(&source, quant, purpose);
         if let (Some(masters), Role::Trained) = (&mut self.masters, role) {
             let values = widen(raw.stored, &raw.bytes);
             masters.insert(name.to_string(), self.backend.upload(&[outputs, inputs], &values));

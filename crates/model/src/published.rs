@@ -40,6 +40,7 @@ impl Config {
             vocab: 49_280,
             context: 8192,
             rope_theta: 100_000.0,
+            rope_factor: 1.0,
             eps: 1e-5,
             eos: Vec::new(),
         };

@@ -7,7 +7,7 @@ use crate::parameters::{Part, Slot, VisitParts};
 use crate::{Error, Grads, Kept, Load, Save};
 use smolvlm_backend::{
     Act, Angles, AttentionForward, Backend, Backward, DType, Epilogue, Heads, KvLayout, KvSequence, KvView, Norm, Span,
-    Tensor, Weight, frequencies,
+    Tensor, Weight,
 };
 
 /// The decoder.
@@ -81,7 +81,7 @@ impl Text {
         } else {
             load.linear("lm_head", &[vocab, hidden], false)?
         };
-        let frequencies = frequencies(config.rope_theta, config.head_dim);
+        let frequencies = config.frequencies();
         Ok(Text { config: config.clone(), frequencies, embed_name, embed_tokens, layers, norm, lm_head, tied })
     }
 
@@ -168,7 +168,7 @@ impl Text {
     }
 
     /// The losses of rows that have passed the layers, and the gradient of those rows. A few rows' logits are made at a
-    /// time, so that those of a long batch never lie in memory together; nothing of it is kept.
+    /// time, and of rows that count alone, so that those of a long batch never lie in memory together.
     pub fn loss(
         &self,
         backend: &dyn Backward,
@@ -176,27 +176,28 @@ impl Text {
         labels: &Labels<'_>,
         grads: &mut Grads,
     ) -> (Vec<f32>, Tensor) {
-        let (mut losses, mut of_x) = (Vec::new(), Vec::new());
-        let rows: Vec<u32> = (0..x.rows() as u32).collect();
-        for rows in rows.chunks(LOSS_ROWS) {
-            let range = rows[0] as usize..rows[0] as usize + rows.len();
+        let mut losses = vec![0.0; x.rows()];
+        let mut of_x = backend.upload(x.shape(), &vec![0.0; x.len()]);
+        for rows in labels.counted().chunks(LOSS_ROWS) {
             let mut save = Save::Keep(Vec::new());
             let logits = self.logits(backend, &backend.gather_rows(x, rows), &mut save);
-            let (targets, weights) = (&labels.targets[range.clone()], &labels.weights[range]);
-            let (more, grad) = backend.cross_entropy(logits, targets, weights, labels.z);
-            losses.extend(more);
+            let (targets, weights) = labels.of(rows);
+            let (more, grad) = backend.cross_entropy(logits, &targets, &weights, labels.z);
+            rows.iter().zip(more).for_each(|(&row, loss)| losses[row as usize] = loss);
             let mut kept = Kept::new(save);
             let of_normed = self.lm_head.backward(backend, &grad, &mut kept, grads);
             let grad = norm::backward(backend, &self.norm, &of_normed, None, &mut kept, grads);
-            let start = of_x.len();
-            of_x.resize(start + grad.len(), 0.0);
-            backend.download(&grad, &mut of_x[start..]);
+            of_x = backend.scatter_rows(of_x, rows, &grad);
         }
-        (losses, backend.upload(x.shape(), &of_x))
+        (losses, of_x)
     }
 
     /// Every piece; a tied head is the table's.
     pub fn parts(&mut self, visit: &mut VisitParts<'_>) {
+        if self.tied {
+            // Alone, so that it can be packed anew in its place.
+            self.lm_head.weight = Weight::none();
+        }
         let table = &mut self.embed_tokens;
         let table = if self.tied { Slot::Matrix(table) } else { Slot::Table(table) };
         visit(Part::Table(&self.embed_name, table));
@@ -209,27 +210,21 @@ impl Text {
             [gate_proj, up_proj, down_proj].into_iter().for_each(|linear| visit(Part::Linear(linear)));
         }
         visit(Part::RmsNorm(&mut self.norm));
-        if !self.tied {
-            visit(Part::Linear(&mut self.lm_head));
-        }
-    }
-
-    /// Makes a tied head the table again, after the table was replaced.
-    pub(crate) fn tie(&mut self) {
         if self.tied {
             self.lm_head.weight = self.embed_tokens.clone();
+        } else {
+            visit(Part::Linear(&mut self.lm_head));
         }
     }
 
     /// The losses of rows that have passed the layers, without a gradient.
     pub fn losses(&self, backend: &dyn Backward, x: &Tensor, labels: &Labels<'_>) -> Vec<f32> {
-        let mut losses = Vec::new();
-        let rows: Vec<u32> = (0..x.rows() as u32).collect();
-        for rows in rows.chunks(LOSS_ROWS) {
-            let range = rows[0] as usize..rows[0] as usize + rows.len();
+        let mut losses = vec![0.0; x.rows()];
+        for rows in labels.counted().chunks(LOSS_ROWS) {
             let logits = self.logits(backend, &backend.gather_rows(x, rows), &mut Save::Off);
-            let (targets, weights) = (&labels.targets[range.clone()], &labels.weights[range]);
-            losses.extend(backend.cross_entropy(logits, targets, weights, labels.z).0);
+            let (targets, weights) = labels.of(rows);
+            let (more, _) = backend.cross_entropy(logits, &targets, &weights, labels.z);
+            rows.iter().zip(more).for_each(|(&row, loss)| losses[row as usize] = loss);
         }
         losses
     }
@@ -255,6 +250,18 @@ pub struct Labels<'a> {
     pub weights: &'a [f32],
     /// The weight of the square of the log of the softmax's denominator.
     pub z: f32,
+}
+
+impl Labels<'_> {
+    /// The rows that count: no logits are made of the others.
+    fn counted(&self) -> Vec<u32> {
+        (0..).zip(self.weights).filter(|(_, weight)| **weight != 0.0).map(|(row, _)| row).collect()
+    }
+
+    /// The targets and weights of some rows.
+    fn of(&self, rows: &[u32]) -> (Vec<u32>, Vec<f32>) {
+        rows.iter().map(|&row| (self.targets[row as usize], self.weights[row as usize])).unzip()
+    }
 }
 
 impl Layer {

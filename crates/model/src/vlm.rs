@@ -68,8 +68,6 @@ impl Vlm {
     /// Every parameter, by its name in a checkpoint.
     pub fn parameters(&mut self, visit: &mut Visit<'_>) {
         self.parts(&mut |part| part.parameters(visit));
-        // What is tied to a replaced parameter is replaced too.
-        self.text.tie();
     }
 
     /// The loss of whole sequences side by side, each row's, and the gradients of their sum.

@@ -115,8 +115,7 @@ fn steps_of_adamw_lower_the_loss_and_reach_every_parameter() {
             let [mean, square] = means.get_mut(name).unwrap();
             cpu.adamw(settings, master, grads.get(name).unwrap(), 1.0, [mean, square]);
             match slot {
-                Slot::Matrix(weight) => *weight = cpu.train_weight(master, quant),
-                Slot::Table(table) => *table = cpu.table(master),
+                Slot::Matrix(weight) | Slot::Table(weight) => cpu.replace(weight, master),
                 Slot::Plain(tensor) => *tensor = cpu.copy(master).reshape(tensor.shape()),
             }
         });

@@ -222,21 +222,25 @@ impl Processor {
         }
         let special = |name: &Option<String>| name.as_deref().and_then(|name| self.tokenizer.token_to_id(name));
         let mut ids: Vec<u32> = special(&self.settings.special.bos).into_iter().collect();
-        let mut chat = String::new();
+        let (mut chat, mut text) = (String::new(), String::new());
         let mut left = pictures.iter();
         for part in parts {
             match part {
-                Part::Text(text) => {
-                    ids.extend(self.tokenizer.encode_plain(text)?);
-                    chat.push_str(text);
+                // Texts side by side are read as one.
+                Part::Text(more) => {
+                    text.push_str(more);
+                    chat.push_str(more);
                 }
                 Part::Image(_) => {
                     let Some(plan) = left.next() else { continue };
-                    ids.extend(self.tokenizer.encode_special(&picture_block(plan, self.settings.tokens_per_tile))?);
+                    ids.extend(self.tokenizer.encode_plain(&std::mem::take(&mut text))?);
+                    let block = picture_block(plan, self.settings.tokens_per_tile);
+                    ids.extend(self.tokenizer.encode_unframed(&block)?);
                     chat.push_str(IMAGE);
                 }
             }
         }
+        ids.extend(self.tokenizer.encode_plain(&text)?);
         ids.extend(special(&self.settings.special.eos));
         if ids.len() > context {
             return Err(Error::ContextTooLong { needed: ids.len(), context });
@@ -255,8 +259,7 @@ impl Processor {
             return Err(Error::ContextTooLong { needed, context: self.settings.context });
         }
         let block = picture_block(plan, self.settings.tokens_per_tile);
-        // Counted without what a post-processor puts around a whole prompt.
-        Ok(self.tokenizer.encode_special(&block)?.len() - self.tokenizer.encode_special("")?.len())
+        Ok(self.tokenizer.encode_unframed(&block)?.len())
     }
 
     /// The rendered chat with the n-th picture's block in the n-th place.

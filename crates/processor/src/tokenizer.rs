@@ -110,7 +110,12 @@ impl Tokenizer {
     /// # Errors
     /// The tokenizer fails, which its file is to blame for.
     pub fn encode_special(&self, text: &str) -> Result<Vec<u32>, Error> {
-        Ok(self.framed(self.encode_with(&self.full, text)?))
+        Ok(self.framed(self.encode_unframed(text)?))
+    }
+
+    /// As [`Tokenizer::encode_special`], without what the post-processor puts around a whole prompt.
+    pub(crate) fn encode_unframed(&self, text: &str) -> Result<Vec<u32>, Error> {
+        self.encode_with(&self.full, text)
     }
 
     /// The ids of a text in which no added token is recognised.

@@ -1,19 +1,27 @@
 //! The operations of a backward pass on the CPU.
 
-use super::{Cpu, CpuWeight, f32s, norm_of, packed, values_mut};
+use super::{Cpu, CpuWeight, f32s, norm_of, values_mut};
 use crate::{
     AdamW, Angles, AttentionForward, Backend, Backward, Blocks, DType, Heads, Norm, NormGrads, Quant, Sgd, Source,
     Span, Stored, Tensor, Use, Weight,
 };
 use smolvlm_kernels::attention::{self, Forward, Gradients};
-use smolvlm_kernels::linear::{self, Epilogue, Input, PackedWeight};
+use smolvlm_kernels::linear::{self, Epilogue, Input, Kept, PackedWeight};
 use smolvlm_kernels::{AlignedBytes, Pair, activation, loss, norm, optimiser, patches, rope};
 use std::sync::PoisonError;
 
 impl Backward for Cpu {
     fn linear_input(&self, grad: &Tensor, weight: &Weight) -> Tensor {
-        let CpuWeight::Packed { turned: Some(turned), .. } = weight.packed() else {
-            unreachable!("this weight was not made for training")
+        let made;
+        let turned = match weight.packed() {
+            CpuWeight::Packed { turned: Some(turned), .. } => turned,
+            CpuWeight::Nf4(nf4) => {
+                made = self.unpacked(nf4, |data, x| {
+                    PackedWeight::of_columns(self.isa, &self.pool, data, x, nf4.rows(), nf4.cols(), Kept::Bf16)
+                });
+                &*made
+            }
+            _ => unreachable!("this weight was not made for training"),
         };
         self.make(&[grad.rows(), weight.inputs()], |out| {
             let input = Input { x: f32s(grad), rows: grad.rows(), norm: None };
@@ -27,7 +35,10 @@ impl Backward for Cpu {
         // The memory of x's columns is kept from call to call.
         let mut kept = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
         let data = std::mem::replace(&mut *kept, AlignedBytes::zeroed(0));
-        let precision = packed(weight).kept();
+        let CpuWeight::Packed { forward, .. } = weight.packed() else {
+            unreachable!("this weight was not made for training")
+        };
+        let precision = forward.kept();
         let columns = PackedWeight::of_columns(self.isa, &self.pool, data, f32s(x), rows, inputs, precision);
         let out = self.make(&[outputs, inputs], |out| {
             let input = Input { x: f32s(&turned), rows: outputs, norm: None };
@@ -114,12 +125,36 @@ impl Backward for Cpu {
         })
     }
 
-    fn train_weight(&self, parameters: &Tensor, quant: Quant) -> Weight {
-        self.weight(&source(parameters), quant, Use::Train)
-    }
-
-    fn table(&self, parameters: &Tensor) -> Weight {
-        self.weight(&source(parameters), Quant::F32, Use::Lookup)
+    fn replace(&self, weight: &mut Weight, parameters: &Tensor) {
+        let (outputs, inputs) = (weight.outputs(), weight.inputs());
+        let x = f32s(parameters);
+        let bytes: &[u8] = bytemuck::cast_slice(x);
+        let Some(packed) = weight.packed_mut::<CpuWeight>() else {
+            let (quant, purpose) = match weight.packed::<CpuWeight>() {
+                CpuWeight::Packed { forward, .. } if forward.kept() == Kept::F32 => (Quant::F32, Use::Train),
+                CpuWeight::Packed { .. } => (Quant::Bf16, Use::Train),
+                CpuWeight::Table { .. } => (Quant::F32, Use::Lookup),
+                CpuWeight::Nf4(_) => unreachable!("a weight in 4 bits is frozen"),
+            };
+            *weight = self.weight(&Source { bytes, stored: Stored::F32, outputs, inputs }, quant, purpose);
+            return;
+        };
+        match packed {
+            CpuWeight::Packed { forward, turned } => {
+                forward.replace(&self.pool, Stored::F32, bytes);
+                if let Some(old) = turned.take() {
+                    let kept = old.kept();
+                    let new = PackedWeight::of_columns(self.isa, &self.pool, old.into_data(), x, outputs, inputs, kept);
+                    *turned = Some(new);
+                }
+            }
+            CpuWeight::Table { bytes: table, stored } => {
+                *stored = Stored::F32;
+                table.clear();
+                table.extend_from_slice(bytes);
+            }
+            CpuWeight::Nf4(_) => unreachable!("a weight in 4 bits is frozen"),
+        }
     }
 
     fn adamw(&self, settings: AdamW, parameters: &mut Tensor, grad: &Tensor, scale: f32, means: [&mut Tensor; 2]) {
@@ -153,12 +188,6 @@ impl Backward for Cpu {
         loss::cross_entropy(self.isa, &self.pool, values_mut(&mut logits), targets, weights, z, &mut losses);
         (losses, logits)
     }
-}
-
-/// f32 parameters [outputs, inputs] as a matrix to pack.
-fn source(parameters: &Tensor) -> Source<'_> {
-    let (outputs, inputs) = (parameters.rows(), parameters.width());
-    Source { bytes: bytemuck::cast_slice(f32s(parameters)), stored: Stored::F32, outputs, inputs }
 }
 
 impl Cpu {

@@ -9,8 +9,11 @@ use crate::{
 };
 use smolvlm_kernels::attention::{self, BLOCK};
 use smolvlm_kernels::linear::{self, Input, Kept, PackedWeight, Product};
+use smolvlm_kernels::nf4::Nf4;
+use smolvlm_kernels::peak::{self, Arithmetic};
 use smolvlm_kernels::top::Top;
 use smolvlm_kernels::{AlignedBytes, Arena, Element, Isa, Pair, Pool, dropout, norm, patches, rope, top};
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The CPU: its threads, its best instructions, its buffers.
@@ -22,6 +25,8 @@ pub struct Cpu {
     weights: Mutex<Arena>,
     /// Room for a product's input, packed by its columns for the gradient of its weight.
     columns: Mutex<AlignedBytes>,
+    /// Memory of weights that were unpacked for one product.
+    spare: Mutex<Vec<AlignedBytes>>,
 }
 
 /// Rows of `pool.chunks` below which splitting costs more than it gains.
@@ -45,7 +50,19 @@ impl Cpu {
             buffers: FreeLists::new(),
             weights: Mutex::default(),
             columns: Mutex::new(AlignedBytes::zeroed(0)),
+            spare: Mutex::default(),
         }
+    }
+
+    /// The most operations of products a second that its threads' instructions could do, measured; `None` where that is not
+    /// known.
+    pub fn peak(&self, dtype: DType) -> Option<f64> {
+        let kind = match dtype {
+            DType::F32 => Arithmetic::F32,
+            DType::Bf16 => Arithmetic::Bf16,
+        };
+        let peak = |kind| peak::arithmetic(self.isa, &self.pool, kind);
+        peak(kind).or_else(|| peak(Arithmetic::F32)).map(|giga| giga * 1e9)
     }
 
     fn empty(&self, shape: &[usize], dtype: DType) -> Tensor {
@@ -91,6 +108,8 @@ enum CpuWeight {
     Packed { forward: PackedWeight, turned: Option<PackedWeight> },
     /// Row by row as the checkpoint stores it, for looking up alone.
     Table { bytes: Vec<u8>, stored: Stored },
+    /// In 4 bits, unpacked for each product.
+    Nf4(Nf4),
 }
 
 impl DeviceWeight for CpuWeight {
@@ -98,41 +117,111 @@ impl DeviceWeight for CpuWeight {
         match self {
             CpuWeight::Packed { forward, .. } => forward.bytes(),
             CpuWeight::Table { bytes, .. } => bytes.len(),
+            CpuWeight::Nf4(nf4) => nf4.bytes(),
         }
     }
 }
 
 impl CpuWeight {
-    fn row(&self, index: usize, out: &mut [f32]) {
+    fn row(&self, isa: Isa, index: usize, out: &mut [f32]) {
         match self {
             CpuWeight::Packed { forward, .. } => forward.row(index, out),
             CpuWeight::Table { bytes, stored } => {
                 let len = out.len() * stored.size();
                 linear::widen_into(*stored, &bytes[index * len..][..len], out);
             }
+            CpuWeight::Nf4(nf4) => nf4.dequantise_rows(isa, index..index + 1, out),
         }
     }
 }
 
-/// The matrix of a weight that products read.
-fn packed(weight: &Weight) -> &PackedWeight {
-    match weight.packed() {
-        CpuWeight::Packed { forward, .. } => forward,
-        CpuWeight::Table { .. } => unreachable!("this weight was packed for looking up alone"),
+/// A matrix as products read it: kept so, or unpacked for one of them.
+enum Read<'a> {
+    Kept(&'a PackedWeight),
+    Made(Made<'a>),
+}
+
+impl Deref for Read<'_> {
+    type Target = PackedWeight;
+
+    fn deref(&self) -> &PackedWeight {
+        match self {
+            Read::Kept(packed) => packed,
+            Read::Made(made) => made,
+        }
     }
 }
 
-fn act<'a>(act: &Act<'a>) -> linear::Act<'a> {
-    match act {
-        Act::None => linear::Act::None,
-        Act::GeluTanh => linear::Act::GeluTanh,
-        Act::SiluMul(gate) => linear::Act::SiluMul(f32s(gate)),
-        Act::SwiGlu(gate) => linear::Act::SwiGlu(packed(gate)),
+/// A matrix that was unpacked; its memory is kept for the next.
+struct Made<'a> {
+    cpu: &'a Cpu,
+    packed: Option<PackedWeight>,
+}
+
+impl Deref for Made<'_> {
+    type Target = PackedWeight;
+
+    fn deref(&self) -> &PackedWeight {
+        match &self.packed {
+            Some(packed) => packed,
+            None => unreachable!("it is taken only when dropped"),
+        }
     }
 }
 
-fn epilogue<'a>(epilogue: &Epilogue<'a>) -> linear::Epilogue<'a> {
-    linear::Epilogue { bias: epilogue.bias.map(f32s), act: act(&epilogue.act), residual: epilogue.residual.map(f32s) }
+impl Drop for Made<'_> {
+    fn drop(&mut self) {
+        if let Some(packed) = self.packed.take() {
+            self.cpu.spare.lock().unwrap_or_else(PoisonError::into_inner).push(packed.into_data());
+        }
+    }
+}
+
+impl Cpu {
+    /// The matrix of a weight that products read.
+    fn packed<'a>(&'a self, weight: &'a Weight) -> Read<'a> {
+        match weight.packed() {
+            CpuWeight::Packed { forward, .. } => Read::Kept(forward),
+            CpuWeight::Nf4(nf4) => Read::Made(self.unpacked(nf4, |data, x| {
+                PackedWeight::of_rows(&self.pool, data, x, nf4.rows(), nf4.cols(), Kept::Bf16)
+            })),
+            CpuWeight::Table { .. } => unreachable!("this weight was packed for looking up alone"),
+        }
+    }
+
+    /// A matrix in 4 bits, unpacked and packed for a product.
+    fn unpacked<'a>(&'a self, nf4: &Nf4, pack: impl FnOnce(AlignedBytes, &[f32]) -> PackedWeight) -> Made<'a> {
+        let cols = nf4.cols();
+        let wide = self.make(&[nf4.rows(), cols], |out| {
+            self.pool.chunks(out, COPY_ROWS * cols, |i, out| {
+                let first = i * COPY_ROWS;
+                nf4.dequantise_rows(self.isa, first..first + out.len() / cols, out);
+            });
+        });
+        let data = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let data = data.unwrap_or_else(|| AlignedBytes::zeroed(0));
+        Made { cpu: self, packed: Some(pack(data, f32s(&wide))) }
+    }
+}
+
+/// The gate of an epilogue.
+fn gate<'a>(cpu: &'a Cpu, act: &Act<'a>) -> Option<Read<'a>> {
+    if let Act::SwiGlu(gate) = act { Some(cpu.packed(gate)) } else { None }
+}
+
+fn act<'a>(act: &Act<'a>, gate: Option<&'a Read<'_>>) -> linear::Act<'a> {
+    match (act, gate) {
+        (Act::None, _) => linear::Act::None,
+        (Act::GeluTanh, _) => linear::Act::GeluTanh,
+        (Act::SiluMul(gate), _) => linear::Act::SiluMul(f32s(gate)),
+        (Act::SwiGlu(_), Some(gate)) => linear::Act::SwiGlu(gate),
+        (Act::SwiGlu(_), None) => unreachable!("a gate's weight belongs to a product"),
+    }
+}
+
+fn epilogue<'a>(epilogue: &Epilogue<'a>, gate: Option<&'a Read<'_>>) -> linear::Epilogue<'a> {
+    let (bias, residual) = (epilogue.bias.map(f32s), epilogue.residual.map(f32s));
+    linear::Epilogue { bias, act: act(&epilogue.act, gate), residual }
 }
 
 fn norm_of(norm: Norm<'_>) -> norm::Norm<'_> {
@@ -161,9 +250,16 @@ impl Backend for Cpu {
 
     fn weight(&self, source: &Source<'_>, quant: Quant, purpose: Use) -> Weight {
         let Source { bytes, stored, outputs, inputs } = *source;
-        let kept = match quant {
-            Quant::F32 => Kept::F32,
-            Quant::Bf16 => Kept::Bf16,
+        let kept = match (quant, purpose) {
+            (_, Use::Lookup) | (Quant::Bf16, _) => Kept::Bf16,
+            (Quant::F32, _) => Kept::F32,
+            (Quant::Nf4, _) => {
+                let nf4 = Nf4::quantise(self.isa, &self.pool, outputs, inputs, |rows, out| {
+                    let row = inputs * stored.size();
+                    linear::widen_into(stored, &bytes[rows.start * row..rows.end * row], out);
+                });
+                return Weight::new(Arc::new(CpuWeight::Nf4(nf4)), outputs, inputs);
+            }
         };
         let packed = match purpose {
             Use::Forward => {
@@ -189,7 +285,7 @@ impl Backend for Cpu {
         self.make(&[ids.len(), width], |out| {
             self.pool.chunks(out, COPY_ROWS * width, |i, rows| {
                 for (row, &id) in rows.chunks_exact_mut(width).zip(&ids[i * COPY_ROWS..]) {
-                    table.row(id as usize, row);
+                    table.row(self.isa, id as usize, row);
                 }
             });
         })
@@ -208,8 +304,9 @@ impl Backend for Cpu {
     ) -> [Tensor; 3] {
         let mut outs = weights.map(|weight| self.empty(&[x.rows(), weight.outputs()], DType::F32));
         let mut slots = outs.iter_mut();
+        let weights = weights.map(|weight| self.packed(weight));
         let products = std::array::from_fn::<_, 3, _>(|i| Product {
-            weight: packed(weights[i]),
+            weight: &weights[i],
             epilogue: linear::Epilogue { bias: biases[i].map(f32s), ..linear::Epilogue::default() },
             out: slots.next().map_or(&mut [], values_mut),
         });
@@ -218,12 +315,15 @@ impl Backend for Cpu {
     }
 
     fn mlp(&self, x: &Tensor, norm: Norm<'_>, up: (&Weight, Epilogue<'_>), down: (&Weight, Epilogue<'_>)) -> Tensor {
-        if !linear::splits_by_rows(self.isa, &self.pool, packed(up.0), x.rows()) {
+        let (first, second) = (self.packed(up.0), self.packed(down.0));
+        let gates = [gate(self, &up.1.act), gate(self, &down.1.act)];
+        if !linear::splits_by_rows(self.isa, &self.pool, &first, x.rows()) {
             let between = self.product(x, Some(norm), up.0, up.1);
             return self.product(&between, None, down.0, down.1);
         }
         self.make(&[x.rows(), down.0.outputs()], |out| {
-            let (up, down) = ((packed(up.0), epilogue(&up.1)), (packed(down.0), epilogue(&down.1)));
+            let [up_gate, down_gate] = gates.each_ref().map(Option::as_ref);
+            let (up, down) = ((&*first, epilogue(&up.1, up_gate)), (&*second, epilogue(&down.1, down_gate)));
             linear::mlp(self.isa, &self.pool, input(x, Some(norm)), up, down, out);
         })
     }
@@ -233,7 +333,7 @@ impl Backend for Cpu {
         let mut x = self.own(x);
         let width = x.width();
         let residual = epilogue.residual.map(f32s);
-        linear::activate(self.isa, &self.pool, values_mut(&mut x), width, act(&epilogue.act), residual);
+        linear::activate(self.isa, &self.pool, values_mut(&mut x), width, act(&epilogue.act, None), residual);
         x
     }
 
@@ -387,8 +487,9 @@ fn layer_mut<'a, E: Element>(block: &'a mut Tensor, layout: &KvLayout, layer: us
 
 impl Cpu {
     fn product(&self, x: &Tensor, norm: Option<Norm<'_>>, weight: &Weight, part: Epilogue<'_>) -> Tensor {
+        let (weight, gate) = (self.packed(weight), gate(self, &part.act));
         self.make(&[x.rows(), weight.outputs()], |out| {
-            linear::linear(self.isa, &self.pool, input(x, norm), packed(weight), epilogue(&part), out);
+            linear::linear(self.isa, &self.pool, input(x, norm), &weight, epilogue(&part, gate.as_ref()), out);
         })
     }
 

@@ -5,6 +5,7 @@ mod chat;
 mod columns;
 mod file;
 mod json;
+mod pages;
 mod parquet;
 mod picture;
 mod rows;

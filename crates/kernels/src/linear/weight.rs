@@ -71,13 +71,19 @@ pub enum Kept {
 }
 
 impl Kept {
-    /// Bytes a number.
-    fn size(self) -> usize {
-        match self {
-            Kept::F32 => 4,
-            Kept::Bf16 => 2,
-        }
+    /// Bytes of a packed matrix.
+    fn len(self, outputs: usize, inputs: usize) -> usize {
+        outputs.next_multiple_of(PANEL)
+            * match self {
+                Kept::F32 => 4 * padded::<f32>(inputs),
+                Kept::Bf16 => 2 * padded::<Pair>(inputs),
+            }
     }
+}
+
+/// `data`, or longer memory in its place.
+fn grown(data: AlignedBytes, len: usize) -> AlignedBytes {
+    if data.bytes().len() < len { AlignedBytes::zeroed(len) } else { data }
 }
 
 /// A matrix [out, inputs] packed for [`linear`]: panels of 32 outputs, inside a panel input by input.
@@ -103,16 +109,40 @@ impl PackedWeight {
         kept: Kept,
     ) -> PackedWeight {
         assert_eq!(bytes.len(), outputs * inputs * stored.size(), "weight bytes do not fit [{outputs}, {inputs}]");
-        let steps = match kept {
-            Kept::F32 => padded::<f32>(inputs),
-            Kept::Bf16 => padded::<Pair>(inputs),
-        };
-        let mut data = arena.zeroed(outputs.div_ceil(PANEL) * PANEL * steps * kept.size());
+        let mut packed = PackedWeight { data: arena.zeroed(kept.len(outputs, inputs)), kept, outputs, inputs };
+        packed.replace(pool, stored, bytes);
+        packed
+    }
+
+    /// Packs f32 numbers [outputs, inputs] into `data`, which is grown where it is too short.
+    ///
+    /// # Panics
+    /// If `x` is not that long.
+    pub fn of_rows(
+        pool: &Pool,
+        data: AlignedBytes,
+        x: &[f32],
+        outputs: usize,
+        inputs: usize,
+        kept: Kept,
+    ) -> PackedWeight {
+        let mut packed = PackedWeight { data: grown(data, kept.len(outputs, inputs)), kept, outputs, inputs };
+        packed.replace(pool, Stored::F32, bytemuck::cast_slice(x));
+        packed
+    }
+
+    /// Packs another matrix of the same size in its place.
+    ///
+    /// # Panics
+    /// If `bytes` is not that long.
+    pub fn replace(&mut self, pool: &Pool, stored: Stored, bytes: &[u8]) {
+        let PackedWeight { data, kept, outputs, inputs } = self;
+        assert_eq!(bytes.len(), *outputs * *inputs * stored.size(), "weight bytes do not fit [{outputs}, {inputs}]");
+        let len = kept.len(*outputs, *inputs) / 4;
         match kept {
-            Kept::F32 => pack_panels(pool, stored, bytes, outputs, inputs, data.values_mut::<f32>()),
-            Kept::Bf16 => pack_panels(pool, stored, bytes, outputs, inputs, data.values_mut::<Pair>()),
+            Kept::F32 => pack_panels(pool, stored, bytes, *outputs, *inputs, &mut data.values_mut::<f32>()[..len]),
+            Kept::Bf16 => pack_panels(pool, stored, bytes, *outputs, *inputs, &mut data.values_mut::<Pair>()[..len]),
         }
-        PackedWeight { data, kept, outputs, inputs }
     }
 
     /// Packs the transpose of a row-major matrix `x [inputs, outputs]`, as the gradient of a weight needs it of its input, into
@@ -123,21 +153,15 @@ impl PackedWeight {
     pub fn of_columns(
         isa: Isa,
         pool: &Pool,
-        mut data: AlignedBytes,
+        data: AlignedBytes,
         x: &[f32],
         inputs: usize,
         outputs: usize,
         kept: Kept,
     ) -> PackedWeight {
         assert_eq!(x.len(), inputs * outputs, "columns do not fit [{inputs}, {outputs}]");
-        let steps = match kept {
-            Kept::F32 => padded::<f32>(inputs),
-            Kept::Bf16 => padded::<Pair>(inputs),
-        };
-        let len = outputs.next_multiple_of(PANEL) * steps * kept.size();
-        if data.bytes().len() < len {
-            data = AlignedBytes::zeroed(len);
-        }
+        let len = kept.len(outputs, inputs);
+        let mut data = grown(data, len);
         match kept {
             Kept::F32 => columns(isa, pool, x, inputs, outputs, &mut data.values_mut::<f32>()[..len / 4]),
             Kept::Bf16 => columns(isa, pool, x, inputs, outputs, &mut data.values_mut::<Pair>()[..len / 4]),

@@ -1,0 +1,188 @@
+//! A base model becomes one that is trained.
+
+use crate::parameters::{Parameters, highest};
+use crate::{Config, DType, Error, Init, Stage};
+use regex::Regex;
+use smolvlm_backend::{Backend, Cpu, Isa, Quant, Tensor};
+use smolvlm_engine::{Engine, Network};
+use smolvlm_model::peft::{self, AdapterConfig};
+use smolvlm_model::vlm::{CONNECTOR, VISION};
+use smolvlm_model::{
+    Attach, Checkpoint, Config as ModelConfig, GenerationConfig, Load, Role, TensorSource, Vlm, adapter, fresh,
+};
+use smolvlm_processor::Processor;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A model in training.
+pub(crate) struct Trained {
+    pub(crate) engine: Engine,
+    pub(crate) backend: Arc<Cpu>,
+    pub(crate) parameters: Parameters,
+    /// The adapter's settings, where one is trained.
+    pub(crate) adapter: Option<AdapterConfig>,
+    /// What matrices are kept in.
+    pub(crate) quant: Quant,
+}
+
+/// Which parameters a stage trains.
+pub(crate) struct Chosen<'a> {
+    stage: &'a Stage,
+    train: Vec<Regex>,
+    freeze: Vec<Regex>,
+}
+
+impl Chosen<'_> {
+    pub(crate) fn new(stage: &Stage) -> Result<Chosen<'_>, Error> {
+        let compile = |patterns: &[String]| -> Result<Vec<Regex>, Error> {
+            let one = |p: &String| {
+                Regex::new(p).map_err(|e| Error::Config { what: format!("the pattern '{p}' cannot be used: {e}") })
+            };
+            patterns.iter().map(one).collect()
+        };
+        Ok(Chosen { stage, train: compile(&stage.train)?, freeze: compile(&stage.freeze)? })
+    }
+
+    /// Whether a parameter is trained.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        let any = |patterns: &[Regex]| patterns.iter().any(|pattern| pattern.is_match(name));
+        (self.train.is_empty() || any(&self.train)) && !any(&self.freeze) && highest(self.stage, name) > 0.0
+    }
+}
+
+/// Loads the base, and its adapter where one is trained.
+///
+/// # Errors
+/// Where the model or the adapter cannot be loaded, or nothing would be trained.
+pub(crate) fn load(
+    config: &Config,
+    threads: usize,
+    isa: Isa,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Trained, Error> {
+    let dir = &config.model;
+    let (processor, model_config) = (Arc::new(Processor::open(dir)?), ModelConfig::open(dir)?);
+    let mut checkpoint = Checkpoint::open(dir)?;
+    let stages = config.stages.iter().map(Chosen::new).collect::<Result<Vec<_>, _>>()?;
+    let (adapter, from) = match &config.adapter {
+        None => (None, None),
+        Some(adapter) => match &adapter.from {
+            Some(from) => (Some(AdapterConfig::open(from)?), Some(from)),
+            None => (Some(adapter.config(dir)), None),
+        },
+    };
+    let places: Vec<String> = match &adapter {
+        None => Vec::new(),
+        Some(adapter) => {
+            let linears: Vec<String> = linears(&checkpoint, &model_config);
+            let places = adapter.places(linears.iter().map(String::as_str));
+            let places = places.map_err(|what| Error::Config { what: format!("adapter: {what}") })?;
+            places.modules.into_iter().map(|(name, ..)| name).collect()
+        }
+    };
+    let trains = |name: &str| match &adapter {
+        Some(_) => false,
+        None => stages.iter().any(|stage| stage.has(name)),
+    };
+    // What gradients pass through: all above the lowest that is trained, part by part.
+    let names: Vec<String> = checkpoint.names().map(str::to_string).collect();
+    let reaches = |prefix: &str| {
+        names.iter().any(|name| name.starts_with(prefix) && trains(name))
+            || places.iter().any(|p| p.starts_with(prefix))
+    };
+    let (vision, connector) = (reaches(VISION), reaches(CONNECTOR));
+    let role = |name: &str| {
+        let passed = if name.starts_with(VISION) {
+            vision
+        } else if name.starts_with(CONNECTOR) {
+            vision || connector
+        } else {
+            true
+        };
+        match (trains(name), passed) {
+            (true, _) => Role::Trained,
+            (false, true) => Role::Passed,
+            (false, false) => Role::Forward,
+        }
+    };
+    let quant = match config.dtype {
+        DType::Bf16 => Quant::Bf16,
+        DType::F32 => Quant::F32,
+        DType::Nf4 => Quant::Nf4,
+    };
+    let backend = Arc::new(Cpu::with(threads, isa));
+    let mut masters = BTreeMap::new();
+    let (mut done, total) = (0, Vlm::tensors(&model_config));
+    let mut load = Load {
+        backend: &*backend,
+        source: &mut checkpoint,
+        quant,
+        role: &role,
+        masters: Some(&mut masters),
+        progress: &mut |_| {
+            done += 1;
+            progress(done, total);
+        },
+    };
+    let mut model = Vlm::load(model_config, &mut load)?;
+    if let Some(adapter) = &adapter {
+        let seed = config.seed;
+        let lengths = |module: &str| adapter_lengths(&mut Checkpoint::open(dir).ok(), module);
+        let mut new;
+        let mut opened;
+        let source: &mut dyn TensorSource = match from {
+            Some(from) => {
+                opened = peft::weights(from)?;
+                &mut opened
+            }
+            None => {
+                let init = match config.adapter.as_ref().map_or(Init::Default, |a| a.init) {
+                    Init::Default => smolvlm_model::Init::Uniform,
+                    Init::Gaussian => smolvlm_model::Init::Gaussian,
+                };
+                new = fresh(init, seed, lengths);
+                &mut new
+            }
+        };
+        let quant = Quant::of(quant.dtype());
+        model.attach(
+            adapter,
+            &mut Attach { backend: &*backend, source, quant, factor: 1.0, masters: Some(&mut masters) },
+        )?;
+    }
+    if !masters.keys().any(|name| stages.iter().any(|stage| stage.has(name))) {
+        return Err(Error::Config {
+            what: "nothing would be trained: all rates are 0 or all parameters frozen".into(),
+        });
+    }
+    let generation = GenerationConfig::open(dir)?;
+    let shared: Arc<dyn Backend> = Arc::clone(&backend) as Arc<dyn Backend>;
+    let engine =
+        Engine::assemble(processor, Network { generation, backend: shared, model, quant: Quant::of(quant.dtype()) })?;
+    let parameters = Parameters { masters, ..Parameters::default() };
+    Ok(Trained { engine, backend, parameters, adapter, quant })
+}
+
+/// The linear layers that an adapter can be put on, by a checkpoint's names.
+fn linears(checkpoint: &Checkpoint, config: &ModelConfig) -> Vec<String> {
+    let tables = [".embed_tokens", ".position_embedding", ".patch_embedding"];
+    let is = |name: &&str| checkpoint.raw(name).is_some_and(|(shape, ..)| shape.len() == 2);
+    let modules = checkpoint.names().filter(is).filter_map(|name| name.strip_suffix(".weight"));
+    let modules = modules.filter(|name| !tables.iter().any(|table| name.ends_with(table)));
+    modules.filter(|name| !(config.tied && *name == "lm_head")).map(str::to_string).collect()
+}
+
+/// The lengths of a weight's rows as the checkpoint has it: where DoRA's begin.
+fn adapter_lengths(checkpoint: &mut Option<Checkpoint>, module: &str) -> Vec<f32> {
+    let name = format!("{module}.weight");
+    let Some(checkpoint) = checkpoint else { return Vec::new() };
+    let Some((shape, ..)) = checkpoint.raw(&name) else { return Vec::new() };
+    let shape = shape.to_vec();
+    let Ok(raw) = checkpoint.take(&name, &shape) else { return Vec::new() };
+    adapter::lengths(&smolvlm_backend::widen(raw.stored, &raw.bytes), shape.iter().skip(1).product())
+}
+
+/// All parameters' numbers, for a plan.
+pub(crate) fn count(tensors: &BTreeMap<String, Tensor>, chosen: &Chosen<'_>) -> usize {
+    tensors.iter().filter(|(name, _)| chosen.has(name)).map(|(_, tensor)| tensor.len()).sum()
+}

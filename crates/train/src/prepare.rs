@@ -1,0 +1,76 @@
+//! Steps made ready beside the one that runs: samples read, pictures decoded and cut.
+
+use crate::cache::{FeatureCache, Key};
+use smolvlm_backend::Pool;
+use smolvlm_data::{Example, Loader, Pack, Packing, Skipped, pack};
+use smolvlm_processor::Picture;
+
+/// A step, ready.
+pub(crate) struct Ready {
+    pub(crate) examples: Vec<Example>,
+    /// Each example's pictures.
+    pub(crate) pictures: Vec<Vec<Prepared>>,
+    pub(crate) packs: Vec<Pack>,
+    pub(crate) skipped: Vec<Skipped>,
+}
+
+/// A picture, ready.
+pub(crate) struct Prepared {
+    /// Its tiles; none where its features are kept.
+    pub(crate) tiles: Option<Vec<u8>>,
+    /// Where its features are kept.
+    pub(crate) key: Option<Key>,
+}
+
+/// How steps are made ready.
+pub(crate) struct Preparer<'a> {
+    pub(crate) loader: &'a Loader,
+    pub(crate) packing: Packing,
+    pub(crate) pack_tokens: usize,
+    pub(crate) cache: Option<&'a FeatureCache>,
+    pub(crate) pool: &'a Pool,
+}
+
+impl Preparer<'_> {
+    /// The draws `start..start + count`, ready.
+    pub(crate) fn step(&self, start: u64, count: usize) -> Ready {
+        let step = self.loader.load(start, count);
+        let mut ready = Ready { examples: Vec::new(), pictures: Vec::new(), packs: Vec::new(), skipped: step.skipped };
+        for mut example in step.examples {
+            match self.pictures(&mut example) {
+                Ok(pictures) => {
+                    ready.examples.push(example);
+                    ready.pictures.push(pictures);
+                }
+                Err(why) => ready.skipped.push(Skipped { name: example.name, why }),
+            }
+        }
+        ready.packs = pack(&ready.examples, self.packing, self.pack_tokens);
+        ready
+    }
+
+    /// Decodes and cuts what is not kept; the encoded files are let go.
+    fn pictures(&self, example: &mut Example) -> Result<Vec<Prepared>, String> {
+        let decode = &self.loader.encoding.decode;
+        let mut prepared = Vec::new();
+        for (at, picture) in example.pictures.iter_mut().enumerate() {
+            let bytes = std::mem::take(&mut picture.bytes);
+            let key = self.cache.map(|cache| cache.key(&bytes, &picture.plan, decode));
+            let kept = key.zip(self.cache).is_some_and(|(key, cache)| cache.has(key));
+            let named = |e: smolvlm_processor::Error| format!("picture {at}: {e}");
+            let tiles = match kept {
+                // It may still be let go before its turn comes.
+                true => None,
+                false => {
+                    let decoded = Picture::decode(&bytes, decode).map_err(named)?;
+                    Some(picture.plan.tiles(&decoded, self.pool).map_err(named)?)
+                }
+            };
+            if kept {
+                picture.bytes = bytes;
+            }
+            prepared.push(Prepared { tiles, key });
+        }
+        Ok(prepared)
+    }
+}
