@@ -6,6 +6,7 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 mod bench;
+mod data;
 mod doctor;
 mod dump;
 mod error;
@@ -40,6 +41,7 @@ enum Command {
     Explain(explain::Args),
     Perplexity(perplexity::Args),
     Bench(bench::Args),
+    Data(data::Args),
     Doctor(doctor::Args),
     New(new::Args),
 }
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => explain::run(args),
         Command::Perplexity(args) => perplexity::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Data(args) => data::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::New(args) => new::run(args),
     };

@@ -1,6 +1,7 @@
 //! One line of progress on stderr, where that is a terminal.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::Write;
 
 /// The line; gone when dropped.
 pub(crate) struct Progress {
@@ -35,6 +36,13 @@ impl Progress {
         self.bar.set_length(total);
         self.bar.set_position(done);
         self.bar.set_message(text.to_string());
+    }
+
+    /// Writes a line to stderr, above the progress.
+    pub(crate) fn note(&self, line: &str) {
+        self.bar.suspend(|| {
+            let _ = writeln!(std::io::stderr(), "{line}");
+        });
     }
 
     /// Takes the line away, before an answer is printed.

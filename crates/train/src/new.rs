@@ -72,8 +72,8 @@ pub struct Made {
     pub text: u64,
 }
 
-/// The most parameters of a new model: fifteen times those of the largest SmolVLM.
-const MAX_PARAMETERS: u64 = 1 << 35;
+/// The most parameters of a new model: seven times those of the largest SmolVLM.
+const MAX_PARAMETERS: u64 = 1 << 34;
 /// No settings file comes near this many bytes.
 const SMALL_FILE: u64 = 16 << 20;
 

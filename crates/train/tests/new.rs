@@ -10,6 +10,7 @@ use smolvlm_model::export::{Export, write};
 use smolvlm_model::{Checkpoint, Config, Stream};
 use smolvlm_processor::{Message, PlanOptions, Processor};
 use smolvlm_train::new::{Made, New, Rope, make};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -387,18 +388,25 @@ fn what_does_not_fit_is_refused_in_a_line_and_leaves_nothing() {
     let text = Some(bench.text("text", Dtype::BF16, true));
     bench.text("headed", Dtype::BF16, false);
     bench.tower("tower", "siglip", "vision_model.");
+    // All cases are laid out before the first is made: each has files of its own.
+    let count = Cell::new(0);
+    let unique = |kind: &str| {
+        count.set(count.get() + 1);
+        format!("{kind}-{}", count.get())
+    };
     let fresh = |from: &str, to: &str| {
         assert!(SHAPE.contains(from), "{from}");
-        New { shape: Some(bench.write("bad.toml", &SHAPE.replacen(from, to, 1))), ..bench.fresh() }
+        let shape = bench.write(&format!("{}.toml", unique("shape")), &SHAPE.replacen(from, to, 1));
+        New { shape: Some(shape), ..bench.fresh() }
     };
     let with = |shape: &str, new: New| New { shape: Some(shape.to_string()), ..new };
-    let damaged = |name: &str, from: &str, to: &str| {
-        bench.text(name, Dtype::BF16, true);
-        let path = bench.at(name).join("config.json");
+    let damaged = |from: &str, to: &str| {
+        let text = bench.text(&unique("text"), Dtype::BF16, true);
+        let path = text.join("config.json");
         let config = std::fs::read_to_string(&path).unwrap();
         assert!(config.contains(from), "{config}");
         std::fs::write(path, config.replace(from, to)).unwrap();
-        New { text: Some(bench.at(name)), ..tower_shape(&bench) }
+        New { text: Some(text), ..tower_shape(&bench) }
     };
     let of_text = || New { text: text.clone(), ..tower_shape(&bench) };
     bench.tokenizer("bare", 1);
@@ -419,7 +427,10 @@ fn what_does_not_fit_is_refused_in_a_line_and_leaves_nothing() {
         (fresh("kv_heads = 2", "kv_heads = 3"), "3 does not divide 4"),
         (fresh("head_dim = 8", "vocab = 100"), "vocab 100 has no room for the tokenizer's 512 tokens"),
         (fresh("head_dim = 8", "vocab = 4000000000"), "vocab_size is 4000000000"),
-        (fresh("hidden = 24\nintermediate = 64", "hidden = 60000\nintermediate = 60000"), "parameters"),
+        (
+            fresh("hidden = 24\nintermediate = 64\nlayers = 2", "hidden = 60000\nintermediate = 60000\nlayers = 1000"),
+            "parameters; more than",
+        ),
         (New { tokenizer: Some(bench.at("none")), ..bench.fresh() }, "tokenizer.json: No such file"),
         (New { tokenizer: Some(bench.at("bare")), ..bench.fresh() }, "has no added token <|im_start|>"),
         (New { text: Some(bench.at("none")), ..tower_shape(&bench) }, "config.json: No such file"),
@@ -432,17 +443,11 @@ fn what_does_not_fit_is_refused_in_a_line_and_leaves_nothing() {
             "a head of its own",
         ),
         (New { text: text.clone(), vision: text.clone(), ..nothing() }, "model_type is 'llama'; a tower"),
-        (damaged("bent", "\"llama\"", "\"qwen2\""), "model_type is 'qwen2'"),
-        (damaged("bent", "\"intermediate_size\":64", "\"intermediate_size\":63"), "has shape [64, 24]"),
-        (
-            damaged("bent", "\"num_hidden_layers\":1", "\"num_hidden_layers\":2"),
-            "layers.1.input_layernorm.weight' is missing",
-        ),
-        (
-            damaged("bent", "\"tie_word_embeddings\":true", "\"tie_word_embeddings\":false"),
-            "'lm_head.weight' is missing",
-        ),
-        (damaged("bent", "472", "470"), "471 tokens, but the decoder's table has 470 rows"),
+        (damaged("\"llama\"", "\"qwen2\""), "model_type is 'qwen2'"),
+        (damaged("\"intermediate_size\":64", "\"intermediate_size\":63"), "has shape [64, 24]"),
+        (damaged("\"num_hidden_layers\":1", "\"num_hidden_layers\":2"), "layers.1.input_layernorm.weight' is missing"),
+        (damaged("\"tie_word_embeddings\":true", "\"tie_word_embeddings\":false"), "'lm_head.weight' is missing"),
+        (damaged("472", "470"), "471 tokens, but the decoder's table has 470 rows"),
         (New { context: Some(1024), ..of_text() }, "the decoder knows 512 positions"),
         (New { context: Some(0), ..of_text() }, "max_position_embeddings is 0"),
         (New { rope: Some(Rope::Base(-1.0)), ..of_text() }, "a number above 0, not -1"),
