@@ -11,6 +11,7 @@ mod doctor;
 mod dump;
 mod error;
 mod explain;
+mod merge;
 mod new;
 mod options;
 mod output;
@@ -38,6 +39,7 @@ struct Cli {
 enum Command {
     Run(run::Args),
     Train(Box<train::Args>),
+    Merge(merge::Args),
     Explain(explain::Args),
     Perplexity(perplexity::Args),
     Bench(bench::Args),
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::run(args),
         Command::Train(args) => train::run(*args),
+        Command::Merge(args) => merge::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Perplexity(args) => perplexity::run(args),
         Command::Bench(args) => bench::run(args),

@@ -56,13 +56,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FOLDER")]
     tokenizer: Option<PathBuf>,
     /// Where random numbers begin: the same number draws the same weights
-    #[arg(long, value_name = "N", default_value_t = 42)]
+    #[arg(long, value_name = "N", default_value_t = 42, allow_negative_numbers = true)]
     seed: u64,
     /// What weights are stored in [default: as the decoder's are, else bf16]
     #[arg(long, value_enum)]
     dtype: Option<DType>,
     /// Positions [default: the decoder's own; 8192 for a fresh one of a file's shape]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     context: Option<usize>,
     /// Base of the rotary frequencies, for a longer context
     #[arg(long, value_name = "B", conflicts_with = "rope_scaling", allow_negative_numbers = true)]

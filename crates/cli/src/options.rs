@@ -23,7 +23,7 @@ pub(crate) struct ModelArgs {
 }
 
 /// An adapter's folder and what it counts.
-fn adapter(word: &str) -> Result<(PathBuf, f32), Error> {
+pub(crate) fn adapter(word: &str) -> Result<(PathBuf, f32), Error> {
     let Some((folder, factor)) = word.rsplit_once('=').filter(|_| !Path::new(word).is_dir()) else {
         return Ok((word.into(), 1.0));
     };

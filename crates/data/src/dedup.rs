@@ -349,7 +349,7 @@ mod tests {
         let print = |i: u64| {
             // Families of eight with up to twelve bits changed each.
             let changes = (0..i % 12).fold(0u64, |bits, j| bits | 1 << (hash(2, &[i, j]) % 64));
-            let near = Some(hash(1, &[i / 8]) ^ changes).filter(|_| i % 50 != 0);
+            let near = Some(hash(1, &[i / 8]) ^ changes).filter(|_| !i.is_multiple_of(50));
             Fingerprint { exact: [(i % 251) as u8; 32], near }
         };
         let at = |i: u64| PictureAt { source: 0, row: i as u32, picture: 0 };

@@ -32,7 +32,8 @@ pub(crate) fn of_chat(
         return Ok(of_document(processor, ids));
     }
     let end = processor.end_of_utterance();
-    let ends = ids.iter().filter(|id| Some(**id) == end).count();
+    let end = end.ok_or("the tokenizer has no <end_of_utterance>, which ends answers; the labels `all` need none")?;
+    let ends = ids.iter().filter(|id| **id == end).count();
     if labels == Labels::Sft && ends % 2 == 1 {
         return Ok(of_document(processor, ids));
     }
@@ -57,7 +58,7 @@ pub(crate) fn of_chat(
                 break;
             }
             *trained = true;
-            ended = Some(*id) == end;
+            ended = *id == end;
         }
     }
     let image = processor.image_token_id();

@@ -50,9 +50,11 @@ fn plain(config: &Config) -> Outcome<()> {
     let weighed = config.data.sources.iter().any(|source| source.loss_weight != 1.0);
     let joined = config.data.packing == Packing::Seed || config.reduction != Reduction::Token;
     if drops || weighed || joined || config.z_loss != 0.0 || config.neftune != 0.0 {
-        return Err("a run whose loss is the plain mean over its tokens would be right: no dropout, z_loss, neftune or \
+        return Err(
+            "a run whose loss is the plain mean over its tokens would be right: no dropout, z_loss, neftune or \
                     loss_weight, reduction token, packing not seed"
-            .into());
+                .into(),
+        );
     }
     Ok(())
 }

@@ -3,21 +3,18 @@
 use smolvlm_model::Config;
 use smolvlm_model::config::{TextConfig, VisionConfig};
 
-/// How often the products of a part are made: in a forward pass, for inputs' gradients, for weights' gradients.
+/// Which products of a part are made.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Work {
-    /// Forward alone.
-    Frozen,
-    /// Forward, and gradients pass through.
+    /// A forward pass's, and those of inputs' gradients.
     Passed,
-    /// All three.
+    /// Those of weights' gradients, too.
     Trained,
 }
 
 impl Work {
     fn times(self) -> f64 {
         match self {
-            Work::Frozen => 1.0,
             Work::Passed => 2.0,
             Work::Trained => 3.0,
         }

@@ -14,6 +14,7 @@ mod dry;
 mod error;
 mod load;
 mod log;
+mod merge;
 pub mod new;
 mod parameters;
 mod pass;
@@ -31,6 +32,7 @@ pub use config::{
 pub use dry::{DryRun, ShownSample, dry_run};
 pub use error::Error;
 pub use log::{Line, StepLine, write_report};
+pub use merge::merge;
 pub use recipes::{RECIPES, Recipe};
 pub use report::SampleAnswer;
 pub use run::{Observer, Options, Outcome, train};

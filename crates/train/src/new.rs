@@ -40,7 +40,7 @@ pub struct New {
     pub dtype: Option<Stored>,
     /// Positions, in the place of the decoder's own.
     pub context: Option<usize>,
-    /// What makes more positions bearable for a trained decoder.
+    /// What makes more positions usable for a trained decoder.
     pub rope: Option<Rope>,
     /// The folder to make.
     pub output: PathBuf,
@@ -172,7 +172,7 @@ fn decoder(
         if source.is_some() && context > decoder.context && new.rope.is_none() {
             return Err(wrong(format!(
                 "--context {context}: the decoder knows {} positions; --rope-base or --rope-scaling linear:F would make \
-                 more bearable",
+                 more usable",
                 decoder.context
             )));
         }

@@ -21,7 +21,7 @@ const HUES: usize = 10;
 
 /// What a report shows.
 #[derive(Clone, Debug, Default)]
-pub struct Report {
+pub(crate) struct Report {
     /// The page's title.
     pub title: String,
     /// `running`, `done`, or `stopped: why`.
@@ -42,7 +42,7 @@ pub struct Report {
 
 /// A row of the log. As JSON has no NaN, a `null` reads as NaN.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct LogRow {
+pub(crate) struct LogRow {
     /// Optimizer steps done.
     pub step: u64,
     /// Mean cross-entropy per answer token, nats.
@@ -96,7 +96,7 @@ fn numbers_or_null<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(usize, f64
 }
 
 /// The page.
-pub fn html(run: &Report) -> String {
+pub(crate) fn html(run: &Report) -> String {
     let (state, _) = run.status.split_once(':').unwrap_or((&run.status, ""));
     fill(TEMPLATE, |name| match name {
         "title" => escape(&run.title).into(),

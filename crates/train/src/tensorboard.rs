@@ -13,7 +13,7 @@ use std::{
 
 /// An event file being written. Every call writes one whole record to the file, so that nothing waits in a buffer.
 #[derive(Debug)]
-pub struct Events {
+pub(crate) struct Events {
     file: File,
 }
 
@@ -24,7 +24,7 @@ impl Events {
     ///
     /// # Errors
     /// The folder or the file cannot be made or written.
-    pub fn create(dir: &Path) -> io::Result<Self> {
+    pub(crate) fn create(dir: &Path) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
         let mut seconds = wall_time() as u64;
         let file = loop {
@@ -46,7 +46,7 @@ impl Events {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn scalars(&mut self, step: u64, values: &[(&str, f32)]) -> io::Result<()> {
+    pub(crate) fn scalars(&mut self, step: u64, values: &[(&str, f32)]) -> io::Result<()> {
         let mut summary = Message::default();
         for (tag, value) in values {
             let mut entry = Message::default();
@@ -60,7 +60,7 @@ impl Events {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn text(&mut self, step: u64, tag: &str, text: &str) -> io::Result<()> {
+    pub(crate) fn text(&mut self, step: u64, tag: &str, text: &str) -> io::Result<()> {
         const DT_STRING: u64 = 7;
         const DATA_CLASS_TENSOR: u64 = 2;
         // A tensor of no dimensions: its shape is there, and empty.

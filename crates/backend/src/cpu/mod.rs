@@ -62,7 +62,7 @@ impl Cpu {
             DType::Bf16 => Arithmetic::Bf16,
         };
         let peak = |kind| peak::arithmetic(self.isa, &self.pool, kind);
-        peak(kind).or_else(|| peak(Arithmetic::F32)).map(|giga| giga * 1e9)
+        peak(kind).or_else(|| peak(Arithmetic::F32))
     }
 
     fn empty(&self, shape: &[usize], dtype: DType) -> Tensor {
