@@ -2,7 +2,7 @@
 
 use crate::batch::token_weights;
 use crate::cache::FeatureCache;
-use crate::checkpoint::{self, BEST, LATEST, Progress};
+use crate::checkpoint::{self, BEST, Progress};
 use crate::load::{Chosen, Trained, load};
 use crate::log::{Line, Log, RUN, StepLine, write_report};
 use crate::parameters::{Rate, highest};
@@ -112,19 +112,22 @@ pub fn train(config: &Config, options: &Options<'_>, observer: &mut dyn Observer
     let mut trained = load(config, options.threads, options.isa, &mut |done, total| observer.loading(done, total))?;
     let processor = trained.engine.processor_shared();
     let loader = loader(config, &config.data.sources, config.seed, Arc::clone(&processor))?;
+    let validation = config.validation.as_ref().map(|validation| {
+        let loader = self::loader(config, &validation.sources, random::hash(config.seed, &[9]), processor)?;
+        Ok::<_, Error>((validation, loader))
+    });
+    let validation = validation.transpose()?;
     let planned = plan(config, loader.mixture.epoch())?;
     let mut progress = match &resumed {
         Some(path) => checkpoint::restore(path, &mut trained)?,
         None => Progress::default(),
     };
     let total = planned.last().map_or(0, |p| p.first_step + p.steps);
+    if !options.resume {
+        create(config)?;
+    }
     let cache = feature_cache(config, &trained)?;
     let passes = Passes::new(config, &trained, cache.as_ref());
-    let validation = config.validation.as_ref().map(|validation| {
-        let loader = self::loader(config, &validation.sources, random::hash(config.seed, &[9]), processor)?;
-        Ok::<_, Error>((validation, loader))
-    });
-    let validation = validation.transpose()?;
     let mut log = Log::open(output, progress.step)?;
     let names = loader.mixture.names();
     let pool = Arc::clone(&trained.backend);
@@ -359,10 +362,10 @@ impl Run<'_> {
 /// Steps whose losses a jump is measured by.
 const RECENT: usize = 50;
 
-/// Makes the output's folder, or finds the checkpoint that it goes on from.
+/// The checkpoint that the run goes on from, if it does; otherwise that its output holds no other.
 fn begin(config: &Config, resume: bool) -> Result<Option<PathBuf>, Error> {
     let output = &config.output;
-    let (run, latest) = (output.join(RUN), output.join(LATEST));
+    let run = output.join(RUN);
     if resume {
         let before = Config::open(&run)?;
         if before != *config {
@@ -372,14 +375,19 @@ fn begin(config: &Config, resume: bool) -> Result<Option<PathBuf>, Error> {
         let newest = checkpoint::steps(output).into_iter().max();
         return Ok(newest.map(|step| checkpoint::folder(output, step)));
     }
-    if latest.exists() || run.exists() {
+    // What was stopped before its first checkpoint has nothing to go on from, and is begun anew.
+    if !checkpoint::steps(output).is_empty() {
         let what = format!("{} holds a run already; --resume goes on with it", output.display());
         return Err(Error::Config { what });
     }
-    std::fs::create_dir_all(output).map_err(|source| Error::file(output, source))?;
-    // Paths as the file of a run may have them: whole.
-    std::fs::write(&run, config.to_toml()).map_err(|source| Error::file(&run, source))?;
     Ok(None)
+}
+
+/// Makes the output's folder, and writes down what the run is.
+fn create(config: &Config) -> Result<(), Error> {
+    let (output, run) = (&config.output, config.output.join(RUN));
+    std::fs::create_dir_all(output).map_err(|source| Error::file(output, source))?;
+    std::fs::write(&run, config.to_toml()).map_err(|source| Error::file(&run, source))
 }
 
 /// The examples of some sources.
