@@ -14,6 +14,10 @@ struct Golden {
     losses: Vec<f64>,
 }
 
+/// How far a loss may be from PyTorch's. The runs are 1e-6 apart; ten times the decay makes 2e-4 of these few steps, ten
+/// times the epsilon 3e-4, a second beta of 0.99 1e-3, so the 1 % that long runs are held to would not notice them.
+const BOUND: f64 = 1e-4;
+
 struct Losses(Vec<f64>);
 
 impl Observer for Losses {
@@ -37,7 +41,7 @@ fn is_pytorchs(mode: &str) {
     train(&config, &options, &mut losses).unwrap();
     assert_eq!(losses.0.len(), want.losses.len());
     for (step, (ours, theirs)) in losses.0.iter().zip(&want.losses).enumerate() {
-        assert!((ours - theirs).abs() <= 0.01 * theirs, "{mode}, step {}: {ours}, PyTorch {theirs}", step + 1);
+        assert!((ours - theirs).abs() <= BOUND * theirs, "{mode}, step {}: {ours}, PyTorch {theirs}", step + 1);
     }
 }
 

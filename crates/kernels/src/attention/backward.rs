@@ -198,14 +198,22 @@ impl<'a> Head<'a> {
     }
 }
 
-/// Rows of x, `stride` apart, as columns: `to [columns, 64]`.
+/// Rows of x, `stride` apart, as columns: `to [columns, 64]`. A cache line of each row at a time: rows lie a power of two
+/// apart, where lines of many rows would drive each other out.
 fn transpose(x: &[f32], stride: usize, rows: usize, columns: usize, to: &mut [f32]) {
-    for (j, to) in to.chunks_exact_mut(ROWS).enumerate().take(columns) {
-        for (i, to) in to.iter_mut().enumerate().take(rows) {
-            *to = x[i * stride + j];
+    for first in (0..columns).step_by(LINE) {
+        let count = LINE.min(columns - first);
+        let to = &mut to[first * ROWS..][..count * ROWS];
+        for i in 0..rows {
+            for (j, &x) in x[i * stride + first..][..count].iter().enumerate() {
+                to[j * ROWS + i] = x;
+            }
         }
     }
 }
+
+/// Numbers of a cache line.
+const LINE: usize = 16;
 
 for_each_isa! {
     fn dot(a: &[f32], b: &[f32]) -> f32 = dot_lanes;
