@@ -6,8 +6,8 @@ mod common;
 use common::{Lesson, assert_gradients, assert_no_further, load, numbers};
 use smolvlm_backend::{Cpu, Quant};
 use smolvlm_golden::{folder, tensors};
-use smolvlm_model::peft::{self, AdapterConfig, PREFIX};
-use smolvlm_model::{Attach, Checkpoint, Grads, Init, Vlm, fresh};
+use smolvlm_model::peft::{self, AdapterConfig, PREFIX, Targets};
+use smolvlm_model::{Attach, Checkpoint, Config, Grads, Init, Vlm, fresh};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -145,4 +145,32 @@ fn an_adapter_for_another_base_is_refused() {
     let (mut vlm, _) = load(&cpu, MODEL, Quant::F32);
     let attach = &mut Attach { backend: &cpu, source: &mut extra, quant: Quant::F32, factor: 1.0, masters: None };
     assert!(vlm.attach(&config, attach).is_err());
+}
+
+/// The fine-tuning notebook's targets on SmolVLM-2.2B: 10,536,960 numbers. They match the tower's queries, keys and values, and
+/// not its other layers.
+#[test]
+fn the_notebooks_adapter_has_as_many_parameters_as_it_prints() {
+    let config = Config::published("smolvlm-2b").unwrap();
+    let (text, vision) = (&config.text, &config.vision);
+    let (q, kv) = (text.heads * text.head_dim, text.kv_heads * text.head_dim);
+    let (h, inner, tower) = (text.hidden, text.intermediate, vision.hidden);
+    let mut shapes = BTreeMap::new();
+    for i in 0..text.layers {
+        let of = [("self_attn.q_proj", h + q), ("self_attn.k_proj", h + kv), ("self_attn.v_proj", h + kv)];
+        let more = [("self_attn.o_proj", q + h), ("mlp.gate_proj", h + inner), ("mlp.up_proj", h + inner)];
+        for (name, sides) in of.into_iter().chain(more).chain([("mlp.down_proj", inner + h)]) {
+            shapes.insert(format!("model.text_model.layers.{i}.{name}"), sides);
+        }
+    }
+    for i in 0..vision.layers {
+        for name in ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj", "mlp.fc1"] {
+            shapes.insert(format!("model.vision_model.encoder.layers.{i}.{name}"), 2 * tower);
+        }
+    }
+    let names = ["down_proj", "o_proj", "k_proj", "q_proj", "gate_proj", "up_proj", "v_proj"];
+    let targets = Targets::Names(names.map(String::from).into());
+    let adapter = AdapterConfig { target_modules: targets, ..AdapterConfig::default() };
+    let places = adapter.places(shapes.keys().map(String::as_str)).unwrap().modules;
+    assert_eq!(places.iter().map(|(name, rank, _)| rank * shapes[name]).sum::<usize>(), 10_536_960);
 }
