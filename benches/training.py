@@ -72,16 +72,12 @@ def sample(folder, program, checkpoint, tokens):
         header = struct.pack(">IIBBBBB", 1024, 1024, 8, 2, 0, 0, 0)
         picture.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b""))
     words = (TEXT * 100).split()
-    low, high = 1, len(words)
-    while low < high:  # as many words as have that many tokens
-        middle = (low + high) // 2
-        write(folder, picture, " ".join(words[:middle]))
-        dry = run_ours(folder, program, checkpoint, ["--dry-run", "--no-split", "--freeze", "vision|connector|layers", "--json"])
-        if json.loads(dry.stdout)["samples"][0]["learnt"] < tokens:
-            low = middle + 1
-        else:
-            high = middle
-    write(folder, picture, " ".join(words[:low]))
+    count = tokens
+    for _ in range(2):  # from what so many words come to, how many are needed
+        write(folder, picture, " ".join(words[:count]))
+        dry = run_ours(folder, program, checkpoint, ["--dry-run", "--no-split", "--lora", "1", "--json"])
+        count = round(count * tokens / json.loads(dry.stdout)["samples"][0]["learnt"])
+    write(folder, picture, " ".join(words[:count]))
 
 
 def write(folder, picture, text):
