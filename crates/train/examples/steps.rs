@@ -4,8 +4,9 @@
 //! cargo run --release -p smolvlm-train --example steps -- RUN.toml STEPS.json PIXELS.safetensors
 //! ```
 //!
-//! `STEPS.json` is `{"steps": [{"sequences": [{"ids", "labels", "pixels"}]}]}`: a sequence an example, labels -100 where
-//! nothing is learnt, and the name of its tensor of `PIXELS.safetensors`, u8 `[tiles, 3, side, side]`, where it has pictures.
+//! `STEPS.json` is `{"steps": [{"sequences": [{"ids", "labels", "pixels"}]}]}`: a sequence an example, labels -100
+//! where nothing is learnt, and where it has pictures the name of its tensor of `PIXELS.safetensors`, u8
+//! `[tiles, 3, side, side]`.
 
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};

@@ -14,8 +14,8 @@ struct Golden {
     losses: Vec<f64>,
 }
 
-/// How far a loss may be from PyTorch's. The runs are 1e-6 apart; ten times the decay makes 2e-4 of these few steps, ten
-/// times the epsilon 3e-4, a second beta of 0.99 1e-3, so the 1 % that long runs are held to would not notice them.
+/// How far a loss may be from PyTorch's. The runs are 2e-7 apart; ten times the decay makes 2e-4 in these few steps, a
+/// hundred times the epsilon 3e-4, a second beta of 0.99 1e-3, so 1 %, which long runs are held to, would not notice.
 const BOUND: f64 = 1e-4;
 
 struct Losses(Vec<f64>);
