@@ -18,6 +18,7 @@ pub use smolvlm_kernels::linear::{Stored, widen};
 pub use smolvlm_kernels::optimiser::{AdamW, BLOCK as OPTIMISER_BLOCK, Blocks, Sgd};
 pub use smolvlm_kernels::patches::levels;
 pub use smolvlm_kernels::peak::Reading;
+pub use smolvlm_kernels::random::Splitmix;
 pub use smolvlm_kernels::rope::frequencies;
 pub use smolvlm_kernels::top::Top;
 pub use smolvlm_kernels::{Isa, Pool};
@@ -97,6 +98,13 @@ pub enum KvView<'a> {
         /// Which layer's part of them.
         layer: usize,
     },
+}
+
+/// A tensor's numbers, downloaded.
+pub fn numbers(backend: &dyn Backend, x: &Tensor) -> Vec<f32> {
+    let mut out = vec![0.0; x.len()];
+    backend.download(x, &mut out);
+    out
 }
 
 /// The operations. Tensors are f32 and row-major, [rows, width]; a wrong shape is a mistake of the caller and panics.

@@ -1,6 +1,7 @@
 //! `smolvlm data`: training data, looked at before it is learnt.
 
 use crate::error::{Error, one_line};
+use crate::options::ColumnArgs;
 use crate::output::print_line;
 use crate::progress::Progress;
 use serde_json::{Value, json};
@@ -39,39 +40,6 @@ pub(crate) struct Args {
 enum Command {
     Show(ShowArgs),
     Dedup(DedupArgs),
-}
-
-/// Which columns mean what, where their names do not tell it.
-#[derive(clap::Args, Default)]
-struct ColumnArgs {
-    /// The column of pictures
-    #[arg(long, value_name = "COLUMN")]
-    image: Option<String>,
-    /// The column of questions
-    #[arg(long, value_name = "COLUMN")]
-    question: Option<String>,
-    /// The column of answers; without a question, of the documents' texts
-    #[arg(long, value_name = "COLUMN")]
-    answer: Option<String>,
-    /// The column of system messages
-    #[arg(long, value_name = "COLUMN")]
-    system: Option<String>,
-    /// What every chat begins with, in front of what the user shows and says
-    #[arg(long, value_name = "TEXT")]
-    prompt: Option<String>,
-}
-
-impl ColumnArgs {
-    fn columns(&self) -> Columns {
-        let ColumnArgs { image, question, answer, system, prompt } = self;
-        Columns {
-            image: image.clone(),
-            question: question.clone(),
-            answer: answer.clone(),
-            system: system.clone(),
-            prompt: prompt.clone(),
-        }
-    }
 }
 
 /// Show the first samples as the readers see them: who says what, and the pictures with their sizes

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::progress::Progress;
 use clap::{Args, ValueEnum};
 use smolvlm_backend::Isa;
+use smolvlm_data::Columns;
 use smolvlm_engine::{DTypeChoice, Engine, EngineOptions};
 use smolvlm_processor::{Alpha, DecodeOptions, MAX_LONGEST_EDGE, Picture, PlanOptions};
 use std::io::Read;
@@ -151,6 +152,40 @@ impl PictureArgs {
             longest_edge: self.max_edge,
             split: if self.no_split { Some(false) } else { None },
             ..PlanOptions::default()
+        }
+    }
+}
+
+/// Which columns mean what, where their names do not tell it.
+#[derive(clap::Args, Default)]
+pub(crate) struct ColumnArgs {
+    /// The column of pictures
+    #[arg(long, value_name = "COLUMN")]
+    image: Option<String>,
+    /// The column of questions
+    #[arg(long, value_name = "COLUMN")]
+    question: Option<String>,
+    /// The column of answers; without a question, of the documents' texts
+    #[arg(long, value_name = "COLUMN")]
+    answer: Option<String>,
+    /// The column of system messages
+    #[arg(long, value_name = "COLUMN")]
+    system: Option<String>,
+    /// What every chat begins with, in front of what the user shows and says
+    #[arg(long, value_name = "TEXT")]
+    prompt: Option<String>,
+}
+
+impl ColumnArgs {
+    /// As readers take them.
+    pub(crate) fn columns(&self) -> Columns {
+        let ColumnArgs { image, question, answer, system, prompt } = self;
+        Columns {
+            image: image.clone(),
+            question: question.clone(),
+            answer: answer.clone(),
+            system: system.clone(),
+            prompt: prompt.clone(),
         }
     }
 }

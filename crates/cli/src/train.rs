@@ -1,7 +1,7 @@
 //! `smolvlm train`: fine-tuning and pretraining.
 
 use crate::error::Error;
-use crate::options::ComputeArgs;
+use crate::options::{ColumnArgs, ComputeArgs};
 use crate::output::print_line;
 use crate::progress::Progress;
 use crate::train_show;
@@ -77,26 +77,6 @@ pub(crate) struct Args {
     /// Print one JSON object at the end
     #[arg(long)]
     json: bool,
-}
-
-/// Which columns of the data are what.
-#[derive(clap::Args)]
-pub(crate) struct ColumnArgs {
-    /// The column of pictures [default: found by its name]
-    #[arg(long, value_name = "COLUMN")]
-    pub(crate) image: Option<String>,
-    /// The column of questions
-    #[arg(long, value_name = "COLUMN")]
-    pub(crate) question: Option<String>,
-    /// The column of answers
-    #[arg(long, value_name = "COLUMN")]
-    pub(crate) answer: Option<String>,
-    /// The column of system messages
-    #[arg(long, value_name = "COLUMN")]
-    pub(crate) system: Option<String>,
-    /// A text in front of every question, such as "Answer briefly."
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) prompt: Option<String>,
 }
 
 /// How samples are read.
@@ -392,14 +372,7 @@ fn sources(files: &[PathBuf], columns: &ColumnArgs) -> Result<Vec<SourceConfig>,
             sources.extend(read_mixture(file)?);
             continue;
         }
-        sources.push(SourceConfig {
-            image: columns.image.clone(),
-            question: columns.question.clone(),
-            answer: columns.answer.clone(),
-            system: columns.system.clone(),
-            prompt: columns.prompt.clone(),
-            ..SourceConfig::new(file)
-        });
+        sources.push(SourceConfig::new(file).with(columns.columns()));
     }
     Ok(sources)
 }

@@ -126,10 +126,7 @@ pub fn fingerprints<E>(
 
 fn of_row(source: &dyn Source, row: usize, decode: &DecodeOptions, pool: &Pool) -> RowPrints {
     let print = |file: PictureFile| {
-        let bytes = match file {
-            PictureFile::Path(path) => Picture::read(&path, decode).map_err(|e| e.to_string())?,
-            PictureFile::Bytes(bytes) => bytes,
-        };
+        let bytes = file.read(decode).map_err(|e| e.to_string())?;
         let picture = Picture::decode(&bytes, decode).map_err(|e| e.to_string())?;
         Ok(Fingerprint::of(&picture, pool))
     };

@@ -2,7 +2,7 @@
 
 use crate::labels::{self, Labels};
 use crate::random::uniform;
-use crate::{Content, PictureFile, Sample};
+use crate::{Content, Sample};
 use serde::{Deserialize, Serialize};
 use smolvlm_processor::{DecodeOptions, Error as ProcessorError, Picture, PicturePlan, Plan, PlanOptions, Processor};
 
@@ -90,10 +90,7 @@ impl Encoding {
         let mut files = Vec::new();
         for (at, file) in sample.pictures.into_iter().enumerate() {
             let named = |e: ProcessorError| format!("picture {at}: {e}");
-            let bytes = match file {
-                PictureFile::Path(path) => Picture::read(&path, &self.decode).map_err(named)?,
-                PictureFile::Bytes(bytes) => bytes,
-            };
+            let bytes = file.read(&self.decode).map_err(named)?;
             let size = Picture::size(&bytes, &self.decode).map_err(named)?;
             files.push((bytes, size));
         }

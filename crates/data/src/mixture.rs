@@ -77,6 +77,12 @@ impl SourceConfig {
         }
     }
 
+    /// The same with its columns named.
+    pub fn with(self, columns: Columns) -> SourceConfig {
+        let Columns { image, question, answer, system, prompt } = columns;
+        SourceConfig { image, question, answer, system, prompt, ..self }
+    }
+
     /// What logs call it.
     pub fn name(&self) -> String {
         let last = || self.path.file_name().map_or_else(|| "data".into(), |name| name.to_string_lossy().into_owned());

@@ -1,20 +1,19 @@
 //! Random choices as functions of numbers: nothing is remembered between them, so any of them can be made again.
 
+use smolvlm_kernels::random::{STEP, mix64, unit};
+
 /// A number of a seed and of what it is for: splitmix64's finaliser (Steele, Lea and Flood 2014) over each in turn.
 pub fn hash(seed: u64, parts: &[u64]) -> u64 {
-    parts.iter().fold(mix(seed ^ 0x5AFE_5EED), |h, &part| mix(h.wrapping_add(0x9E37_79B9_7F4A_7C15) ^ mix(part)))
+    parts.iter().fold(mix(seed ^ 0x5AFE_5EED), |h, &part| mix(h.wrapping_add(STEP) ^ mix(part)))
 }
 
 fn mix(z: u64) -> u64 {
-    let z = z.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
+    mix64(z.wrapping_add(STEP))
 }
 
 /// In [0, 1).
 pub fn uniform(seed: u64, parts: &[u64]) -> f64 {
-    (hash(seed, parts) >> 11) as f64 * 2f64.powi(-53)
+    unit(hash(seed, parts))
 }
 
 /// A permutation of `0..n`: where `i` goes. A Feistel network of six rounds over the smallest square of two's power that holds

@@ -1,6 +1,6 @@
 //! A sample as its source holds it.
 
-use smolvlm_processor::{Message, Part};
+use smolvlm_processor::{DecodeOptions, Error, Message, Part, Picture};
 use std::path::PathBuf;
 
 /// One sample of a source.
@@ -28,6 +28,19 @@ pub enum PictureFile {
     Path(PathBuf),
     /// In the source itself.
     Bytes(Vec<u8>),
+}
+
+impl PictureFile {
+    /// Its bytes, still encoded.
+    ///
+    /// # Errors
+    /// Its file cannot be read.
+    pub fn read(self, decode: &DecodeOptions) -> Result<Vec<u8>, Error> {
+        match self {
+            PictureFile::Path(path) => Picture::read(&path, decode),
+            PictureFile::Bytes(bytes) => Ok(bytes),
+        }
+    }
 }
 
 /// Samples that can be read in any order.

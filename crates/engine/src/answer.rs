@@ -1,10 +1,10 @@
 //! The answer, token by token.
 
-use crate::capture::{Capture, numbers};
+use crate::capture::Capture;
 use crate::prompt::{Observer, Prompt};
 use crate::stop::StopStrings;
 use crate::{Answer, Engine, Error, Event, Request, Sampler, StopReason, Times};
-use smolvlm_backend::Tensor;
+use smolvlm_backend::{Tensor, numbers};
 use smolvlm_processor::{Picture, Plan, PlanOptions};
 use smolvlm_sys::Stopwatch;
 use std::ops::ControlFlow;

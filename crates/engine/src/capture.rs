@@ -1,6 +1,6 @@
 //! What the network computed on the way, for comparing it with another.
 
-use smolvlm_backend::{Backend, Tensor};
+use smolvlm_backend::{Backend, Tensor, numbers};
 
 /// Filled by [`crate::Engine::answer`] when it is asked to.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -46,11 +46,4 @@ impl Capture {
         let surplus = self.last_logits.len().saturating_sub(LAST * self.vocab);
         self.last_logits.drain(..surplus);
     }
-}
-
-/// A tensor's numbers.
-pub(crate) fn numbers(backend: &dyn Backend, x: &Tensor) -> Vec<f32> {
-    let mut out = vec![0.0; x.len()];
-    backend.download(x, &mut out);
-    out
 }

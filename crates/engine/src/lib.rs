@@ -18,7 +18,6 @@ mod engine;
 mod error;
 mod perplexity;
 mod prompt;
-mod random;
 mod request;
 mod sampling;
 mod stop;

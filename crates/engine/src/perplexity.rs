@@ -1,8 +1,7 @@
 //! How well the model foretells a text.
 
-use crate::capture::numbers;
 use crate::{Engine, Error};
-use smolvlm_backend::Top;
+use smolvlm_backend::{Top, numbers};
 
 /// The outcome of scoring a text.
 #[derive(Debug, Clone, Copy, PartialEq)]

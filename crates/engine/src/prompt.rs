@@ -66,8 +66,7 @@ impl Core {
     ) -> Result<Option<Tensor>, Error> {
         let backend = &*self.backend;
         let mut x = self.model.text.embed(backend, &plan.ids);
-        let image = self.model.config.image_token_id;
-        let places: Vec<u32> = (0..).zip(&plan.ids).filter(|(_, id)| **id == image).map(|(at, _)| at).collect();
+        let places = self.model.config.image_places(&plan.ids);
         let mut places = places.chunks(self.model.config.tokens_per_tile());
         let mut done = 0;
         for (picture, layout) in pictures.iter().zip(&plan.pictures) {

@@ -3,7 +3,7 @@
 //! In transformers' order: repetition penalty, temperature, top-k, top-p, min-p; then one draw.
 
 use crate::Error;
-use crate::random::Random;
+use smolvlm_backend::Splitmix;
 
 /// How tokens are chosen.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +50,7 @@ impl Sampling {
 /// Draws tokens; remembers those that were seen.
 pub struct Sampler {
     sampling: Sampling,
-    random: Random,
+    random: Splitmix,
     /// By token id, where repetition is penalised.
     seen: Vec<bool>,
     /// Candidates (id, logit), kept between draws.
@@ -64,7 +64,7 @@ impl Sampler {
     /// Where a setting is out of its range.
     pub fn new(sampling: Sampling, vocab: usize) -> Result<Sampler, Error> {
         sampling.check()?;
-        let random = Random::new(sampling.seed);
+        let random = Splitmix::new(sampling.seed);
         let seen = if sampling.repetition_penalty == 1.0 { Vec::new() } else { vec![false; vocab] };
         Ok(Sampler { sampling, random, seen, candidates: Vec::new() })
     }

@@ -5,6 +5,7 @@
 
 use crate::isa::for_each_isa;
 use crate::pool::SendPtr;
+use crate::random::{STEP, mix64};
 use crate::{Isa, Pool};
 
 /// Numbers in a task.
@@ -23,16 +24,9 @@ pub fn dropout(isa: Isa, pool: &Pool, x: &[f32], p: f32, key: u64, out: &mut [f3
         let part = &x[i * TASK..x.len().min((i + 1) * TASK)];
         // SAFETY: this task's part of `out`, which is as long as `x` and outlives the job.
         let out = unsafe { std::slice::from_raw_parts_mut(out_ptr.at(i * TASK), part.len()) };
-        let key = mix64(key.wrapping_add((i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)));
+        let key = mix64(key.wrapping_add((i as u64).wrapping_mul(STEP)));
         masked(isa, part, below, 1.0 / (1.0 - p), key as u32, out);
     });
-}
-
-/// splitmix64's finaliser.
-fn mix64(z: u64) -> u64 {
-    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }
 
 for_each_isa! {

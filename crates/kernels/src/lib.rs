@@ -23,6 +23,7 @@ pub mod optimiser;
 pub mod patches;
 pub mod peak;
 mod pool;
+pub mod random;
 pub mod resample;
 pub mod rope;
 mod scratch;

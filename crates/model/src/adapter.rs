@@ -1,7 +1,7 @@
 //! Adapters: low-rank additions to linear layers, as LoRA (Hu et al. 2021) and DoRA (Liu et al. 2024) have them.
 
 use crate::{Grads, Kept, Save};
-use smolvlm_backend::{Backend, Backward, Epilogue, Tensor, Weight};
+use smolvlm_backend::{Backend, Backward, Epilogue, Tensor, Weight, numbers};
 
 /// A low-rank addition `scale * B A x` to a layer's product; with [`Dora`], the rows of `W + scale * B A` are brought to
 /// lengths of their own.
@@ -57,7 +57,7 @@ impl Adapter {
         format!("{}.{part}", self.name)
     }
 
-    /// Its input: what is not dropped.
+    /// Its input: what of x is not dropped. Of a gradient of that input it makes x's, too.
     fn input(&self, backend: &dyn Backend, x: &Tensor) -> Tensor {
         match self.dropout {
             Some(Dropout { p, key }) if p > 0.0 => backend.dropout(x, p, key),
@@ -98,12 +98,7 @@ impl Adapter {
     ) -> Option<Tensor> {
         let (low, x) = (kept.take(), self.input(backend, x));
         let of_low = self.gather(backend, &x, &low, grad, grads);
-        below.then(|| self.passed(backend, backend.linear_input(&of_low, &self.a)))
-    }
-
-    /// The gradient of x, of that of what was not dropped.
-    fn passed(&self, backend: &dyn Backend, grad: Tensor) -> Tensor {
-        self.input(backend, &grad)
+        below.then(|| self.input(backend, &backend.linear_input(&of_low, &self.a)))
     }
 
     /// A layer's whole output with DoRA, but for its bias and residual.
@@ -157,7 +152,7 @@ impl Adapter {
             return Some(add(backend, backend.linear_input(&of_sum, weight), &by_a));
         }
         let change = add(backend, of_sum, &minus(backend, grad.clone()));
-        let by_own = self.passed(backend, add(backend, backend.linear_input(&change, weight), &by_a));
+        let by_own = self.input(backend, &add(backend, backend.linear_input(&change, weight), &by_a));
         Some(add(backend, backend.linear_input(grad, weight), &by_own))
     }
 
@@ -196,21 +191,18 @@ impl Adapter {
 /// The squares of the lengths of a weight's rows: [outputs].
 pub fn squares(backend: &dyn Backend, weight: &Weight) -> Vec<f32> {
     let ids: Vec<u32> = (0..weight.outputs() as u32).collect();
-    let square = |row: &[f32]| row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() as f32;
     let part = |ids: &[u32]| numbers(backend, &backend.embed(weight, ids));
+    let square = |row: &[f32]| square(row) as f32;
     ids.chunks(256).flat_map(|ids| part(ids).chunks_exact(weight.inputs()).map(square).collect::<Vec<_>>()).collect()
 }
 
 /// The lengths of rows of `width` numbers.
 pub fn lengths(matrix: &[f32], width: usize) -> Vec<f32> {
-    let square = |row: &[f32]| row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>();
     matrix.chunks_exact(width.max(1)).map(|row| square(row).sqrt() as f32).collect()
 }
 
-fn numbers(backend: &dyn Backend, x: &Tensor) -> Vec<f32> {
-    let mut out = vec![0.0; x.len()];
-    backend.download(x, &mut out);
-    out
+fn square(row: &[f32]) -> f64 {
+    row.iter().map(|&x| f64::from(x).powi(2)).sum()
 }
 
 /// `x + y`, where y may have fewer rows, which repeat.

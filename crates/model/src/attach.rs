@@ -5,7 +5,7 @@ use crate::load::{Generated, RawTensor};
 use crate::parameters::Part;
 use crate::peft::{AdapterConfig, PREFIX, Places};
 use crate::{Error, Linear, TensorSource, Vlm};
-use smolvlm_backend::{Backend, Quant, Source, Stored, Tensor, Use, widen};
+use smolvlm_backend::{Backend, Quant, Source, Splitmix, Stored, Tensor, Use, numbers, widen};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -47,8 +47,8 @@ impl Vlm {
         let wrong = |what: String| Error::Adapter { what };
         let Places { modules } = config.places(named.iter().map(String::as_str)).map_err(wrong)?;
         let mut result = Ok(());
-        let mut left = modules.iter().map(|(name, rank, factor)| (name.as_str(), (*rank, *factor)));
-        let places: BTreeMap<&str, (usize, f64)> = left.by_ref().collect();
+        let places: BTreeMap<&str, (usize, f64)> =
+            modules.iter().map(|(name, rank, factor)| (name.as_str(), (*rank, *factor))).collect();
         self.parts(&mut |part| {
             if let Part::Linear(linear) = part
                 && let Some(&(rank, factor)) = places.get(linear.name.as_str())
@@ -121,9 +121,7 @@ impl Linear {
         };
         let purpose = if attach.masters.is_some() { Use::Train } else { Use::Forward };
         let pack = |x: &Tensor| {
-            let mut values = vec![0.0; x.len()];
-            backend.download(x, &mut values);
-            let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+            let bytes: Vec<u8> = numbers(backend, x).iter().flat_map(|x| x.to_le_bytes()).collect();
             let source = Source { bytes: &bytes, stored: Stored::F32, outputs: x.rows(), inputs: x.width() };
             backend.weight(&source, attach.quant, purpose)
         };
@@ -170,26 +168,19 @@ pub fn fresh(
     })
 }
 
-/// Numbers of a seed and a name: splitmix64 (Steele, Lea and Flood 2014).
-pub struct Stream(u64);
+/// Numbers of a seed and a name.
+pub struct Stream(Splitmix);
 
 impl Stream {
     /// The same numbers for the same seed and name.
     pub fn of(seed: u64, name: &str) -> Stream {
         let fold = |h: u64, b: u8| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01B3);
-        Stream(name.bytes().fold(seed ^ 0xCBF2_9CE4_8422_2325, fold))
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
+        Stream(Splitmix::new(name.bytes().fold(seed ^ 0xCBF2_9CE4_8422_2325, fold)))
     }
 
     /// In [0, 1).
     pub fn uniform(&mut self) -> f64 {
-        (self.next() >> 11) as f64 * 2f64.powi(-53)
+        self.0.uniform()
     }
 
     /// Of mean 0 and deviation 1 (Box and Muller).

@@ -109,6 +109,16 @@ impl Checkpoint {
     }
 }
 
+/// How numbers of a type are stored, of those types that are read.
+pub fn stored(dtype: Dtype) -> Option<Stored> {
+    match dtype {
+        Dtype::F32 => Some(Stored::F32),
+        Dtype::F16 => Some(Stored::F16),
+        Dtype::BF16 => Some(Stored::Bf16),
+        _ => None,
+    }
+}
+
 fn read_index(path: &Path) -> Result<BTreeMap<String, String>, Error> {
     let named = || path.display().to_string();
     let text = files::text(path)?;
@@ -176,11 +186,8 @@ impl TensorSource for Checkpoint {
         if found != shape {
             return Err(Error::Shape { path, name, found: found.to_vec(), shape: shape.to_vec() });
         }
-        let stored = match dtype {
-            Dtype::F32 => Stored::F32,
-            Dtype::F16 => Stored::F16,
-            Dtype::BF16 => Stored::Bf16,
-            other => return Err(Error::DType { path, name, dtype: format!("{other:?}") }),
+        let Some(stored) = stored(dtype) else {
+            return Err(Error::DType { path, name, dtype: format!("{dtype:?}") });
         };
         Ok(RawTensor { bytes: Cow::Borrowed(bytes), stored })
     }

@@ -145,6 +145,11 @@ impl Config {
         })
     }
 
+    /// The places of tokens that pictures take.
+    pub fn image_places(&self, ids: &[u32]) -> Vec<u32> {
+        (0..).zip(ids).filter(|(_, id)| **id == self.image_token_id).map(|(at, _)| at).collect()
+    }
+
     /// Tokens that a tile becomes.
     pub fn tokens_per_tile(&self) -> usize {
         self.vision.patches() / (self.scale_factor * self.scale_factor)

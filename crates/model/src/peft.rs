@@ -279,6 +279,15 @@ impl Raw {
     }
 }
 
+/// The linear layers of a checkpoint that an adapter can be put on, by its names; a tied head is none.
+pub fn linears(checkpoint: &Checkpoint, tied: bool) -> Vec<String> {
+    let tables = [".embed_tokens", ".position_embedding", ".patch_embedding"];
+    let is = |name: &&str| checkpoint.raw(name).is_some_and(|(shape, ..)| shape.len() == 2);
+    let modules = checkpoint.names().filter(is).filter_map(|name| name.strip_suffix(".weight"));
+    let modules = modules.filter(|name| !tables.iter().any(|table| name.ends_with(table)));
+    modules.filter(|name| !(tied && *name == HEAD)).map(str::to_string).collect()
+}
+
 /// The tensors of an adapter's folder.
 ///
 /// # Errors

@@ -77,8 +77,7 @@ impl Vlm {
     pub fn learn(&self, backend: &dyn Backward, batch: &Batch<'_>, grads: &mut Grads, recompute: bool) -> Vec<f32> {
         let save = || if recompute { Save::Recompute(Vec::new()) } else { Save::Keep(Vec::new()) };
         let (mut of_tiles, mut of_rows) = (save(), save());
-        let image = self.config.image_token_id;
-        let places: Vec<u32> = (0..).zip(batch.ids).filter(|(_, id)| **id == image).map(|(at, _)| at).collect();
+        let places = self.config.image_places(batch.ids);
         let tower = grads.wants_any(VISION);
         let pictures = tower || grads.wants_any(CONNECTOR);
         let mut x = self.text.embed(backend, batch.ids);
@@ -142,8 +141,7 @@ impl Vlm {
 
     /// The losses of the same without any gradient: validation.
     pub fn losses(&self, backend: &dyn Backward, batch: &Batch<'_>) -> Vec<f32> {
-        let image = self.config.image_token_id;
-        let places: Vec<u32> = (0..).zip(batch.ids).filter(|(_, id)| **id == image).map(|(at, _)| at).collect();
+        let places = self.config.image_places(batch.ids);
         let mut x = self.text.embed(backend, batch.ids);
         if !places.is_empty() {
             let features = self.features(backend, &batch.pictures, false, false, &mut Save::Off);

@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{Lesson, assert_gradients, assert_no_further, load, numbers};
-use smolvlm_backend::{Cpu, Quant};
+use common::{Lesson, assert_gradients, assert_no_further, load};
+use smolvlm_backend::{Cpu, Quant, numbers};
 use smolvlm_golden::{folder, tensors};
 use smolvlm_model::peft::{self, AdapterConfig, PREFIX, Targets};
 use smolvlm_model::{Attach, Checkpoint, Config, Grads, Init, Vlm, fresh};

@@ -1,7 +1,7 @@
 //! The network against the reference's numbers, from its own pixels and tokens: what the program as a whole cannot show.
 #![allow(clippy::unwrap_used)]
 
-use smolvlm_backend::{Backend, Cpu, DType, KvSequence, Quant, Span, Stored, Tensor, levels};
+use smolvlm_backend::{Backend, Cpu, DType, KvSequence, Quant, Span, Stored, Tensor, levels, numbers};
 use smolvlm_golden::{cases, distance, folder, hashed, hashed_pixels};
 use smolvlm_model::text::Step;
 use smolvlm_model::{Config, Generated, Load, RawTensor, Role, Save, Vlm};
@@ -9,12 +9,6 @@ use std::borrow::Cow;
 use std::path::Path;
 
 const RESCALE: f64 = 0.003_921_568_627_450_98;
-
-fn numbers(backend: &dyn Backend, x: &Tensor) -> Vec<f32> {
-    let mut out = vec![0.0; x.len()];
-    backend.download(x, &mut out);
-    out
-}
 
 fn features(backend: &dyn Backend, model: &Vlm, pixels: &[u8]) -> Tensor {
     model.encode(backend, pixels, &[levels(RESCALE, 0.5, 0.5); 3], &mut Save::Off)

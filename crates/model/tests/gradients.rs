@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{Lesson, assert_gradients, assert_no_further, load, numbers};
-use smolvlm_backend::{AdamW, Backend, Backward, Cpu, Quant, Tensor};
+use common::{Lesson, assert_gradients, assert_no_further, load};
+use smolvlm_backend::{AdamW, Backend, Backward, Cpu, Quant, Tensor, numbers};
 use smolvlm_golden::{folder, tensors};
 use smolvlm_model::Grads;
 use smolvlm_model::parameters::Slot;

@@ -160,41 +160,19 @@ impl Processor {
     /// match in number, a prompt longer than `options.context`.
     pub fn plan(&self, messages: &[Message], sizes: &[(u32, u32)], options: &PlanOptions) -> Result<Plan, Error> {
         messages::check(messages)?;
-        let settings = self.picture_settings(options)?;
-        let pictures =
-            sizes.iter().map(|&(width, height)| settings.plan(width, height)).collect::<Result<Vec<_>, _>>()?;
-
+        let pictures = self.picture_plans(sizes, options)?;
         let guarded = match options.special {
             true => Guarded::off(messages),
             false => Guarded::new(messages, self.template.source(), &self.tokenizer)?,
         };
         let rendered = self.template.render(guarded.messages(), options.generation_prompt)?;
-        let places = rendered.matches(IMAGE).count();
-        let given = pictures.len();
-        if given > places {
-            return Err(Error::PictureWithoutPlace { pictures: given, places });
-        }
-        if given < places {
-            return Err(Error::PlaceWithoutPicture { pictures: given, places });
-        }
-
-        let tiles = pictures.iter().fold(0usize, |sum, plan| sum.saturating_add(plan.tiles as usize));
-        let image_tokens = tiles.saturating_mul(self.settings.tokens_per_tile);
-        // Before their text is built: pictures alone may be too much.
-        let context = options.context.unwrap_or(self.settings.context);
-        if image_tokens > options.context.unwrap_or(usize::MAX).min(MAX_IMAGE_TOKENS) {
-            return Err(Error::ContextTooLong { needed: image_tokens, context });
-        }
+        let (tiles, image_tokens) = self.counts(&pictures, rendered.matches(IMAGE).count(), options)?;
         let ids = guarded.encode(&self.expanded(&rendered, &pictures), &self.tokenizer)?;
         let found = ids.iter().filter(|&&id| id == self.settings.image_token_id).count();
         if found != image_tokens {
             return Err(Error::ImageTokens { found, expected: image_tokens });
         }
-        if let Some(context) = options.context
-            && ids.len() > context
-        {
-            return Err(Error::ContextTooLong { needed: ids.len(), context });
-        }
+        fits(&ids, options)?;
         Ok(Plan { chat: guarded.unmarked(&rendered), ids, pictures, image_tokens, tiles })
     }
 
@@ -204,22 +182,9 @@ impl Processor {
     /// # Errors
     /// As [`Processor::plan`].
     pub fn plan_document(&self, parts: &[Part], sizes: &[(u32, u32)], options: &PlanOptions) -> Result<Plan, Error> {
-        let settings = self.picture_settings(options)?;
-        let pictures =
-            sizes.iter().map(|&(width, height)| settings.plan(width, height)).collect::<Result<Vec<_>, _>>()?;
+        let pictures = self.picture_plans(sizes, options)?;
         let places = parts.iter().filter(|part| matches!(part, Part::Image(_))).count();
-        if pictures.len() > places {
-            return Err(Error::PictureWithoutPlace { pictures: pictures.len(), places });
-        }
-        if pictures.len() < places {
-            return Err(Error::PlaceWithoutPicture { pictures: pictures.len(), places });
-        }
-        let tiles = pictures.iter().fold(0usize, |sum, plan| sum.saturating_add(plan.tiles as usize));
-        let image_tokens = tiles.saturating_mul(self.settings.tokens_per_tile);
-        let context = options.context.unwrap_or(usize::MAX).min(MAX_IMAGE_TOKENS);
-        if image_tokens > context {
-            return Err(Error::ContextTooLong { needed: image_tokens, context });
-        }
+        let (tiles, image_tokens) = self.counts(&pictures, places, options)?;
         let special = |name: &Option<String>| name.as_deref().and_then(|name| self.tokenizer.token_to_id(name));
         let mut ids: Vec<u32> = special(&self.settings.special.bos).into_iter().collect();
         let (mut chat, mut text) = (String::new(), String::new());
@@ -242,10 +207,33 @@ impl Processor {
         }
         ids.extend(self.tokenizer.encode_plain(&text)?);
         ids.extend(special(&self.settings.special.eos));
-        if ids.len() > context {
-            return Err(Error::ContextTooLong { needed: ids.len(), context });
-        }
+        fits(&ids, options)?;
         Ok(Plan { chat, ids, pictures, image_tokens, tiles })
+    }
+
+    /// What is done to pictures of these sizes.
+    fn picture_plans(&self, sizes: &[(u32, u32)], options: &PlanOptions) -> Result<Vec<PicturePlan>, Error> {
+        let settings = self.picture_settings(options)?;
+        sizes.iter().map(|&(width, height)| settings.plan(width, height)).collect()
+    }
+
+    /// The tiles and the image tokens of pictures, which must be as many as their places and not too much by themselves:
+    /// they are counted before their text is built.
+    fn counts(&self, pictures: &[PicturePlan], places: usize, options: &PlanOptions) -> Result<(usize, usize), Error> {
+        let given = pictures.len();
+        if given > places {
+            return Err(Error::PictureWithoutPlace { pictures: given, places });
+        }
+        if given < places {
+            return Err(Error::PlaceWithoutPicture { pictures: given, places });
+        }
+        let tiles = pictures.iter().fold(0usize, |sum, plan| sum.saturating_add(plan.tiles as usize));
+        let image_tokens = tiles.saturating_mul(self.settings.tokens_per_tile);
+        if image_tokens > options.context.unwrap_or(usize::MAX).min(MAX_IMAGE_TOKENS) {
+            let context = options.context.unwrap_or(self.settings.context);
+            return Err(Error::ContextTooLong { needed: image_tokens, context });
+        }
+        Ok((tiles, image_tokens))
     }
 
     /// Tokens that a picture takes in a prompt: its image tokens and the markers around them. They do not depend on
@@ -296,6 +284,14 @@ pub fn picture_block(plan: &PicturePlan, tokens_per_tile: usize) -> String {
     out.push('\n');
     out.push_str(&overview);
     out
+}
+
+/// That a prompt is no longer than was asked for.
+fn fits(ids: &[u32], options: &PlanOptions) -> Result<(), Error> {
+    match options.context {
+        Some(context) if ids.len() > context => Err(Error::ContextTooLong { needed: ids.len(), context }),
+        _ => Ok(()),
+    }
 }
 
 /// What the network and the tokenizer must agree on.

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::report::SampleAnswer;
-use smolvlm_data::{Content, Draw, Loader, PictureFile};
+use smolvlm_data::{Content, Draw, Loader};
 use smolvlm_engine::{Engine, Request, Sampling};
 use smolvlm_processor::{Part, Picture, PlanOptions};
 use std::ops::ControlFlow;
@@ -29,11 +29,7 @@ pub(crate) fn answer(engine: &Engine, loader: &Loader, draw: Draw, step: u64) ->
     let places = messages.iter().flat_map(|m| &m.content).filter(|part| matches!(part, Part::Image(_))).count();
     let (mut pictures, mut shown) = (Vec::new(), None);
     for file in sample.pictures.into_iter().take(places) {
-        let bytes = match file {
-            PictureFile::Path(path) => Picture::read(&path, &loader.encoding.decode),
-            PictureFile::Bytes(bytes) => Ok(bytes),
-        };
-        let Ok(bytes) = bytes else { return Ok(None) };
+        let Ok(bytes) = file.read(&loader.encoding.decode) else { return Ok(None) };
         let Ok(picture) = Picture::decode(&bytes, &loader.encoding.decode) else { return Ok(None) };
         pictures.push(picture);
         if shown.is_none() && bytes.len() <= SHOWN {

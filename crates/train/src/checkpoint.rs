@@ -1,14 +1,15 @@
 //! What a run leaves on disk: models or adapters that run at once, and what it takes to go on bit for bit.
 
 use crate::Error;
+use crate::files::{NewFolder, write};
 use crate::load::Trained;
 use crate::parameters::State;
 use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
-use smolvlm_backend::{Backend, Tensor};
+use smolvlm_backend::{Backend, Tensor, numbers};
+use smolvlm_model::Checkpoint;
 use smolvlm_model::export::{self, Export};
 use smolvlm_model::peft::{CONFIG, PREFIX, WEIGHTS};
-use smolvlm_model::{Checkpoint, Error as ModelError};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -62,26 +63,20 @@ pub(crate) fn save(output: &Path, base: &Path, trained: &Trained, progress: &Pro
     if path.exists() {
         return Ok(path);
     }
-    let aside = tempfile::Builder::new().prefix(".checkpoint-").tempdir_in(output);
-    let aside = aside.map_err(|source| Error::file(output, source))?;
+    let aside = NewFolder::begin(&path)?;
     let dir = aside.path();
     match &trained.adapter {
         Some(config) => {
             write(&dir.join(CONFIG), config.to_json().as_bytes())?;
             let tensors = trained.parameters.masters.iter();
-            let named = tensors.map(|(name, x)| (format!("{PREFIX}{name}"), numbers(trained, x)));
-            full(export::write(&dir.join(WEIGHTS), named))?;
+            let named = tensors.map(|(name, x)| (format!("{PREFIX}{name}"), exported(trained, x)));
+            export::write(&dir.join(WEIGHTS), named)?;
         }
         None => model(dir, base, trained)?,
     }
     state(&dir.join(TRAINING), trained, progress)?;
     sync(dir)?;
-    // The folder's permissions of an ordinary one, not those of a secret.
-    #[cfg(unix)]
-    std::fs::set_permissions(dir, std::os::unix::fs::PermissionsExt::from_mode(0o755))
-        .map_err(|source| Error::file(dir, source))?;
-    std::fs::rename(dir, &path).map_err(|source| Error::file(&path, source))?;
-    let _ = aside.keep();
+    aside.finish(&path)?;
     sync(output)?;
     link(output, LATEST, &path)?;
     Ok(path)
@@ -100,12 +95,12 @@ fn model(dir: &Path, base: &Path, trained: &Trained) -> Result<(), Error> {
         }
         let Some((shape, dtype, bytes)) = checkpoint.raw(name) else { continue };
         let tensor = match trained.parameters.masters.get(name) {
-            Some(master) => Export::f32(dtype, shape, move || download(trained, master)),
+            Some(master) => Export::f32(dtype, shape, move || numbers(&*trained.backend, master)),
             None => Export::raw(dtype, shape, bytes),
         };
         tensors.push((name.to_string(), tensor));
     }
-    full(export::write(&dir.join("model.safetensors"), tensors))
+    Ok(export::write(&dir.join("model.safetensors"), tensors)?)
 }
 
 /// Copies what a checkpoint's folder holds beside its weights.
@@ -128,14 +123,14 @@ fn state(dir: &Path, trained: &Trained, progress: &Progress) -> Result<(), Error
     std::fs::create_dir(dir).map_err(|source| Error::file(dir, source))?;
     let parameters = &trained.parameters;
     let mut tensors: Vec<(String, Export<'_>)> =
-        parameters.masters.iter().map(|(name, x)| (format!("master/{name}"), numbers(trained, x))).collect();
+        parameters.masters.iter().map(|(name, x)| (format!("master/{name}"), exported(trained, x))).collect();
     let mut steps = BTreeMap::new();
     for (name, state) in &parameters.states {
         match state {
             State::AdamW { means, steps: count } => {
                 steps.insert(name.clone(), *count);
                 for (kind, mean) in ["mean", "square"].into_iter().zip(means) {
-                    tensors.push((format!("{kind}/{name}"), numbers(trained, mean)));
+                    tensors.push((format!("{kind}/{name}"), exported(trained, mean)));
                 }
             }
             State::AdamW8 { means, steps: count } => {
@@ -146,10 +141,10 @@ fn state(dir: &Path, trained: &Trained, progress: &Progress) -> Result<(), Error
                     tensors.push((format!("{kind}8.scales/{name}"), scales));
                 }
             }
-            State::Sgd { velocity } => tensors.push((format!("velocity/{name}"), numbers(trained, velocity))),
+            State::Sgd { velocity } => tensors.push((format!("velocity/{name}"), exported(trained, velocity))),
         }
     }
-    full(export::write(&dir.join(TENSORS), tensors))?;
+    export::write(&dir.join(TENSORS), tensors)?;
     let saved = Saved { version: VERSION, progress: progress.clone(), steps };
     write(&dir.join(STATE), serde_json::to_string_pretty(&saved).unwrap_or_default().as_bytes())?;
     sync(dir)
@@ -257,28 +252,11 @@ pub(crate) fn link(output: &Path, name: &str, to: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes a file down to the disk.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    use std::io::Write;
-    let written = File::create(path).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
-    written.map_err(|source| Error::file(path, source))
-}
-
 /// That a folder's names are on the disk.
 fn sync(dir: &Path) -> Result<(), Error> {
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(|source| Error::file(dir, source))
 }
 
-fn full(result: Result<(), ModelError>) -> Result<(), Error> {
-    Ok(result?)
-}
-
-fn download(trained: &Trained, x: &Tensor) -> Vec<f32> {
-    let mut out = vec![0.0; x.len()];
-    trained.backend.download(x, &mut out);
-    out
-}
-
-fn numbers<'a>(trained: &'a Trained, x: &'a Tensor) -> Export<'a> {
-    Export::f32(Dtype::F32, x.shape(), move || download(trained, x))
+fn exported<'a>(trained: &'a Trained, x: &'a Tensor) -> Export<'a> {
+    Export::f32(Dtype::F32, x.shape(), move || numbers(&*trained.backend, x))
 }

@@ -78,8 +78,7 @@ pub fn dry_run(config: &Config, options: &Options<'_>, loading: &mut dyn FnMut(u
     for _ in 0..2 {
         let step = preparer.step(start, samples);
         if step.examples.is_empty() {
-            let why = step.skipped.first().map_or_else(String::new, |s| format!(": {}: {}", s.name, s.why));
-            return Err(Error::Config { what: format!("none of the first step's samples can be learnt from{why}") });
+            return Err(step.useless("of the first step's samples"));
         }
         let time = Stopwatch::start();
         let names = trained.parameters.masters.keys().filter(|name| first.chosen.has(name)).cloned();
@@ -92,11 +91,8 @@ pub fn dry_run(config: &Config, options: &Options<'_>, loading: &mut dyn FnMut(u
     let Some(ready) = ready else { return Err(Error::Config { what: "no step was made ready".into() }) };
     let masters = &trained.parameters.masters;
     let stages = planned.iter().map(|stage| {
-        let of = |prefix: &str| {
-            let own = masters.iter().filter(|(name, _)| name.starts_with(prefix));
-            count(&own.map(|(name, x)| (name.clone(), x.clone())).collect(), &stage.chosen)
-        };
-        let (all, vision, connector) = (count(masters, &stage.chosen), of(VISION), of(CONNECTOR));
+        let of = |prefix: &str| count(masters, &stage.chosen, prefix);
+        let (all, vision, connector) = (of(""), of(VISION), of(CONNECTOR));
         (stage.steps, [vision, connector, all - vision - connector])
     });
     Ok(DryRun {

@@ -12,6 +12,7 @@ mod config;
 mod cost;
 mod dry;
 mod error;
+mod files;
 mod load;
 mod log;
 mod merge;

@@ -74,7 +74,7 @@ pub(crate) fn load(
     let places: Vec<String> = match &adapter {
         None => Vec::new(),
         Some(adapter) => {
-            let linears: Vec<String> = linears(&checkpoint, &model_config);
+            let linears = peft::linears(&checkpoint, model_config.tied);
             let places = adapter.places(linears.iter().map(String::as_str));
             let places = places.map_err(|what| Error::Config { what: format!("adapter: {what}") })?;
             places.modules.into_iter().map(|(name, ..)| name).collect()
@@ -163,15 +163,6 @@ pub(crate) fn load(
     Ok(Trained { engine, backend, parameters, adapter, quant })
 }
 
-/// The linear layers that an adapter can be put on, by a checkpoint's names.
-fn linears(checkpoint: &Checkpoint, config: &ModelConfig) -> Vec<String> {
-    let tables = [".embed_tokens", ".position_embedding", ".patch_embedding"];
-    let is = |name: &&str| checkpoint.raw(name).is_some_and(|(shape, ..)| shape.len() == 2);
-    let modules = checkpoint.names().filter(is).filter_map(|name| name.strip_suffix(".weight"));
-    let modules = modules.filter(|name| !tables.iter().any(|table| name.ends_with(table)));
-    modules.filter(|name| !(config.tied && *name == "lm_head")).map(str::to_string).collect()
-}
-
 /// The lengths of a weight's rows as the checkpoint has it: where DoRA's begin.
 fn adapter_lengths(checkpoint: &mut Option<Checkpoint>, module: &str) -> Vec<f32> {
     let name = format!("{module}.weight");
@@ -182,7 +173,8 @@ fn adapter_lengths(checkpoint: &mut Option<Checkpoint>, module: &str) -> Vec<f32
     adapter::lengths(&smolvlm_backend::widen(raw.stored, &raw.bytes), shape.iter().skip(1).product())
 }
 
-/// All parameters' numbers, for a plan.
-pub(crate) fn count(tensors: &BTreeMap<String, Tensor>, chosen: &Chosen<'_>) -> usize {
-    tensors.iter().filter(|(name, _)| chosen.has(name)).map(|(_, tensor)| tensor.len()).sum()
+/// Numbers of the parameters that are trained and whose names begin so, for a plan.
+pub(crate) fn count(tensors: &BTreeMap<String, Tensor>, chosen: &Chosen<'_>, prefix: &str) -> usize {
+    let trained = tensors.iter().filter(|(name, _)| name.starts_with(prefix) && chosen.has(name));
+    trained.map(|(_, tensor)| tensor.len()).sum()
 }

@@ -1,5 +1,6 @@
 //! What a run says of itself: JSON Lines, TensorBoard's events, a page.
 
+use crate::files::replace;
 use crate::report::{self, LogRow, Report, SampleAnswer};
 use crate::tensorboard::Events;
 use crate::{Config, Error};
@@ -213,16 +214,4 @@ pub fn write_report(output: &Path, status: &str) -> Result<PathBuf, Error> {
     let path = output.join(PAGE);
     replace(&path, report::html(&report).as_bytes())?;
     Ok(path)
-}
-
-/// Writes a file aside and gives it its name, with an ordinary file's permissions.
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let failed = |source| Error::file(path, source);
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut aside = builder.tempfile_in(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
-    aside.write_all(bytes).map_err(failed)?;
-    aside.persist(path).map_err(|e| failed(e.error))?;
-    Ok(())
 }

@@ -2,11 +2,13 @@
 
 use crate::Error;
 use crate::checkpoint::copy_settings;
-use smolvlm_backend::widen;
+use crate::files::NewFolder;
+use smolvlm_backend::{Stored, widen};
 use smolvlm_model::adapter::{lengths, names};
+use smolvlm_model::checkpoint::stored;
 use smolvlm_model::export::{self, Export};
 use smolvlm_model::peft::{self, AdapterConfig, PREFIX};
-use smolvlm_model::{Checkpoint, TensorSource};
+use smolvlm_model::{Checkpoint, Config, TensorSource};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -29,14 +31,12 @@ pub fn merge(model: &Path, adapters: &[(PathBuf, f32)], output: &Path) -> Result
     if output.exists() {
         return Err(Error::Config { what: format!("{} exists already; nothing is overwritten", output.display()) });
     }
-    let base = Checkpoint::open(model)?;
+    let (base, tied) = (Checkpoint::open(model)?, Config::open(model)?.tied);
     let mut parts: BTreeMap<String, Vec<Part>> = BTreeMap::new();
     for (dir, factor) in adapters {
-        read(&base, dir, *factor, &mut parts)?;
+        read(&base, tied, dir, *factor, &mut parts)?;
     }
-    let parent = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let aside = tempfile::Builder::new().prefix(".merge-").tempdir_in(parent);
-    let aside = aside.map_err(|source| Error::file(parent, source))?;
+    let aside = NewFolder::begin(output)?;
     copy_settings(model, aside.path())?;
     let mut tensors = Vec::new();
     for name in base.names() {
@@ -44,32 +44,34 @@ pub fn merge(model: &Path, adapters: &[(PathBuf, f32)], output: &Path) -> Result
         let module = name.strip_suffix(".weight").and_then(|module| parts.get(module));
         let tensor = match module {
             Some(parts) => {
+                let Some(stored) = stored(dtype) else {
+                    return Err(Error::state(model, format!("tensor '{name}' holds {dtype:?}, which is not read")));
+                };
                 let width = shape.iter().skip(1).product();
-                Export::f32(dtype, shape, move || merged(dtype, bytes, width, parts))
+                Export::f32(dtype, shape, move || merged(stored, bytes, width, parts))
             }
             None => Export::raw(dtype, shape, bytes),
         };
         tensors.push((name.to_string(), tensor));
     }
     export::write(&aside.path().join("model.safetensors"), tensors)?;
-    #[cfg(unix)]
-    std::fs::set_permissions(aside.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
-        .map_err(|source| Error::file(aside.path(), source))?;
-    std::fs::rename(aside.path(), output).map_err(|source| Error::file(output, source))?;
-    let _ = aside.keep();
+    aside.finish(output)?;
     Ok(parts.len())
 }
 
 /// Reads an adapter's parts.
-fn read(base: &Checkpoint, dir: &Path, factor: f32, parts: &mut BTreeMap<String, Vec<Part>>) -> Result<(), Error> {
+fn read(
+    base: &Checkpoint,
+    tied: bool,
+    dir: &Path,
+    factor: f32,
+    parts: &mut BTreeMap<String, Vec<Part>>,
+) -> Result<(), Error> {
     let config = AdapterConfig::open(dir)?;
     let mut source = peft::weights(dir)?;
     let wrong = |what: String| Error::state(dir, what);
-    let matrices = base.names().filter(|name| base.raw(name).is_some_and(|(shape, ..)| shape.len() == 2));
-    let linears: Vec<&str> = matrices.filter_map(|name| name.strip_suffix(".weight")).collect();
-    let tables = [".embed_tokens", ".position_embedding"];
-    let linears = linears.into_iter().filter(|name| !tables.iter().any(|table| name.ends_with(table)));
-    for (module, rank, scale) in config.places(linears).map_err(wrong)?.modules {
+    let linears = peft::linears(base, tied);
+    for (module, rank, scale) in config.places(linears.iter().map(String::as_str)).map_err(wrong)?.modules {
         let Some((shape, ..)) = base.raw(&format!("{module}.weight")) else { continue };
         let &[outputs, inputs] = shape else { continue };
         let mut take = |part: &str, shape: &[usize]| -> Result<Vec<f32>, Error> {
@@ -88,12 +90,7 @@ fn read(base: &Checkpoint, dir: &Path, factor: f32, parts: &mut BTreeMap<String,
 }
 
 /// A weight [outputs, width] with adapters in it.
-fn merged(dtype: safetensors::Dtype, bytes: &[u8], width: usize, parts: &[Part]) -> Vec<f32> {
-    let stored = match dtype {
-        safetensors::Dtype::F16 => smolvlm_backend::Stored::F16,
-        safetensors::Dtype::BF16 => smolvlm_backend::Stored::Bf16,
-        _ => smolvlm_backend::Stored::F32,
-    };
+fn merged(stored: Stored, bytes: &[u8], width: usize, parts: &[Part]) -> Vec<f32> {
     let mut weight = widen(stored, bytes);
     for part in parts {
         for (row, b) in weight.chunks_exact_mut(width).zip(part.b.chunks_exact(part.rank)) {

@@ -8,6 +8,7 @@ mod tensors;
 mod tokens;
 
 use crate::Error;
+use crate::files::{NewFolder, write};
 use safetensors::tensor::Dtype;
 use settings::Names;
 use shape::Shape;
@@ -17,7 +18,7 @@ use smolvlm_model::{Config, export};
 use smolvlm_processor::Processor;
 use source::{TextSource, TowerSource};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use tensors::Making;
 use tokens::Tokens;
@@ -116,7 +117,7 @@ pub fn make(new: &New, progress: &dyn Fn(usize, usize)) -> Result<Made, Error> {
     text.as_mut().map_or(Ok(()), |text| text.check(&slots))?;
     tower.as_mut().map_or(Ok(()), |tower| tower.check(&slots))?;
 
-    write_file(&folder.path().join("config.json"), &config_text)?;
+    write(&folder.path().join("config.json"), config_text.as_bytes())?;
     settings::write(folder.path(), &config, &names)?;
     tokens.write(folder.path(), config.text.context)?;
     // Whatever a later reader would refuse is refused now.
@@ -201,7 +202,7 @@ fn default_scale_factor(grid: usize) -> Result<usize, Error> {
 }
 
 /// The folder in which all is made; an error here comes before any work is done.
-fn begin(output: &Path) -> Result<tempfile::TempDir, Error> {
+fn begin(output: &Path) -> Result<NewFolder, Error> {
     refuse_existing(output)?;
     let parent = match output.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -211,22 +212,13 @@ fn begin(output: &Path) -> Result<tempfile::TempDir, Error> {
         let source = std::io::Error::new(std::io::ErrorKind::NotFound, "there is no folder to make it in");
         return Err(Error::file(output, source));
     }
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".smolvlm-new-");
-    // The permissions of a folder made in the ordinary way, not those of a secret.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-    // The kind alone: the rest names the temporary folder.
-    builder.tempdir_in(parent).map_err(|e| Error::file(output, e.kind().into()))
+    NewFolder::begin(output)
 }
 
 /// Gives the folder its name.
-fn finish(folder: tempfile::TempDir, output: &Path) -> Result<(), Error> {
+fn finish(folder: NewFolder, output: &Path) -> Result<(), Error> {
     refuse_existing(output)?;
-    std::fs::rename(folder.path(), output).map_err(|source| Error::file(output, source))?;
-    // Nothing is left under the temporary name.
-    let _ = folder.keep();
-    Ok(())
+    folder.finish(output)
 }
 
 fn refuse_existing(output: &Path) -> Result<(), Error> {
@@ -254,15 +246,6 @@ fn read_file(path: &Path, limit: u64) -> Result<String, Error> {
 /// The JSON object of a file.
 fn read_object(path: &Path, limit: u64) -> Result<serde_json::Map<String, serde_json::Value>, Error> {
     serde_json::from_str(&read_file(path, limit)?).map_err(|e| Error::state(path, format!("not a JSON object: {e}")))
-}
-
-/// Writes a file, down to the disk.
-fn write_file(path: &Path, text: &str) -> Result<(), Error> {
-    let written = File::create(path).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
-    written.map_err(|source| Error::file(path, source))
 }
 
 /// The name of a type in safetensors.

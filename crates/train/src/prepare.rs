@@ -1,5 +1,6 @@
 //! Steps made ready beside the one that runs: samples read, pictures decoded and cut.
 
+use crate::Error;
 use crate::cache::{FeatureCache, Key};
 use smolvlm_backend::Pool;
 use smolvlm_data::{Example, Loader, Pack, Packing, Skipped, pack};
@@ -12,6 +13,14 @@ pub(crate) struct Ready {
     pub(crate) pictures: Vec<Vec<Prepared>>,
     pub(crate) packs: Vec<Pack>,
     pub(crate) skipped: Vec<Skipped>,
+}
+
+impl Ready {
+    /// That none of these samples can be learnt from, with what is wrong with the first.
+    pub(crate) fn useless(&self, whose: &str) -> Error {
+        let why = self.skipped.first().map_or_else(String::new, |s| format!(": {}: {}", s.name, s.why));
+        Error::Config { what: format!("none {whose} can be learnt from{why}") }
+    }
 }
 
 /// A picture, ready.

@@ -100,6 +100,11 @@ pub(crate) fn plan(config: &Config, epoch: u64) -> Result<Vec<Planned<'_>>, Erro
     Ok(planned)
 }
 
+/// The stage that a step of the run belongs to.
+fn at<'p, 'c>(planned: &'p [Planned<'c>], step: u64) -> Option<(usize, &'p Planned<'c>)> {
+    planned.iter().enumerate().rev().find(|(_, stage)| stage.first_step <= step)
+}
+
 /// Trains.
 ///
 /// # Errors
@@ -148,22 +153,17 @@ pub fn train(config: &Config, options: &Options<'_>, observer: &mut dyn Observer
         let (prepared, planned, ended) = (preparer(&loader), &planned, &ended);
         scope.spawn(move || {
             for step in first..total {
-                let Some(stage) = planned.iter().rev().find(|p| p.first_step <= step) else { return };
+                let Some((_, stage)) = at(planned, step) else { return };
                 let (start, count) = stage.draws(step);
                 if ended.load(Ordering::Relaxed) || ready.send(prepared.step(start, count)).is_err() {
                     return;
                 }
             }
         });
-        // Whatever happens, the thread above is let go.
-        let steps = steps;
         let result = (|| {
             for step in first..total {
                 let Ok(ready) = steps.recv() else { break };
-                let (index, stage) = match planned.iter().enumerate().rev().find(|(_, p)| p.first_step <= step) {
-                    Some(found) => found,
-                    None => break,
-                };
+                let Some((index, stage)) = at(planned, step) else { break };
                 let line = run.step(step, index, stage, ready, &mut progress)?;
                 if let Some(line) = line {
                     loss = line.loss;
@@ -195,6 +195,7 @@ pub fn train(config: &Config, options: &Options<'_>, observer: &mut dyn Observer
             }
             Ok(())
         })();
+        // Whatever happened, the thread above is let go.
         ended.store(true, Ordering::Relaxed);
         drop(steps);
         result
@@ -231,9 +232,7 @@ impl Run<'_> {
         progress.skipped += ready.skipped.len() as u64;
         if ready.examples.is_empty() {
             if step == 0 {
-                let why = ready.skipped.first().map_or_else(String::new, |s| format!("; {}: {}", s.name, s.why));
-                let what = format!("none of the first step's {} samples can be learnt from{why}", ready.skipped.len());
-                return Err(Error::Config { what });
+                return Err(ready.useless("of the first step's samples"));
             }
             progress.step = done;
             return Ok(None);
@@ -324,8 +323,7 @@ impl Run<'_> {
         let epoch = preparer.loader.mixture.epoch();
         let ready = preparer.step(0, (validation.samples as u64).min(epoch) as usize);
         if ready.examples.is_empty() {
-            let why = ready.skipped.first().map_or_else(String::new, |s| format!(": {}: {}", s.name, s.why));
-            return Err(Error::Config { what: format!("no validation sample can be used{why}") });
+            return Err(ready.useless("of the validation's samples"));
         }
         self.trained.engine.model_mut().set_dropout(None);
         let loss = self.passes.losses(self.trained, &ready)?;

@@ -1,6 +1,6 @@
 //! A golden case as something to learn from.
 
-use smolvlm_backend::{Backend, Cpu, Quant, Span, Tensor, levels};
+use smolvlm_backend::{Cpu, Quant, Span, Tensor, levels};
 use smolvlm_golden::{Numbers, cases, folder};
 use smolvlm_model::text::{Labels, Rows};
 use smolvlm_model::vlm::{Batch, Pictures};
@@ -55,13 +55,6 @@ pub(crate) fn load(cpu: &Cpu, model: &str, quant: Quant) -> (Vlm, BTreeMap<Strin
     let (backend, role) = (cpu, &|_: &str| Role::Trained);
     let load = &mut Load { backend, source, quant, role, masters: Some(&mut masters), progress: &mut |_| {} };
     (Vlm::load(config, load).unwrap(), masters)
-}
-
-/// A tensor's numbers.
-pub(crate) fn numbers(cpu: &Cpu, x: &Tensor) -> Vec<f32> {
-    let mut out = vec![0.0; x.len()];
-    cpu.download(x, &mut out);
-    out
 }
 
 /// What the scripts keep of a gradient: 64 numbers of it.

@@ -1,8 +1,8 @@
 //! The settings files of a new checkpoint, with the names and values of SmolVLM's.
 
 use super::tokens::Tokens;
-use super::write_file;
 use crate::Error;
+use crate::files;
 use serde_json::{Value, json};
 use smolvlm_backend::Stored;
 use smolvlm_model::Config;
@@ -147,5 +147,5 @@ pub(super) fn write(folder: &Path, config: &Config, names: &Names<'_>) -> Result
         ),
         ("chat_template.json", json!({"chat_template": CHAT_TEMPLATE})),
     ];
-    files.iter().try_for_each(|(name, value)| write_file(&folder.join(name), &pretty(value)))
+    files.iter().try_for_each(|(name, value)| files::write(&folder.join(name), pretty(value).as_bytes()))
 }

@@ -1,12 +1,13 @@
 //! Trained parts: a decoder in SmolLM2's layout, a tower in SigLIP's.
 
-use super::tensors::{EMBED, HEAD, Slot, TEXT, VISION};
+use super::tensors::{EMBED, HEAD, Slot};
 use super::{SMALL_FILE, read_object};
 use crate::Error;
 use safetensors::tensor::Dtype;
 use serde_json::{Map, Value, json};
 use smolvlm_backend::Stored;
 use smolvlm_model::config::{TextConfig, VisionConfig};
+use smolvlm_model::vlm::{TEXT, VISION};
 use smolvlm_model::{Checkpoint, Config, TensorSource};
 use std::path::Path;
 

@@ -8,14 +8,14 @@
 use super::source::{TextSource, TowerSource};
 use safetensors::tensor::Dtype;
 use smolvlm_backend::{Stored, widen};
+use smolvlm_model::checkpoint::stored;
 use smolvlm_model::config::{TextConfig, VisionConfig};
 use smolvlm_model::export::Export;
+use smolvlm_model::vlm::{TEXT, VISION};
 use smolvlm_model::{Config, Stream};
 use std::cell::Cell;
 use std::rc::Rc;
 
-pub(super) const VISION: &str = "model.vision_model.";
-pub(super) const TEXT: &str = "model.text_model.";
 pub(super) const EMBED: &str = "model.text_model.embed_tokens.weight";
 pub(super) const HEAD: &str = "lm_head.weight";
 const CONNECTOR: &str = "model.connector.modality_projection.proj.weight";
@@ -212,12 +212,8 @@ impl<'a> Making<'a> {
         let Some((_, dtype, bytes)) = self.found(slot) else {
             return slot.rule.numbers(slot.shape.iter().product(), self.seed, &slot.name);
         };
-        let stored = match dtype {
-            Dtype::BF16 => Stored::Bf16,
-            Dtype::F16 => Stored::F16,
-            _ => Stored::F32,
-        };
-        let numbers = widen(stored, bytes);
+        // The sources were checked: their tensors are of types that are read.
+        let numbers = widen(stored(dtype).unwrap_or(Stored::F32), bytes);
         match self.text {
             Some((_, old)) if slot.is_table() => resized(numbers, old, &slot.shape),
             _ => numbers,

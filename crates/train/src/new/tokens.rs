@@ -1,8 +1,9 @@
 //! A tokenizer with SmolVLM's tokens: those that it lacks come behind its own, in the order and with the padding of
 //! SmolVLM-256M's file, in which 49,152 of SmolLM2 become 49,280.
 
-use super::{SMALL_FILE, read_file, read_object, write_file, wrong};
+use super::{SMALL_FILE, read_file, read_object, wrong};
 use crate::Error;
+use crate::files::write;
 use serde_json::{Map, Value, json};
 use smolvlm_model::config::TextConfig;
 use smolvlm_processor::{END_OF_UTTERANCE, FAKE, GLOBAL, IMAGE, Tokenizer};
@@ -124,9 +125,9 @@ impl Tokens {
         config.insert("padding_side".into(), "left".into());
         config.insert("truncation_side".into(), "left".into());
         config.insert("processor_class".into(), "Idefics3Processor".into());
-        write_file(&folder.join("tokenizer.json"), &self.text)?;
-        write_file(&folder.join("tokenizer_config.json"), &format!("{:#}\n", Value::Object(config)))?;
-        write_file(&folder.join("special_tokens_map.json"), &format!("{:#}\n", Value::Object(map)))
+        write(&folder.join("tokenizer.json"), self.text.as_bytes())?;
+        write(&folder.join("tokenizer_config.json"), format!("{:#}\n", Value::Object(config)).as_bytes())?;
+        write(&folder.join("special_tokens_map.json"), format!("{:#}\n", Value::Object(map)).as_bytes())
     }
 }
 
