@@ -148,7 +148,8 @@ impl Network {
         )?;
         for (dir, factor) in &options.adapters {
             let (config, source) = (AdapterConfig::open(dir)?, &mut peft::weights(dir)?);
-            let attach = &mut Attach { backend: &*backend, source, quant, factor: *factor, masters: None };
+            let attach =
+                &mut Attach { backend: &*backend, source, fresh: false, quant, factor: *factor, masters: None };
             model.attach(&config, attach).map_err(|e| Error::Adapter { path: dir.display().to_string(), source: e })?;
         }
         Ok(Network { generation, backend, model, quant })

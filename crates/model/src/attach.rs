@@ -15,6 +15,9 @@ pub struct Attach<'a> {
     pub backend: &'a dyn Backend,
     /// Its tensors.
     pub source: &'a mut dyn TensorSource,
+    /// Whether it begins as no change: DoRA's lengths are then those of the layer's rows as they are kept, and not the
+    /// source's.
+    pub fresh: bool,
     /// What its matrices are kept in.
     pub quant: Quant,
     /// What it counts, beside others.
@@ -101,20 +104,28 @@ impl Linear {
             return Err(Error::Adapter { what });
         }
         let backend = attach.backend;
-        let take = |attach: &mut Attach<'_>, part: &str, shape: &[usize]| -> Result<Tensor, Error> {
-            let raw = attach.source.take(&format!("{PREFIX}{}.{part}", self.name), shape)?;
-            let tensor = backend.upload(shape, &widen(raw.stored, &raw.bytes));
+        let keep = |attach: &mut Attach<'_>, part: &str, tensor: Tensor| {
             if let Some(masters) = &mut attach.masters {
                 masters.insert(format!("{}.{part}", self.name), tensor.clone());
             }
-            Ok(tensor)
+            tensor
+        };
+        let take = |attach: &mut Attach<'_>, part: &str, shape: &[usize]| -> Result<Tensor, Error> {
+            let raw = attach.source.take(&format!("{PREFIX}{}.{part}", self.name), shape)?;
+            let tensor = backend.upload(shape, &widen(raw.stored, &raw.bytes));
+            Ok(keep(attach, part, tensor))
         };
         let a = take(attach, names::A, &[rank, inputs])?;
         let b = take(attach, names::B, &[outputs, rank])?;
         let dora = if config.use_dora {
-            let magnitude = take(attach, names::MAGNITUDE, &[outputs])?;
-            let none = backend.upload(&[outputs], &vec![0.0; outputs]);
             let squares = squares(backend, &self.weight);
+            let magnitude = if attach.fresh {
+                let lengths: Vec<f32> = squares.iter().map(|square| square.sqrt()).collect();
+                keep(attach, names::MAGNITUDE, backend.upload(&[outputs], &lengths))
+            } else {
+                take(attach, names::MAGNITUDE, &[outputs])?
+            };
+            let none = backend.upload(&[outputs], &vec![0.0; outputs]);
             Some(Dora { magnitude, squares, inverse: none.clone(), ratio: none })
         } else {
             None
@@ -143,25 +154,19 @@ pub enum Init {
     Gaussian,
 }
 
-/// The tensors of a new adapter: `lengths` tells those of a module's rows, where DoRA's begin.
-pub fn fresh(
-    init: Init,
-    seed: u64,
-    lengths: impl Fn(&str) -> Vec<f32>,
-) -> Generated<impl FnMut(&str, &[usize]) -> RawTensor<'static>> {
+/// `A` and `B` of a new adapter.
+pub fn fresh(init: Init, seed: u64) -> Generated<impl FnMut(&str, &[usize]) -> RawTensor<'static>> {
     Generated(move |name: &str, shape: &[usize]| {
         let count: usize = shape.iter().product();
-        let values = if name.ends_with(names::A) {
+        let values = if name.ends_with(names::B) {
+            vec![0.0; count]
+        } else {
             let (rank, inputs) = (shape[0] as f64, shape[1] as f64);
             let mut random = Stream::of(seed, name);
             match init {
                 Init::Uniform => (0..count).map(|_| ((2.0 * random.uniform() - 1.0) / inputs.sqrt()) as f32).collect(),
                 Init::Gaussian => (0..count).map(|_| (random.normal() / rank) as f32).collect(),
             }
-        } else if name.ends_with(names::B) {
-            vec![0.0; count]
-        } else {
-            lengths(name.trim_start_matches(PREFIX).trim_end_matches(names::MAGNITUDE).trim_end_matches('.'))
         };
         let bytes = values.iter().flat_map(|x: &f32| x.to_le_bytes()).collect();
         RawTensor { bytes: Cow::Owned(bytes), stored: Stored::F32 }

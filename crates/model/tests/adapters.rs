@@ -6,6 +6,7 @@ mod common;
 use common::{Lesson, assert_gradients, assert_no_further, load};
 use smolvlm_backend::{Cpu, Quant, numbers};
 use smolvlm_golden::{folder, tensors};
+use smolvlm_model::parameters::Part;
 use smolvlm_model::peft::{self, AdapterConfig, PREFIX, Targets};
 use smolvlm_model::{Attach, Checkpoint, Config, Grads, Init, Vlm, fresh};
 use std::collections::BTreeMap;
@@ -21,7 +22,7 @@ fn dir(adapter: &str) -> PathBuf {
 fn attach(cpu: &Cpu, vlm: &mut Vlm, adapter: &str, quant: Quant) -> Vec<String> {
     let (config, source) = (AdapterConfig::open(&dir(adapter)).unwrap(), &mut peft::weights(&dir(adapter)).unwrap());
     let mut masters = BTreeMap::new();
-    let attach = &mut Attach { backend: cpu, source, quant, factor: 1.0, masters: Some(&mut masters) };
+    let attach = &mut Attach { backend: cpu, source, fresh: false, quant, factor: 1.0, masters: Some(&mut masters) };
     vlm.attach(&config, attach).unwrap();
     masters.into_keys().collect()
 }
@@ -82,7 +83,14 @@ fn gradients_with_dropout_are_those_of_the_loss() {
                 smolvlm_model::RawTensor { bytes: bytes.into(), stored: smolvlm_backend::Stored::F32 }
             });
             let quant = Quant::F32;
-            let attach = &mut Attach { backend: &cpu, source, quant, factor: 1.0, masters: Some(&mut BTreeMap::new()) };
+            let attach = &mut Attach {
+                backend: &cpu,
+                source,
+                fresh: false,
+                quant,
+                factor: 1.0,
+                masters: Some(&mut BTreeMap::new()),
+            };
             vlm.attach(&config, attach).unwrap();
             vlm.set_dropout(Some((0.3, key)));
             vlm.learn(&cpu, &lesson.batch(), grads, true).iter().map(|&x| f64::from(x)).sum::<f64>()
@@ -117,19 +125,33 @@ fn gradients_with_dropout_are_those_of_the_loss() {
 fn a_fresh_adapter_changes_nothing() {
     let lesson = Lesson::of(MODEL, "two");
     let cpu = Cpu::new(2);
-    let (mut vlm, masters) = load(&cpu, MODEL, Quant::F32);
+    let (mut vlm, _) = load(&cpu, MODEL, Quant::F32);
     let none = vlm.learn(&cpu, &lesson.batch(), &mut Grads::default(), false);
-    let lengths = |module: &str| -> Vec<f32> {
-        let weight = &masters[&format!("{module}.weight")];
-        numbers(&cpu, weight).chunks(weight.width()).map(|row| row.iter().map(|x| x * x).sum::<f32>().sqrt()).collect()
-    };
-    let source = &mut fresh(Init::Gaussian, 1, lengths);
+    let source = &mut fresh(Init::Gaussian, 1);
     let config = AdapterConfig { use_dora: true, ..AdapterConfig::default() };
-    let attach = &mut Attach { backend: &cpu, source, quant: Quant::F32, factor: 1.0, masters: None };
+    let attach = &mut Attach { backend: &cpu, source, fresh: true, quant: Quant::F32, factor: 1.0, masters: None };
     let layers = vlm.attach(&config, attach).unwrap();
     assert_eq!(layers, vlm.linears().iter().filter(|name| *name != "lm_head").count());
     let with = vlm.learn(&cpu, &lesson.batch(), &mut Grads::default(), false);
     assert!(none.iter().zip(&with).all(|(a, b)| (a - b).abs() < 1e-6));
+}
+
+#[test]
+fn doras_lengths_begin_as_those_of_the_rows_as_they_are_kept() {
+    for quant in [Quant::F32, Quant::Bf16, Quant::Nf4] {
+        let cpu = Cpu::new(2);
+        let (mut vlm, _) = load(&cpu, MODEL, quant);
+        let config = AdapterConfig { use_dora: true, ..AdapterConfig::default() };
+        let (source, own) = (&mut fresh(Init::Uniform, 1), Quant::of(quant.dtype()));
+        let attach = &mut Attach { backend: &cpu, source, fresh: true, quant: own, factor: 1.0, masters: None };
+        vlm.attach(&config, attach).unwrap();
+        vlm.parts(&mut |part| {
+            let Part::Linear(linear) = part else { return };
+            for dora in linear.adapters.iter().filter_map(|adapter| adapter.dora.as_ref()) {
+                assert!(numbers(&cpu, &dora.ratio).iter().all(|x| (x - 1.0).abs() < 1e-6), "{quant:?} {}", linear.name);
+            }
+        });
+    }
 }
 
 #[test]
@@ -138,12 +160,15 @@ fn an_adapter_for_another_base_is_refused() {
     let (mut vlm, _) = load(&cpu, "wide", Quant::F32);
     let config = AdapterConfig::open(&dir("lora")).unwrap();
     let source = &mut peft::weights(&dir("lora")).unwrap();
-    let error =
-        vlm.attach(&config, &mut Attach { backend: &cpu, source, quant: Quant::F32, factor: 1.0, masters: None });
+    let error = vlm.attach(
+        &config,
+        &mut Attach { backend: &cpu, source, fresh: false, quant: Quant::F32, factor: 1.0, masters: None },
+    );
     assert!(error.unwrap_err().to_string().contains("shape"));
     let mut extra: Checkpoint = peft::weights(&dir("alllinear")).unwrap();
     let (mut vlm, _) = load(&cpu, MODEL, Quant::F32);
-    let attach = &mut Attach { backend: &cpu, source: &mut extra, quant: Quant::F32, factor: 1.0, masters: None };
+    let attach =
+        &mut Attach { backend: &cpu, source: &mut extra, fresh: false, quant: Quant::F32, factor: 1.0, masters: None };
     assert!(vlm.attach(&config, attach).is_err());
 }
 

@@ -152,6 +152,15 @@ pub enum Init {
     Gaussian,
 }
 
+impl From<Init> for smolvlm_model::Init {
+    fn from(init: Init) -> smolvlm_model::Init {
+        match init {
+            Init::Default => smolvlm_model::Init::Uniform,
+            Init::Gaussian => smolvlm_model::Init::Gaussian,
+        }
+    }
+}
+
 /// What is kept on disk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -8,10 +8,11 @@ use smolvlm_engine::{Engine, Network};
 use smolvlm_model::peft::{self, AdapterConfig};
 use smolvlm_model::vlm::{CONNECTOR, VISION};
 use smolvlm_model::{
-    Attach, Checkpoint, Config as ModelConfig, GenerationConfig, Load, Role, TensorSource, Vlm, adapter, fresh,
+    Attach, Checkpoint, Config as ModelConfig, GenerationConfig, Load, Role, TensorSource, Vlm, fresh,
 };
 use smolvlm_processor::Processor;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A model in training.
@@ -64,21 +65,10 @@ pub(crate) fn load(
     let (processor, model_config) = (Arc::new(Processor::open(dir)?), ModelConfig::open(dir)?);
     let mut checkpoint = Checkpoint::open(dir)?;
     let stages = config.stages.iter().map(Chosen::new).collect::<Result<Vec<_>, _>>()?;
-    let (adapter, from) = match &config.adapter {
-        None => (None, None),
-        Some(adapter) => match &adapter.from {
-            Some(from) => (Some(AdapterConfig::open(from)?), Some(from)),
-            None => (Some(adapter.config(dir)), None),
-        },
-    };
-    let places: Vec<String> = match &adapter {
+    let (adapter, from) = adapter(config)?;
+    let places = match &adapter {
         None => Vec::new(),
-        Some(adapter) => {
-            let linears = peft::linears(&checkpoint, model_config.tied);
-            let places = adapter.places(linears.iter().map(String::as_str));
-            let places = places.map_err(|what| Error::Config { what: format!("adapter: {what}") })?;
-            places.modules.into_iter().map(|(name, ..)| name).collect()
-        }
+        Some(adapter) => places(adapter, &checkpoint, model_config.tied)?,
     };
     let trains = |name: &str| match &adapter {
         Some(_) => false,
@@ -125,30 +115,17 @@ pub(crate) fn load(
         },
     };
     let mut model = Vlm::load(model_config, &mut load)?;
+    // An adapter's own matrices are never in 4 bits.
+    let plain = Quant::of(quant.dtype());
     if let Some(adapter) = &adapter {
-        let seed = config.seed;
-        let lengths = |module: &str| adapter_lengths(&mut Checkpoint::open(dir).ok(), module);
-        let mut new;
-        let mut opened;
-        let source: &mut dyn TensorSource = match from {
-            Some(from) => {
-                opened = peft::weights(from)?;
-                &mut opened
-            }
-            None => {
-                let init = match config.adapter.as_ref().map_or(Init::Default, |a| a.init) {
-                    Init::Default => smolvlm_model::Init::Uniform,
-                    Init::Gaussian => smolvlm_model::Init::Gaussian,
-                };
-                new = fresh(init, seed, lengths);
-                &mut new
-            }
+        let mut source: Box<dyn TensorSource> = match from {
+            Some(from) => Box::new(peft::weights(from)?),
+            None => Box::new(fresh(config.adapter.as_ref().map_or(Init::Default, |a| a.init).into(), config.seed)),
         };
-        let quant = Quant::of(quant.dtype());
-        model.attach(
-            adapter,
-            &mut Attach { backend: &*backend, source, quant, factor: 1.0, masters: Some(&mut masters) },
-        )?;
+        let (source, masters) = (&mut *source, Some(&mut masters));
+        let attach =
+            &mut Attach { backend: &*backend, source, fresh: from.is_none(), quant: plain, factor: 1.0, masters };
+        model.attach(adapter, attach)?;
     }
     if !masters.keys().any(|name| stages.iter().any(|stage| stage.has(name))) {
         return Err(Error::Config {
@@ -157,20 +134,27 @@ pub(crate) fn load(
     }
     let generation = GenerationConfig::open(dir)?;
     let shared: Arc<dyn Backend> = Arc::clone(&backend) as Arc<dyn Backend>;
-    let engine =
-        Engine::assemble(processor, Network { generation, backend: shared, model, quant: Quant::of(quant.dtype()) })?;
+    let engine = Engine::assemble(processor, Network { generation, backend: shared, model, quant: plain })?;
     let parameters = Parameters { masters, ..Parameters::default() };
     Ok(Trained { engine, backend, parameters, adapter, quant })
 }
 
-/// The lengths of a weight's rows as the checkpoint has it: where DoRA's begin.
-fn adapter_lengths(checkpoint: &mut Option<Checkpoint>, module: &str) -> Vec<f32> {
-    let name = format!("{module}.weight");
-    let Some(checkpoint) = checkpoint else { return Vec::new() };
-    let Some((shape, ..)) = checkpoint.raw(&name) else { return Vec::new() };
-    let shape = shape.to_vec();
-    let Ok(raw) = checkpoint.take(&name, &shape) else { return Vec::new() };
-    adapter::lengths(&smolvlm_backend::widen(raw.stored, &raw.bytes), shape.iter().skip(1).product())
+/// The settings of the adapter that is trained, and the folder that it goes on from.
+fn adapter(config: &Config) -> Result<(Option<AdapterConfig>, Option<&PathBuf>), Error> {
+    let Some(adapter) = &config.adapter else { return Ok((None, None)) };
+    let settings = match &adapter.from {
+        Some(from) => AdapterConfig::open(from)?,
+        None => adapter.config(&config.model),
+    };
+    Ok((Some(settings), adapter.from.as_ref()))
+}
+
+/// The layers that have an adapter.
+fn places(adapter: &AdapterConfig, checkpoint: &Checkpoint, tied: bool) -> Result<Vec<String>, Error> {
+    let linears = peft::linears(checkpoint, tied);
+    let places = adapter.places(linears.iter().map(String::as_str));
+    let places = places.map_err(|what| Error::Config { what: format!("adapter: {what}") })?;
+    Ok(places.modules.into_iter().map(|(name, ..)| name).collect())
 }
 
 /// Numbers of the parameters that are trained and whose names begin so, for a plan.
