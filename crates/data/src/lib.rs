@@ -15,6 +15,7 @@ mod pack;
 pub mod random;
 mod read;
 mod sample;
+mod write;
 
 pub use dedup::{Fingerprint, LIMIT, MOST_LIMIT, Match, PictureAt, PictureIndex, RowPrints, fingerprints};
 pub use encode::{Encoding, Example, ExamplePicture, Long};
@@ -25,3 +26,4 @@ pub use mixture::{Draw, Mixture, SourceConfig, read_mixture};
 pub use pack::{Pack, Packing, pack};
 pub use read::{Columns, open};
 pub use sample::{Content, PictureFile, Sample, Source};
+pub use write::JsonLines;

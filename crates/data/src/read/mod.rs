@@ -17,6 +17,7 @@ mod tar;
 
 use crate::{Error, Source};
 use cell::{Cell, Fields};
+pub(crate) use file::MAX_ROW;
 use layout::layout;
 use rows::{RowSource, Rows};
 use std::{
