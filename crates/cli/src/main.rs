@@ -19,7 +19,6 @@ mod perplexity;
 mod progress;
 mod run;
 mod train;
-mod train_show;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
