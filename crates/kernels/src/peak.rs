@@ -1,9 +1,9 @@
 //! What this machine can do at most: multiply-adds in registers, and reading memory.
 
+use crate::isa::for_each_isa;
 use crate::linear::{Epilogue, Input, Kept, PackedWeight, Stored, linear};
 #[cfg(target_arch = "x86_64")]
 use crate::tile::amx;
-use crate::isa::for_each_isa;
 use crate::{AlignedBytes, Arena, Isa, Pool};
 use std::hint::black_box;
 use std::time::Instant;
