@@ -12,20 +12,16 @@ use std::sync::PoisonError;
 
 impl Backward for Cpu {
     fn linear_input(&self, grad: &Tensor, weight: &Weight) -> Tensor {
-        let made;
         let turned = match weight.packed() {
-            CpuWeight::Packed { turned: Some(turned), .. } => turned,
-            CpuWeight::Nf4(nf4) => {
-                made = self.unpacked(nf4, |data, x| {
-                    PackedWeight::of_columns(self.isa, &self.pool, data, x, nf4.rows(), nf4.cols(), Kept::Bf16)
-                });
-                &*made
-            }
-            _ => unreachable!("this weight was not made for training"),
+            CpuWeight::Packed(packed) => self.made(|data| packed.turned(&self.pool, data)),
+            CpuWeight::Nf4(nf4) => self.unpacked(nf4, |data, x| {
+                PackedWeight::of_columns(self.isa, &self.pool, data, x, nf4.rows(), nf4.cols(), Kept::Bf16)
+            }),
+            CpuWeight::Table { .. } => unreachable!("this weight was packed for looking up alone"),
         };
         self.make(&[grad.rows(), weight.inputs()], |out| {
             let input = Input { x: f32s(grad), rows: grad.rows(), norm: None };
-            linear::linear(self.isa, &self.pool, input, turned, Epilogue::default(), out);
+            linear::linear(self.isa, &self.pool, input, &turned, Epilogue::default(), out);
         })
     }
 
@@ -35,9 +31,7 @@ impl Backward for Cpu {
         // The memory of x's columns is kept from call to call.
         let mut kept = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
         let data = std::mem::replace(&mut *kept, AlignedBytes::zeroed(0));
-        let CpuWeight::Packed { forward, .. } = weight.packed() else {
-            unreachable!("this weight was not made for training")
-        };
+        let CpuWeight::Packed(forward) = weight.packed() else { unreachable!("this weight was not made for training") };
         let precision = forward.kept();
         let columns = PackedWeight::of_columns(self.isa, &self.pool, data, f32s(x), rows, inputs, precision);
         let out = self.make(&[outputs, inputs], |out| {
@@ -127,12 +121,11 @@ impl Backward for Cpu {
 
     fn replace(&self, weight: &mut Weight, parameters: &Tensor) {
         let (outputs, inputs) = (weight.outputs(), weight.inputs());
-        let x = f32s(parameters);
-        let bytes: &[u8] = bytemuck::cast_slice(x);
+        let bytes: &[u8] = bytemuck::cast_slice(f32s(parameters));
         let Some(packed) = weight.packed_mut::<CpuWeight>() else {
             let (quant, purpose) = match weight.packed::<CpuWeight>() {
-                CpuWeight::Packed { forward, .. } if forward.kept() == Kept::F32 => (Quant::F32, Use::Train),
-                CpuWeight::Packed { .. } => (Quant::Bf16, Use::Train),
+                CpuWeight::Packed(packed) if packed.kept() == Kept::F32 => (Quant::F32, Use::Train),
+                CpuWeight::Packed(_) => (Quant::Bf16, Use::Train),
                 CpuWeight::Table { .. } => (Quant::F32, Use::Lookup),
                 CpuWeight::Nf4(_) => unreachable!("a weight in 4 bits is frozen"),
             };
@@ -140,14 +133,7 @@ impl Backward for Cpu {
             return;
         };
         match packed {
-            CpuWeight::Packed { forward, turned } => {
-                forward.replace(&self.pool, Stored::F32, bytes);
-                if let Some(old) = turned.take() {
-                    let kept = old.kept();
-                    let new = PackedWeight::of_columns(self.isa, &self.pool, old.into_data(), x, outputs, inputs, kept);
-                    *turned = Some(new);
-                }
-            }
+            CpuWeight::Packed(packed) => packed.replace(&self.pool, Stored::F32, bytes),
             CpuWeight::Table { bytes: table, stored } => {
                 *stored = Stored::F32;
                 table.clear();

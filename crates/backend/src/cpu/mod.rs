@@ -118,8 +118,9 @@ fn numbers_mut<T: bytemuck::Pod>(x: &mut Tensor) -> &mut [T] {
 
 /// A matrix on the CPU.
 enum CpuWeight {
-    /// For products, and where it is trained also the other way round.
-    Packed { forward: PackedWeight, turned: Option<PackedWeight> },
+    /// For products. A backward pass turns it for each product: that costs as much as packing it the other way round after
+    /// every step would, and the memory once.
+    Packed(PackedWeight),
     /// Row by row as the checkpoint stores it, for looking up alone.
     Table { bytes: Vec<u8>, stored: Stored },
     /// In 4 bits, unpacked for each product.
@@ -129,7 +130,7 @@ enum CpuWeight {
 impl DeviceWeight for CpuWeight {
     fn bytes(&self) -> usize {
         match self {
-            CpuWeight::Packed { forward, .. } => forward.bytes(),
+            CpuWeight::Packed(packed) => packed.bytes(),
             CpuWeight::Table { bytes, .. } => bytes.len(),
             CpuWeight::Nf4(nf4) => nf4.bytes(),
         }
@@ -139,7 +140,7 @@ impl DeviceWeight for CpuWeight {
 impl CpuWeight {
     fn row(&self, isa: Isa, index: usize, out: &mut [f32]) {
         match self {
-            CpuWeight::Packed { forward, .. } => forward.row(index, out),
+            CpuWeight::Packed(packed) => packed.row(index, out),
             CpuWeight::Table { bytes, stored } => {
                 let len = out.len() * stored.size();
                 linear::widen_into(*stored, &bytes[index * len..][..len], out);
@@ -195,7 +196,7 @@ impl Cpu {
     /// The matrix of a weight that products read.
     fn packed<'a>(&'a self, weight: &'a Weight) -> Read<'a> {
         match weight.packed() {
-            CpuWeight::Packed { forward, .. } => Read::Kept(forward),
+            CpuWeight::Packed(packed) => Read::Kept(packed),
             CpuWeight::Nf4(nf4) => Read::Made(self.unpacked(nf4, |data, x| {
                 PackedWeight::of_rows(&self.pool, data, x, nf4.rows(), nf4.cols(), Kept::Bf16)
             })),
@@ -212,9 +213,13 @@ impl Cpu {
                 nf4.dequantise_rows(self.isa, first..first + out.len() / cols, out);
             });
         });
+        self.made(|data| pack(data, f32s(&wide)))
+    }
+
+    /// A matrix that is packed for a product alone, in memory that the last one left.
+    fn made(&self, pack: impl FnOnce(AlignedBytes) -> PackedWeight) -> Made<'_> {
         let data = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let data = data.unwrap_or_else(|| AlignedBytes::zeroed(0));
-        Made { cpu: self, packed: Some(pack(data, f32s(&wide))) }
+        Made { cpu: self, packed: Some(pack(data.unwrap_or_else(|| AlignedBytes::zeroed(0)))) }
     }
 }
 
@@ -288,16 +293,12 @@ impl Backend for Cpu {
         let packed = match purpose {
             Use::Forward => {
                 let mut arena = self.weights.lock().unwrap_or_else(PoisonError::into_inner);
-                let forward = PackedWeight::pack(&self.pool, &mut arena, stored, bytes, outputs, inputs, kept);
-                CpuWeight::Packed { forward, turned: None }
+                CpuWeight::Packed(PackedWeight::pack(&self.pool, &mut arena, stored, bytes, outputs, inputs, kept))
             }
             Use::Train => {
                 // Made anew with every step of an optimiser, so it does not lie in the arena, which keeps what it gives.
                 let mut arena = Arena::default();
-                let forward = PackedWeight::pack(&self.pool, &mut arena, stored, bytes, outputs, inputs, kept);
-                let (data, wide) = (AlignedBytes::zeroed(0), linear::widen(stored, bytes));
-                let turned = PackedWeight::of_columns(self.isa, &self.pool, data, &wide, outputs, inputs, kept);
-                CpuWeight::Packed { forward, turned: Some(turned) }
+                CpuWeight::Packed(PackedWeight::pack(&self.pool, &mut arena, stored, bytes, outputs, inputs, kept))
             }
             Use::Lookup => CpuWeight::Table { bytes: bytes.to_vec(), stored },
         };

@@ -3,6 +3,7 @@
 mod finish;
 mod grad;
 mod rows;
+mod turn;
 mod weight;
 
 use crate::norm::Norm;

@@ -72,7 +72,7 @@ pub enum Kept {
 
 impl Kept {
     /// Bytes of a packed matrix.
-    fn len(self, outputs: usize, inputs: usize) -> usize {
+    pub(super) fn len(self, outputs: usize, inputs: usize) -> usize {
         outputs.next_multiple_of(PANEL)
             * match self {
                 Kept::F32 => 4 * padded::<f32>(inputs),
@@ -82,7 +82,7 @@ impl Kept {
 }
 
 /// `data`, or longer memory in its place.
-fn grown(data: AlignedBytes, len: usize) -> AlignedBytes {
+pub(super) fn grown(data: AlignedBytes, len: usize) -> AlignedBytes {
     if data.bytes().len() < len { AlignedBytes::zeroed(len) } else { data }
 }
 
