@@ -4,8 +4,22 @@
 //! and the hands that drew the things. What tests keep for themselves (wordings, fonts, words, pairs of colour and shape,
 //! positions) is held out in the files of `words/` and by [`Split`].
 
+mod canvas;
+mod colours;
+mod error;
+mod kit;
 mod random;
 mod sample;
+mod shape_skills;
+mod skills;
+mod stream;
+pub mod wordings;
 
+pub use canvas::{Canvas, Place};
+pub use colours::Colour;
+pub use error::Error;
+pub use kit::{Kit, Need};
 pub use random::Random;
 pub use sample::{Rgb, Sample, Split, Turn};
+pub use skills::{Mix, SKILLS, Skill};
+pub use stream::Stream;
