@@ -1,6 +1,6 @@
 //! What pictures are drawn with.
 
-use crate::Error;
+use crate::{Error, Fonts};
 use std::path::{Path, PathBuf};
 
 /// Where the packages lie unless the environment says otherwise.
@@ -11,6 +11,8 @@ const FOLDER: &str = "data/synth";
 pub struct Kit {
     /// Where the packages were looked for.
     pub folder: PathBuf,
+    /// What text is written with.
+    pub fonts: Fonts,
 }
 
 /// What a skill cannot do without.
@@ -28,7 +30,7 @@ impl Kit {
     /// # Errors
     /// Something is there and cannot be read.
     pub fn open(folder: &Path) -> Result<Kit, Error> {
-        Ok(Kit { folder: folder.to_owned() })
+        Ok(Kit { folder: folder.to_owned(), fonts: Fonts::open(&folder.join("fonts"))? })
     }
 
     /// The folder of packages: `SMOLVLM_SYNTH`, or `data/synth` where it is not set.
@@ -39,7 +41,8 @@ impl Kit {
     /// Whether it has what a skill needs.
     pub fn has(&self, need: Need) -> bool {
         match need {
-            Need::Fonts | Need::Hands => false,
+            Need::Fonts => self.fonts.all(),
+            Need::Hands => false,
         }
     }
 
