@@ -1,6 +1,9 @@
 //! What pictures are drawn with.
 
-use crate::{Error, Fonts};
+use crate::{
+    Error, Fonts,
+    things::{Hand, Hands},
+};
 use std::path::{Path, PathBuf};
 
 /// Where the packages lie unless the environment says otherwise.
@@ -13,6 +16,8 @@ pub struct Kit {
     pub folder: PathBuf,
     /// What text is written with.
     pub fonts: Fonts,
+    /// What things are drawn by.
+    pub hands: Option<Hands>,
 }
 
 /// What a skill cannot do without.
@@ -22,6 +27,8 @@ pub enum Need {
     Fonts,
     /// Drawings of the packages.
     Hands,
+    /// Drawings by the hand that only tests see.
+    UnseenHand,
 }
 
 impl Kit {
@@ -30,7 +37,7 @@ impl Kit {
     /// # Errors
     /// Something is there and cannot be read.
     pub fn open(folder: &Path) -> Result<Kit, Error> {
-        Ok(Kit { folder: folder.to_owned(), fonts: Fonts::open(&folder.join("fonts"))? })
+        Ok(Kit { folder: folder.to_owned(), fonts: Fonts::open(&folder.join("fonts"))?, hands: Hands::open(folder)? })
     }
 
     /// The folder of packages: `SMOLVLM_SYNTH`, or `data/synth` where it is not set.
@@ -42,7 +49,8 @@ impl Kit {
     pub fn has(&self, need: Need) -> bool {
         match need {
             Need::Fonts => self.fonts.all(),
-            Need::Hands => false,
+            Need::Hands => self.hands.is_some(),
+            Need::UnseenHand => self.hands.as_ref().is_some_and(|hands| hands.has(Hand::OpenMoji)),
         }
     }
 
@@ -68,6 +76,7 @@ impl Need {
         match self {
             Need::Fonts => "fonts",
             Need::Hands => "drawings of things",
+            Need::UnseenHand => "drawings of things by openmoji",
         }
     }
 }

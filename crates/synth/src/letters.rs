@@ -105,19 +105,29 @@ impl Font {
             }
             x += glyph.advance + apart as f32;
         }
-        let path = whole.finish()?;
+        Text::of(whole.finish()?, 0.0)
+    }
+}
+
+impl Text {
+    /// A path with its baseline, moved so that its ink is centred.
+    fn of(path: Path, baseline: f64) -> Option<Text> {
         let ink = path.compute_tight_bounds()?;
         let (middle, centre) = ((ink.left() + ink.right()) / 2.0, (ink.top() + ink.bottom()) / 2.0);
         Some(Text {
             path: path.transform(Transform::from_translate(-middle, -centre))?,
             across: f64::from(ink.width()) / 2.0,
             down: f64::from(ink.height()) / 2.0,
-            baseline: f64::from(-centre),
+            baseline: baseline - f64::from(centre),
         })
     }
-}
 
-impl Text {
+    /// The same, `stretch` times as wide and leaning to the right by `slant` ems an em of height.
+    pub fn shaped(&self, stretch: f64, slant: f64) -> Option<Text> {
+        let shape = Transform::from_row(stretch as f32, 0.0, -slant as f32, 1.0, 0.0, 0.0);
+        Text::of(self.path.clone().transform(shape)?, self.baseline)
+    }
+
     /// Fills it, the ink's centre at the place's.
     pub fn draw(&self, canvas: &mut Canvas, place: &Place, colour: Colour) {
         let mut paint = Paint::default();
@@ -255,6 +265,8 @@ mod tests {
         assert!((one.baseline - one.down).abs() < 1e-3);
         let hanging = font.write("Hg", 0.0).unwrap();
         assert!(hanging.down - hanging.baseline > 0.08);
+        let shaped = one.shaped(2.0, 0.5).unwrap();
+        assert!((shaped.across - 2.0 * one.across - 0.5 * one.down).abs() < 1e-5 && shaped.baseline == one.baseline);
     }
 
     #[test]

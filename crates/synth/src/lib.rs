@@ -10,10 +10,12 @@ mod error;
 mod kit;
 mod letters;
 mod random;
+mod reading;
 mod sample;
 mod shape_skills;
 mod skills;
 mod stream;
+pub mod things;
 pub mod wordings;
 
 pub use canvas::{Canvas, Place};

@@ -35,7 +35,7 @@ pub struct Turn {
 }
 
 /// Pictures, and what is asked about them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sample {
     /// In front of the first question, in order; none for small talk.
     pub pictures: Vec<Rgb>,

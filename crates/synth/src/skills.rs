@@ -1,6 +1,6 @@
 //! The skills: one line a kind of sample.
 
-use crate::{Error, Kit, Random, Sample, Split, kit::Need, shape_skills};
+use crate::{Error, Kit, Random, Sample, Split, kit::Need, reading, shape_skills, things};
 
 /// A kind of sample.
 pub struct Skill {
@@ -27,7 +27,15 @@ const fn skill(
 }
 
 /// All of them.
-pub const SKILLS: &[Skill] = &[skill("single", "shapes", 1.0, &[], shape_skills::single)];
+pub const SKILLS: &[Skill] = &[
+    skill("single", "shapes", 1.0, &[], shape_skills::single),
+    skill("read-easy", "read", 0.5, &[Need::Fonts], reading::easy),
+    skill("read-word", "read", 2.0, &[Need::Fonts], reading::word),
+    skill("read-letters", "read", 1.0, &[Need::Fonts], reading::invented),
+    skill("read-number", "read", 2.0, &[Need::Fonts], reading::number),
+    skill("name-easy", "things", 0.5, &[Need::Hands], things::naming::easy),
+    skill("name", "things", 3.0, &[Need::Hands], things::naming::name),
+];
 
 /// Skills with their weights, as `single,count=2` names them.
 #[derive(Debug, Clone, PartialEq)]
