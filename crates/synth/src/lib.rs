@@ -16,7 +16,6 @@ mod shape_skills;
 mod skills;
 mod stream;
 pub mod things;
-pub mod things;
 pub mod wordings;
 
 pub use canvas::{Canvas, Place};
