@@ -1,7 +1,8 @@
 //! The nouns: what the drawn things are called.
 //!
 //! `words/nouns.tsv` has a line a noun, its columns parted by tabs: the word; the names of the icons that show it, parted
-//! by spaces; its category; other words that are as right, parted by commas; its plural where that is irregular, `-` where
+//! by spaces; its category; other words that are as right (synonyms, what it looks like), parted by commas; words for
+//! more than it ("flower" of a rose), which are true of it and no good names; its plural where that is irregular, `-` where
 //! it has none (mass nouns, pairs); and the drawings that do not fit the word, as `hand/icon`, parted by spaces.
 
 use std::{collections::BTreeMap, sync::LazyLock};
@@ -27,6 +28,8 @@ pub struct Noun {
     pub category: &'static str,
     /// Other words that are as right: synonyms, what it looks like.
     pub also: Vec<&'static str>,
+    /// Words for more than it, true of it all the same.
+    pub broader: Vec<&'static str>,
     /// Several of it; none of mass nouns and pairs.
     pub plural: Option<String>,
     /// Drawings that do not fit the word: `hand/icon`.
@@ -42,9 +45,9 @@ impl Noun {
         }
     }
 
-    /// Whether an answer names it: its word or one that is as right.
+    /// Whether a word is true of it: its own, one that is as right, or one for more than it.
     pub fn is_called(&self, word: &str) -> bool {
-        self.word == word || self.also.contains(&word)
+        self.word == word || self.also.contains(&word) || self.broader.contains(&word)
     }
 
     /// Whether the two cannot be told apart by words: one is right for the other.
@@ -76,15 +79,17 @@ fn parse(file: &'static str) -> Vec<Noun> {
 fn parse_line(index: usize, line: &'static str) -> Noun {
     let mut columns = line.split('\t').chain(std::iter::repeat(""));
     let mut next = || columns.next().unwrap_or_default();
-    let (word, icons, category, also, many, not) = (next(), next(), next(), next(), next(), next());
+    let (word, icons, category, also) = (next(), next(), next(), next());
+    let (broader, many, not) = (next(), next(), next());
     let plural = match many {
         "-" => None,
         "" => Some(regular_plural(word)),
         irregular => Some(irregular.to_owned()),
     };
-    let also = also.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
+    let words = |list: &'static str| list.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
+    let (also, broader) = (words(also), words(broader));
     let (icons, not) = (icons.split_whitespace().collect(), not.split_whitespace().collect());
-    Noun { index, word, icons, category, also, plural, not }
+    Noun { index, word, icons, category, also, broader, plural, not }
 }
 
 /// The plural of a word that follows the rule.
