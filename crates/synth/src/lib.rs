@@ -5,6 +5,7 @@
 //! positions) is held out in the files of `words/` and by [`Split`].
 
 mod canvas;
+mod chart;
 mod colours;
 mod error;
 mod kit;

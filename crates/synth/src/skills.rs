@@ -1,6 +1,6 @@
 //! The skills: one line a kind of sample.
 
-use crate::{Error, Kit, Random, Sample, Split, kit::Need, reading, shape_skills, things};
+use crate::{Error, Kit, Random, Sample, Split, chart, kit::Need, reading, shape_skills, things};
 
 /// A kind of sample.
 pub struct Skill {
@@ -33,6 +33,8 @@ pub const SKILLS: &[Skill] = &[
     skill("read-word", "read", 2.0, &[Need::Fonts], reading::word),
     skill("read-letters", "read", 1.0, &[Need::Fonts], reading::invented),
     skill("read-number", "read", 2.0, &[Need::Fonts], reading::number),
+    skill("bars-easy", "charts", 0.5, &[Need::Fonts], chart::easy),
+    skill("bars", "charts", 2.0, &[Need::Fonts], chart::bars),
     skill("name-easy", "things", 0.5, &[Need::Hands], things::naming::easy),
     skill("name", "things", 3.0, &[Need::Hands], things::naming::name),
 ];

@@ -9,7 +9,7 @@ use crate::{Random, Split};
 use std::{collections::BTreeMap, sync::LazyLock};
 
 /// The files.
-const FILES: &[&str] = &[include_str!("../words/suffixes.txt"), include_str!("../words/scene.txt"), include_str!("../words/reading.txt"), include_str!("../words/things.txt")];
+const FILES: &[&str] = &[include_str!("../words/suffixes.txt"), include_str!("../words/scene.txt"), include_str!("../words/reading.txt"), include_str!("../words/charts.txt"), include_str!("../words/things.txt")];
 
 static SECTIONS: LazyLock<BTreeMap<&'static str, Section>> = LazyLock::new(|| {
     let mut sections = BTreeMap::new();

@@ -50,6 +50,18 @@ impl Ink {
         Ink::called(random, if 2 * light >= others.len() { "black" } else { "white" })
     }
 
+    /// Any colour that is seen on a ground, if not as well as letters must be.
+    pub(crate) fn seen(random: &mut Random, ground: Colour) -> Ink {
+        let mut ink = Ink::of(random, Named::pick);
+        for _ in 0..60 {
+            if ground.contrast(ink.colour) >= 0.2 {
+                break;
+            }
+            ink = Ink::of(random, Named::pick);
+        }
+        ink
+    }
+
     /// A colour of this name.
     pub(crate) fn called(random: &mut Random, name: &'static str) -> Ink {
         Ink::of(random, |random| Named::of(name).unwrap_or_else(|| Named::pick(random)))
