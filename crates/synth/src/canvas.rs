@@ -46,6 +46,8 @@ impl Place {
 /// A picture that is drawn on. It is opaque: it begins as a ground, and everything is drawn over that.
 pub struct Canvas {
     pixmap: Pixmap,
+    /// Whether edges are smooth; some programs draw them in steps.
+    pub smooth: bool,
 }
 
 impl Canvas {
@@ -57,7 +59,7 @@ impl Canvas {
     pub fn new(width: u32, height: u32, colour: Colour) -> Canvas {
         let mut pixmap = Pixmap::new(width.clamp(1, MOST), height.clamp(1, MOST)).expect("sides of 1 to 4096 pixels");
         pixmap.fill(resvg::tiny_skia::Color::from_rgba8(colour.0, colour.1, colour.2, 255));
-        Canvas { pixmap }
+        Canvas { pixmap, smooth: true }
     }
 
     /// A canvas that begins as a picture.
@@ -84,9 +86,19 @@ impl Canvas {
         self.pixmap.as_mut()
     }
 
+    /// Gives each pixel a colour, by its place from the left and the top, row by row.
+    pub fn each(&mut self, mut colour: impl FnMut(f64, f64) -> Colour) {
+        let width = self.width() as usize;
+        for (at, pixel) in self.pixmap.data_mut().chunks_exact_mut(4).enumerate() {
+            let Colour(r, g, b) = colour((at % width) as f64, (at / width) as f64);
+            pixel.copy_from_slice(&[r, g, b, 255]);
+        }
+    }
+
     /// Fills a path (units) at a place; `alpha` 1 covers.
     pub fn fill(&mut self, path: &Path, place: &Place, colour: Colour, alpha: f64) {
-        self.pixmap.fill_path(path, &paint(colour, alpha), FillRule::EvenOdd, place.transform(), None);
+        let paint = self.paint(colour, alpha);
+        self.pixmap.fill_path(path, &paint, FillRule::EvenOdd, place.transform(), None);
     }
 
     /// Draws along a path (units) at a place with a pen of `width` pixels.
@@ -94,7 +106,8 @@ impl Canvas {
         let (cap, join) = if round { (LineCap::Round, LineJoin::Round) } else { (LineCap::Butt, LineJoin::Miter) };
         let width = (width / place.scale) as f32;
         let stroke = Stroke { width, line_cap: cap, line_join: join, miter_limit: 6.0, ..Stroke::default() };
-        self.pixmap.stroke_path(path, &paint(colour, 1.0), &stroke, place.transform(), None);
+        let paint = self.paint(colour, 1.0);
+        self.pixmap.stroke_path(path, &paint, &stroke, place.transform(), None);
     }
 
     /// Draws a straight line, in pixels.
@@ -111,8 +124,16 @@ impl Canvas {
     pub fn rectangle(&mut self, x: f64, y: f64, width: f64, height: f64, colour: Colour) {
         let rect = resvg::tiny_skia::Rect::from_xywh(x as f32, y as f32, width as f32, height as f32);
         if let Some(rect) = rect {
-            self.pixmap.fill_rect(rect, &paint(colour, 1.0), Transform::identity(), None);
+            let paint = self.paint(colour, 1.0);
+            self.pixmap.fill_rect(rect, &paint, Transform::identity(), None);
         }
+    }
+
+    fn paint(&self, colour: Colour, alpha: f64) -> Paint<'static> {
+        let mut paint = Paint::default();
+        paint.set_color_rgba8(colour.0, colour.1, colour.2, (alpha.clamp(0.0, 1.0) * 255.0).round() as u8);
+        paint.anti_alias = self.smooth;
+        paint
     }
 
     /// The finished picture.
@@ -124,13 +145,6 @@ impl Canvas {
         }
         Rgb { width, height, data }
     }
-}
-
-fn paint(colour: Colour, alpha: f64) -> Paint<'static> {
-    let mut paint = Paint::default();
-    paint.set_color_rgba8(colour.0, colour.1, colour.2, (alpha.clamp(0.0, 1.0) * 255.0).round() as u8);
-    paint.anti_alias = true;
-    paint
 }
 
 #[cfg(test)]

@@ -4,24 +4,35 @@
 //! and the hands that drew the things. What tests keep for themselves (wordings, fonts, words, pairs of colour and shape,
 //! positions) is held out in the files of `words/` and by [`Split`].
 
+mod ask;
 mod canvas;
+mod cast;
 mod chart;
-mod colours;
+pub mod colours;
+mod dct;
 mod error;
+mod ground;
+pub mod held;
 mod kit;
+pub mod lay;
 mod letters;
+pub mod noise;
 mod random;
 mod reading;
 mod sample;
+pub mod scene;
 mod shape_skills;
+pub mod shapes;
 mod skills;
 mod stream;
 pub mod things;
+pub mod wear;
 pub mod wordings;
 
 pub use canvas::{Canvas, Place};
-pub use colours::Colour;
+pub use colours::{Colour, Named};
 pub use error::Error;
+pub use ground::Ground;
 pub use kit::{Kit, Need};
 pub use letters::{Font, Fonts, Text};
 pub use random::Random;

@@ -28,7 +28,12 @@ const fn skill(
 
 /// All of them.
 pub const SKILLS: &[Skill] = &[
-    skill("single", "shapes", 1.0, &[], shape_skills::single),
+    skill("single", "shapes", 1.5, &[], shape_skills::single),
+    skill("easy", "shapes", 0.3, &[], shape_skills::easy),
+    skill("count", "shapes", 1.5, &[], shape_skills::counting),
+    skill("relation", "shapes", 2.0, &[], shape_skills::relations),
+    skill("yesno", "shapes", 1.5, &[], shape_skills::yes_or_no),
+    skill("caption", "shapes", 0.5, &[], shape_skills::captions),
     skill("read-easy", "read", 0.5, &[Need::Fonts], reading::easy),
     skill("read-word", "read", 2.0, &[Need::Fonts], reading::word),
     skill("read-letters", "read", 1.0, &[Need::Fonts], reading::invented),

@@ -3,13 +3,22 @@
 //! A file is made of sections: `[colour.one]`, and a wording a line below it. A line that begins with `*` is held out:
 //! tests ask it, training never does. A line that begins with `=` is the section's answer in a sentence, one a section,
 //! for questions that ask for one. `#` begins a comment. `{shape}` stands for what is filled in, `{a shape}` for the same
-//! with its article.
+//! with its article; of `{color/colour}` one is chosen.
 
 use crate::{Random, Split};
 use std::{collections::BTreeMap, sync::LazyLock};
 
 /// The files.
-const FILES: &[&str] = &[include_str!("../words/suffixes.txt"), include_str!("../words/scene.txt"), include_str!("../words/reading.txt"), include_str!("../words/charts.txt"), include_str!("../words/things.txt")];
+const FILES: &[&str] = &[
+    include_str!("../words/suffixes.txt"),
+    include_str!("../words/scene.txt"),
+    include_str!("../words/relation.txt"),
+    include_str!("../words/caption.txt"),
+    include_str!("../words/pictures.txt"),
+    include_str!("../words/reading.txt"),
+    include_str!("../words/charts.txt"),
+    include_str!("../words/things.txt"),
+];
 
 static SECTIONS: LazyLock<BTreeMap<&'static str, Section>> = LazyLock::new(|| {
     let mut sections = BTreeMap::new();
@@ -68,8 +77,24 @@ impl Section {
 pub fn say(name: &str, split: Split, random: &mut Random, fills: &Fills) -> String {
     match section(name).of(split) {
         [] => String::new(),
-        wordings => fill(random.pick::<&str>(wordings), fills),
+        wordings => fill(&choose(random.pick::<&str>(wordings), random), fills),
     }
+}
+
+/// A template with one chosen of each of its alternatives.
+fn choose(template: &str, random: &mut Random) -> String {
+    let mut out = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((inner, after)) = after.split_once('}') else { break };
+        out.push_str(before);
+        match inner.contains('/') {
+            true => out.push_str(random.pick::<&str>(&inner.split('/').collect::<Vec<_>>())),
+            false => out.extend(["{", inner, "}"]),
+        }
+        rest = after;
+    }
+    out + rest
 }
 
 /// A question of a section. For learning, some say how to answer ("Answer in one word."), and some of these ask for a
@@ -84,7 +109,7 @@ pub fn ask(name: &str, split: Split, random: &mut Random, fills: &Fills, answer:
             (Some(template), how) if how < 0.1 => {
                 let mut fills = fills.to_vec();
                 fills.push(("answer", answer));
-                asked = fill(template, &fills);
+                asked = fill(&choose(template, random), &fills);
                 question = format!("{question} {}", say("suffix.sentence", split, random, &[]));
                 sentence = true;
             }
@@ -166,6 +191,25 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
+    /// A template's alternatives, in small letters.
+    fn alternatives(template: &str) -> Vec<String> {
+        let Some((before, rest)) = template.split_once('{') else { return vec![template.to_lowercase()] };
+        let (inner, after) = rest.split_once('}').unwrap();
+        let own = if inner.contains('/') { inner.split('/').collect() } else { vec![inner] };
+        let whole = |own: &str, after: &String| format!("{}<{}>{after}", before.to_lowercase(), own.to_lowercase());
+        alternatives(after).iter().flat_map(|after| own.iter().map(move |own| whole(own, after))).collect()
+    }
+
+    #[test]
+    fn one_of_the_alternatives_is_chosen() {
+        let mut random = Random::new(1, 1);
+        let mut chosen: Vec<_> = (0..50).map(|_| choose("the {a/b} of {x}, {c/d}", &mut random)).collect();
+        chosen.sort();
+        chosen.dedup();
+        assert_eq!(chosen, ["the a of {x}, c", "the a of {x}, d", "the b of {x}, c", "the b of {x}, d"]);
+        assert_eq!(alternatives("A {b/C} {d}").len(), 2);
+    }
+
     #[test]
     fn placeholders_are_filled() {
         let fills = [("shape", "oval"), ("colour", "red")];
@@ -181,8 +225,9 @@ mod tests {
     fn no_wording_is_both_learnt_and_tested_and_every_section_has_both() {
         let all = |of: fn(&Section) -> &Vec<&'static str>| SECTIONS.values().flat_map(of).collect::<Vec<_>>();
         let (train, test) = (all(|s| &s.train), all(|s| &s.test));
-        let learnt: BTreeSet<_> = train.iter().map(|line| line.to_lowercase()).collect();
-        let both: Vec<_> = test.iter().filter(|line| learnt.contains(&line.to_lowercase())).collect();
+        let learnt: BTreeSet<_> = train.iter().flat_map(|line| alternatives(line)).collect();
+        let both: Vec<_> =
+            test.iter().flat_map(|line| alternatives(line)).filter(|line| learnt.contains(line)).collect();
         assert!(both.is_empty(), "{both:?}");
         for (name, section) in &*SECTIONS {
             assert!(!section.train.is_empty() && !section.test.is_empty(), "{name}");
