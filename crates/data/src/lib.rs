@@ -6,6 +6,7 @@
 #![deny(clippy::indexing_slicing)]
 
 mod dedup;
+mod drawn;
 mod encode;
 mod error;
 mod labels;
@@ -16,6 +17,7 @@ pub mod random;
 mod read;
 mod sample;
 
+pub use drawn::is_drawn;
 pub use dedup::{Fingerprint, LIMIT, MOST_LIMIT, Match, PictureAt, PictureIndex, RowPrints, fingerprints};
 pub use encode::{Encoding, Example, ExamplePicture, Long};
 pub use error::Error;
@@ -24,4 +26,4 @@ pub use loader::{Loader, Skipped, StepData};
 pub use mixture::{Draw, Mixture, SourceConfig, read_mixture};
 pub use pack::{Pack, Packing, pack};
 pub use read::{Columns, open};
-pub use sample::{Content, PictureFile, Sample, Source};
+pub use sample::{Content, PictureData, PictureFile, Sample, Source};

@@ -1,7 +1,7 @@
 //! Several sources as one: which sample is drawn when.
 
 use crate::random::{hash, permuted, uniform};
-use crate::{Columns, Error, Source, open};
+use crate::{Columns, Error, Source, drawn::is_drawn, open};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceConfig {
-    /// The file or folder; relative ones start where the mixture's file lies.
+    /// The file or folder; relative ones start where the mixture's file lies. Or what is drawn: `synth:SKILLS`.
     pub path: PathBuf,
     /// What logs call it [default: the path's last part].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -124,6 +124,7 @@ pub fn read_mixture(path: &Path) -> Result<Vec<SourceConfig>, Error> {
     for source in &mut sources {
         if let Some(folder) = path.parent()
             && source.path.is_relative()
+            && !is_drawn(&source.path)
         {
             source.path = folder.join(&source.path);
         }

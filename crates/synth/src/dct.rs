@@ -46,6 +46,8 @@ pub(crate) fn jpeg(picture: &mut Rgb, quality: u32) {
 fn block(picture: &mut Rgb, left: usize, top: usize, tables: &[[f32; 64]; 3]) {
     let (w, h) = (picture.width as usize, picture.height as usize);
     let mut planes = [[0.0f32; 64]; 3];
+    // One place of three planes at a time.
+    #[allow(clippy::needless_range_loop)]
     for at in 0..64 {
         let (x, y) = ((left + at % 8).min(w - 1), (top + at / 8).min(h - 1));
         let pixel = (y * w + x) * 3;
@@ -61,6 +63,7 @@ fn block(picture: &mut Rgb, left: usize, top: usize, tables: &[[f32; 64]; 3]) {
         }
         *plane = transform(&coefficients, false);
     }
+    #[allow(clippy::needless_range_loop)]
     for at in 0..64 {
         let (x, y) = (left + at % 8, top + at / 8);
         if x < w && y < h {

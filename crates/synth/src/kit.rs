@@ -4,7 +4,10 @@ use crate::{
     Error, Fonts,
     things::{Hand, Hands},
 };
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// Where the packages lie unless the environment says otherwise.
 const FOLDER: &str = "data/synth";
@@ -38,6 +41,21 @@ impl Kit {
     /// Something is there and cannot be read.
     pub fn open(folder: &Path) -> Result<Kit, Error> {
         Ok(Kit { folder: folder.to_owned(), fonts: Fonts::open(&folder.join("fonts"))?, hands: Hands::open(folder)? })
+    }
+
+    /// The kit of [`Kit::folder`], read once.
+    ///
+    /// # Errors
+    /// As [`Kit::open`].
+    pub fn shared() -> Result<Arc<Kit>, Error> {
+        static SHARED: Mutex<Option<Arc<Kit>>> = Mutex::new(None);
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kit) = &*shared {
+            return Ok(kit.clone());
+        }
+        let kit = Arc::new(Kit::open(&Kit::folder())?);
+        *shared = Some(kit.clone());
+        Ok(kit)
     }
 
     /// The folder of packages: `SMOLVLM_SYNTH`, or `data/synth` where it is not set.

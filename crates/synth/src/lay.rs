@@ -65,7 +65,7 @@ pub fn lay(objects: Vec<Object>, (width, height): (u32, u32), lay: Lay, sizes: S
 pub fn single(mut object: Object, (width, height): (u32, u32), split: Split, held: bool, random: &mut Random) -> Scene {
     let (w, h) = (f64::from(width), f64::from(height));
     let short = w.min(h);
-    let small = (8.0 / short).max(0.09);
+    let small = (10.0 / short).max(0.1);
     let mut scale = short * random.range(small, if held { 0.2 } else { 0.47 });
     for _ in 0..40 {
         object.put(w / 2.0, h / 2.0, scale);
@@ -76,7 +76,7 @@ pub fn single(mut object: Object, (width, height): (u32, u32), split: Split, hel
         if within && (held || split == Split::Test || !held::position(x / w, y / h)) {
             break;
         }
-        scale = (scale * 0.95).max(7.0);
+        scale = (scale * 0.95).max(9.0);
     }
     Scene { width, height, objects: vec![object], ground: None, inside: None, row: false, absent: Vec::new() }
 }

@@ -1,7 +1,7 @@
 //! Samples of drawn shapes: a scene, a picture of it, and turns about it.
 
 use crate::{
-    Ground, Kit, Random, Rgb, Sample, Split,
+    Ground, Kit, Random, Rgb, Sample, Split, Turn,
     ask::{self, Asks, among, caption, colour, count, relation, shape, yesno},
     cast, held,
     scene::Scene,
@@ -182,6 +182,58 @@ pub(crate) fn easy(_: &Kit, random: &mut Random, split: Split) -> Sample {
     sample.turns = ask::turns(&scene, EASY, if split == Split::Test { 1 } else { 2 }, random, split);
     sample.pictures = vec![scene.draw(ground)];
     sample
+}
+
+/// A sample of a test: as `draw` makes them, the first of which the turn is accepted.
+fn first(random: &mut Random, draw: impl Fn(&mut Random) -> Sample, accept: impl Fn(&Turn) -> bool) -> Sample {
+    let mut sample = draw(random);
+    for _ in 0..500 {
+        if sample.turns.first().is_some_and(&accept) {
+            break;
+        }
+        sample = draw(random);
+    }
+    sample
+}
+
+/// For tests: the colour of one shape.
+pub(crate) fn test_colour(_: &Kit, random: &mut Random, split: Split) -> Sample {
+    const ASKS: &Asks = &[(0.7, colour::one), (0.3, colour::of)];
+    sample(random, split, ASKS, |random| cast::single(split, random), cast::paint)
+}
+
+/// For tests: what one shape is.
+pub(crate) fn test_shape(_: &Kit, random: &mut Random, split: Split) -> Sample {
+    const ASKS: &Asks = &[(0.7, shape::one), (0.3, shape::of)];
+    sample(random, split, ASKS, |random| cast::single(split, random), cast::paint)
+}
+
+/// For tests: each number from one to nine as often as the others, and now and then none.
+pub(crate) fn test_count(_: &Kit, random: &mut Random, split: Split) -> Sample {
+    const ALL: &Asks = &[(1.0, count::all)];
+    const SOME: &Asks = &[(1.0, count::of), (1.0, count::colour), (1.0, count::both)];
+    let wanted = if random.chance(0.04) { 0 } else { random.between(1, 9) };
+    let all = wanted > 0 && random.chance(0.35);
+    let draw = |random: &mut Random| {
+        let n = if all { wanted } else { random.between(wanted.max(1), 9) };
+        let asks = if all { ALL } else { SOME };
+        sample(random, split, asks, |random| cast::many(Some(n), 9, split, random), cast::paint)
+    };
+    first(random, draw, |turn| turn.answer == wanted.to_string())
+}
+
+/// For tests: relations alone.
+pub(crate) fn test_relation(kit: &Kit, random: &mut Random, split: Split) -> Sample {
+    first(random, |random| relations(kit, random, split), |turn| turn.skill == "relation")
+}
+
+/// For tests: of each kind of question as many yes as no.
+pub(crate) fn test_yes_or_no(_: &Kit, random: &mut Random, split: Split) -> Sample {
+    let wanted = if random.chance(0.5) { "yes" } else { "no" };
+    let ask = ask::pick(YESNO, random);
+    let asks = &YESNO[ask..=ask];
+    let draw = |random: &mut Random| sample(random, split, asks, |random| any(split, random), cast::paint);
+    first(random, draw, |turn| turn.answer == wanted)
 }
 
 /// Counting to nine, of up to twelve.

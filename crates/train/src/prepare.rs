@@ -4,7 +4,6 @@ use crate::Error;
 use crate::cache::{FeatureCache, Key};
 use smolvlm_backend::Pool;
 use smolvlm_data::{Example, Loader, Pack, Packing, Skipped, pack};
-use smolvlm_processor::Picture;
 
 /// A step, ready.
 pub(crate) struct Ready {
@@ -63,20 +62,20 @@ impl Preparer<'_> {
         let decode = &self.loader.encoding.decode;
         let mut prepared = Vec::new();
         for (at, picture) in example.pictures.iter_mut().enumerate() {
-            let bytes = std::mem::take(&mut picture.bytes);
-            let key = self.cache.map(|cache| cache.key(&bytes, &picture.plan, decode));
+            let data = std::mem::take(&mut picture.data);
+            let key = self.cache.map(|cache| cache.key(data.bytes(), &picture.plan, decode));
             let kept = key.zip(self.cache).is_some_and(|(key, cache)| cache.has(key));
             let named = |e: smolvlm_processor::Error| format!("picture {at}: {e}");
             let tiles = match kept {
                 // It may still be let go before its turn comes.
                 true => None,
                 false => {
-                    let decoded = Picture::decode(&bytes, decode).map_err(named)?;
+                    let decoded = data.decode(decode).map_err(named)?;
                     Some(picture.plan.tiles(&decoded, self.pool).map_err(named)?)
                 }
             };
             if kept {
-                picture.bytes = bytes;
+                picture.data = data;
             }
             prepared.push(Prepared { tiles, key });
         }

@@ -265,6 +265,8 @@ fn page(
         let pictures = pictures.into_iter().map(|picture| match picture {
             PictureFile::Bytes(bytes) => Cell::Bytes(bytes),
             PictureFile::Path(path) => Cell::Text(path.display().to_string()),
+            // A member is never drawn.
+            PictureFile::Pixels(_) => Cell::Null,
         });
         let image = columns.image.as_deref().unwrap_or("images").to_owned();
         let fields = vec![(image, Cell::List(pictures.collect())), (rows::TURNS.to_owned(), Cell::List(turns))];

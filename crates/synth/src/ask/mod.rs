@@ -48,7 +48,7 @@ pub(crate) fn yes_no(
 }
 
 /// One of several kinds, by their weights: its place.
-fn pick(asks: &Asks, random: &mut Random) -> usize {
+pub(crate) fn pick(asks: &Asks, random: &mut Random) -> usize {
     let mut left = random.unit() * asks.iter().map(|(weight, _)| weight).sum::<f64>();
     let found = asks.iter().position(|(weight, _)| {
         left -= weight;
