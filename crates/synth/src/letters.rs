@@ -16,6 +16,8 @@ use std::{fmt, path};
 const BUILT_IN: &[u8] = include_bytes!("../font/Roboto-Medium-ASCII.ttf");
 /// The pinned fonts.
 const LIST: &str = include_str!("../words/fonts.tsv");
+/// From one line to the next, in heights of capitals.
+const PITCH: f64 = 1.8;
 /// The largest font file that is read.
 const MOST: u64 = 1 << 24;
 
@@ -43,7 +45,7 @@ pub struct Text {
     pub across: f64,
     /// Half of the ink's height.
     pub down: f64,
-    /// The baseline's y.
+    /// The (first) baseline's y.
     pub baseline: f64,
 }
 
@@ -91,19 +93,22 @@ impl Font {
         Ok(font)
     }
 
-    /// The outline of a text, `apart` ems added between its letters; none where it has no ink. Characters beyond
-    /// printable ASCII are left out.
+    /// The outline of a text, `apart` ems added between its letters; none where it has no ink. Lines stand below each
+    /// other, each in the middle. Characters beyond printable ASCII are left out.
     pub fn write(&self, text: &str, apart: f64) -> Option<Text> {
         let mut whole = PathBuilder::new();
-        let mut x = 0.0f32;
-        for code in text.chars() {
-            let Some(glyph) = (code as usize).checked_sub(32).and_then(|at| self.glyphs.get(at)) else { continue };
-            if let Some(outline) =
-                glyph.outline.clone().and_then(|path| path.transform(Transform::from_translate(x, 0.0)))
-            {
-                whole.push_path(&outline);
+        let pitch = PITCH * self.capitals;
+        for (row, line) in text.lines().enumerate() {
+            let glyphs = line.chars().filter_map(|code| self.glyphs.get((code as usize).checked_sub(32)?));
+            let step = |glyph: &Glyph| glyph.advance + apart as f32;
+            let mut x = -glyphs.clone().map(step).sum::<f32>() / 2.0;
+            for glyph in glyphs {
+                let to = Transform::from_translate(x, (pitch * row as f64) as f32);
+                if let Some(outline) = glyph.outline.clone().and_then(|path| path.transform(to)) {
+                    whole.push_path(&outline);
+                }
+                x += step(glyph);
             }
-            x += glyph.advance + apart as f32;
         }
         Text::of(whole.finish()?, 0.0)
     }
@@ -265,6 +270,8 @@ mod tests {
         assert!((one.baseline - one.down).abs() < 1e-3);
         let hanging = font.write("Hg", 0.0).unwrap();
         assert!(hanging.down - hanging.baseline > 0.08);
+        let lines = font.write("HH\nHH", 0.0).unwrap();
+        assert!((2.0 * (lines.down - one.down) - PITCH * font.capitals).abs() < 1e-5 && lines.across == one.across);
         let shaped = one.shaped(2.0, 0.5).unwrap();
         assert!((shaped.across - 2.0 * one.across - 0.5 * one.down).abs() < 1e-5 && shaped.baseline == one.baseline);
     }

@@ -1,15 +1,25 @@
 //! Reading: words, invented ones, numbers and short lines, written anywhere in any look.
 
 mod lettering;
+mod lines;
+mod signs;
 pub(crate) mod texts;
 
-pub(crate) use lettering::{Ink, Look, colours, plate, rounded};
+pub(crate) use lettering::{Ink, Look, ground, rounded};
+pub(crate) use lines::{line, several};
+pub(crate) use signs::sign;
 
-use crate::{Canvas, Colour, Kit, Place, Random, Sample, Split, Turn, wordings};
+use crate::{
+    Canvas, Colour, Kit, Place, Random, Rgb, Sample, Split, Text, Turn,
+    wear::{Keep, wear},
+    wordings,
+};
 use texts::{cased, near, other_cases};
 
 /// Shares of the longer side that capitals are high.
 const HEIGHTS: (f64, f64) = (0.09, 0.34);
+/// The share of a picture's sides in which text lies.
+const INSIDE: f64 = 0.94;
 
 /// One short word or number, large, black on white, in the middle.
 pub(crate) fn easy(kit: &Kit, random: &mut Random, split: Split) -> Sample {
@@ -49,6 +59,16 @@ pub(crate) fn number(kit: &Kit, random: &mut Random, split: Split) -> Sample {
         false => Written::number(random),
     };
     one(kit, random, split, &written)
+}
+
+/// A test's word: what it says, alone.
+pub(crate) fn test_words(kit: &Kit, random: &mut Random, split: Split) -> Sample {
+    word(kit, random, split).first_turn()
+}
+
+/// A test's number: what it is, alone.
+pub(crate) fn test_numbers(kit: &Kit, random: &mut Random, split: Split) -> Sample {
+    number(kit, random, split).first_turn()
 }
 
 /// What is written, and what may be asked of it.
@@ -146,7 +166,10 @@ impl Written {
             return turn("value-of", "read.even-or-odd", split, random, &[], answer, Vec::new());
         }
         let digits = value.to_string().len();
-        let mut other = texts::whole(random, digits.clamp(2, 3));
+        let mut other = match random.chance(0.7) {
+            true => (f64::from(value) * random.range(0.5, 1.6)) as u32,
+            false => texts::whole(random, (digits + 1).min(6)),
+        };
         if other == value {
             other += 1;
         }
@@ -169,20 +192,7 @@ fn off_by_a_digit(random: &mut Random, text: &str) -> String {
 
 /// A picture of one text, with one to three turns.
 fn one(kit: &Kit, random: &mut Random, split: Split, written: &Written) -> Sample {
-    let (width, height) = size(random, written.text.len());
-    let (ground, ink) = colours(random);
-    let mut canvas = Canvas::new(width, height, ground);
-    let look = Look::pick(random, kit, split, ground, ink);
-    let (width, height) = (f64::from(width), f64::from(height));
-    let mut ink = ink;
-    if let Some(text) = look.write(&written.text) {
-        let long = width.max(height);
-        let share = HEIGHTS.0 * libm::pow(HEIGHTS.1 / HEIGHTS.0, random.unit());
-        let scale = look.scale(&text, share * long, 0.94 * width, 0.94 * height);
-        let place = anywhere(random, &look, &text, scale, width, height);
-        look.draw(&mut canvas, &text, &place);
-        ink = look.ink;
-    }
+    let (picture, ink) = picture(kit, random, split, &written.text);
     let mut turns = vec![written.read(random, split)];
     if random.chance(0.3) {
         turns.push(colour(random, split, &ink));
@@ -200,7 +210,23 @@ fn one(kit: &Kit, random: &mut Random, split: Split, written: &Written) -> Sampl
         random.shuffle(&mut turns);
     }
     turns.truncate(3);
-    Sample { pictures: vec![canvas.into_rgb()], turns }
+    Sample { pictures: vec![picture], turns }
+}
+
+/// A picture with one text somewhere in it, and the text's colour.
+fn picture(kit: &Kit, random: &mut Random, split: Split, written: &str) -> (Rgb, Ink) {
+    let longest = written.lines().map(str::len).max().unwrap_or(0);
+    let size = size(random, longest);
+    let (mut canvas, under, ink) = ground(random, size);
+    let look = Look::pick(random, kit, split, under, ink);
+    if let Some(text) = look.write(written) {
+        let (width, height) = (f64::from(canvas.width()), f64::from(canvas.height()));
+        let share = HEIGHTS.0 * libm::pow(HEIGHTS.1 / HEIGHTS.0, random.unit());
+        let scale = look.scale(&text, share * width.max(height), INSIDE * width, INSIDE * height);
+        let place = anywhere(random, &look, &text, scale, width, height);
+        look.draw(&mut canvas, &text, &place);
+    }
+    (wear(canvas.into_rgb(), Keep::Colours, random), ink)
 }
 
 /// Asks for the text's colour.
@@ -210,10 +236,10 @@ fn colour(random: &mut Random, split: Split, ink: &Ink) -> Turn {
 }
 
 /// A place where the whole text is inside.
-fn anywhere(random: &mut Random, look: &Look, text: &crate::Text, scale: f64, width: f64, height: f64) -> Place {
+fn anywhere(random: &mut Random, look: &Look, text: &Text, scale: f64, width: f64, height: f64) -> Place {
     let place = look.place(width / 2.0, height / 2.0, scale);
     let (across, down) = text.half_box(scale, place.turn);
-    let (right, below) = ((width / 2.0 - across).max(0.0), (height / 2.0 - down).max(0.0));
+    let (right, below) = ((INSIDE * width / 2.0 - across).max(0.0), (INSIDE * height / 2.0 - down).max(0.0));
     let (x, y) = (random.range(-right, right), random.range(-below, below));
     Place { x: place.x + x, y: place.y + y, ..place }
 }
@@ -226,6 +252,14 @@ pub(crate) fn size(random: &mut Random, characters: usize) -> (u32, u32) {
         u if u < 0.35 => (long, long),
         u if u < 0.5 && characters <= 5 => (short(random), long),
         _ => (long, short(random)),
+    }
+}
+
+impl Sample {
+    /// With its first turn alone.
+    pub(crate) fn first_turn(mut self) -> Sample {
+        self.turns.truncate(1);
+        self
     }
 }
 

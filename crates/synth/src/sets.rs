@@ -1,6 +1,6 @@
 //! The test sets: drawn once with seeds of their own, and known by their hashes.
 
-use crate::{Error, Kit, Random, Sample, Split, kit::Need, shape_skills};
+use crate::{Error, Kit, Random, Sample, Split, chart, kit::Need, reading, shape_skills};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
@@ -32,6 +32,9 @@ pub const SETS: &[SetKind] = &[
     set("count", 9003, &[], shape_skills::test_count),
     set("relation", 9004, &[], shape_skills::test_relation),
     set("yesno", 9005, &[], shape_skills::test_yes_or_no),
+    set("numbers", 9006, &[Need::Fonts], reading::test_numbers),
+    set("words", 9007, &[Need::Fonts], reading::test_words),
+    set("bars", 9008, &[Need::Fonts], chart::test_bars),
 ];
 
 /// A test set: questions that training never asks so, each of a picture of its own.

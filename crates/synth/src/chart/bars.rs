@@ -12,6 +12,11 @@ pub(crate) fn bars(kit: &Kit, random: &mut Random, split: Split) -> Sample {
     draw(kit, random, split, n, false)
 }
 
+/// A test's bars: which is the largest, alone.
+pub(crate) fn test_bars(kit: &Kit, random: &mut Random, split: Split) -> Sample {
+    bars(kit, random, split).first_turn()
+}
+
 /// Two or three bars with large letters and nothing else.
 pub(crate) fn easy(kit: &Kit, random: &mut Random, split: Split) -> Sample {
     let n = random.between(2, 3);

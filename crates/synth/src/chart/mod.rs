@@ -6,7 +6,7 @@ mod data;
 mod page;
 
 pub(crate) use ask::{Asks, Chart};
-pub(crate) use bars::{bars, easy};
+pub(crate) use bars::{bars, easy, test_bars};
 pub(crate) use data::Data;
 
 use crate::Random;

@@ -1,7 +1,7 @@
 //! How text looks in a picture: its font, colour, size, turn and trim, and what it stands on.
 
 use crate::{
-    Canvas, Colour, Font, Kit, Place, Random, Split, Text,
+    Canvas, Colour, Font, Ground, Kit, Place, Random, Split, Text,
     colours::{Named, hsv},
 };
 use resvg::tiny_skia::{Path, PathBuilder};
@@ -71,6 +71,41 @@ impl Ink {
         let named = named(random);
         Ink { named, colour: named.draw(random) }
     }
+}
+
+/// Another ink for the same ground: of a name that is not used, nor near one that is; the first of all as it is.
+pub(crate) fn another(random: &mut Random, first: Ink, ground: Colour, used: Vec<&str>) -> Ink {
+    if used.is_empty() {
+        return first;
+    }
+    let apart = |ink: &Ink| {
+        used.iter().filter_map(|name| Named::of(name)).all(|other| other != ink.named && !other.is_near(ink.named))
+    };
+    for _ in 0..60 {
+        let ink = Ink::against(random, &[ground]);
+        if apart(&ink) {
+            return ink;
+        }
+    }
+    // Nothing else can be seen there: a name that is free is better than one that is not.
+    let free = ["black", "white", "red", "blue"].into_iter().find(|name| !used.contains(name));
+    Ink::called(random, free.unwrap_or("black"))
+}
+
+/// A ground with an ink that stands out from it: of one colour mostly.
+pub(crate) fn ground(random: &mut Random, (width, height): (u32, u32)) -> (Canvas, Colour, Ink) {
+    if random.chance(0.3) {
+        let ink = Ink::of(random, Named::pick);
+        for _ in 0..4 {
+            let ground = Ground::draw(width, height, &[ink.colour], random);
+            if ground.contrast(ink.colour) >= CONTRAST {
+                let colour = ground.colours.first().copied().unwrap_or(Colour(128, 128, 128));
+                return (ground.canvas, colour, ink);
+            }
+        }
+    }
+    let (colour, ink) = colours(random);
+    (Canvas::new(width, height, colour), colour, ink)
 }
 
 /// A ground's colour and an ink: dark on light, light on dark, colours on colours.
@@ -154,11 +189,6 @@ impl<'a> Look<'a> {
         }
         text.draw(canvas, place, self.ink.colour);
     }
-}
-
-/// A box around a text: how far it goes beyond the ink is in ems. Corners are round by half of that.
-pub(crate) fn plate(text: &Text, beyond: f64) -> Option<Path> {
-    rounded(text.across + beyond, text.down + beyond, beyond * 0.5)
 }
 
 /// A box around (0, 0) with round corners, by half of its width and height.
