@@ -5,11 +5,16 @@
 
 mod categories;
 mod hands;
+mod ink;
 pub(crate) mod naming;
 mod nouns;
 mod sprite;
+mod styles;
+mod thing;
 
 pub use categories::{CATEGORIES, Category, category_of};
 pub use hands::{Hand, Hands};
+pub use ink::{Fill, Pen, ink};
 pub use nouns::{Noun, naming, noun, nouns};
 pub use sprite::Sprite;
+pub use styles::dress;

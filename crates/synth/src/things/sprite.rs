@@ -52,6 +52,33 @@ impl Sprite {
         Colour(r, g, b)
     }
 
+    /// Its colours, each channel a sum of red, green, blue and alpha by weights.
+    pub fn mapped(&self, weights: &[[f32; 4]; 3]) -> Sprite {
+        let map = |pixel: &[u8]| {
+            let parts = pixel.first_chunk::<4>().map(|pixel| pixel.map(f32::from)).unwrap_or_default();
+            let channel = |weights: &[f32; 4]| {
+                let sum: f32 = weights.iter().zip(parts).map(|(weight, part)| weight * part).sum();
+                (sum + 0.5).clamp(0.0, parts[3]) as u8
+            };
+            let [r, g, b] = [0, 1, 2].map(|at| channel(&weights[at]));
+            [r, g, b, parts[3] as u8]
+        };
+        let data = self.data().chunks_exact(4).flat_map(map).collect();
+        Sprite::new(self.side(), data)
+    }
+
+    /// Another in which each pixel is that of another place, between pixels too.
+    pub fn warped(&self, from: impl Fn(usize, usize) -> (f32, f32)) -> Sprite {
+        let side = self.side();
+        let mut data = Vec::with_capacity(side * side * 4);
+        for at in 0..side * side {
+            let (u, v) = from(at % side, at / side);
+            let colour = bilinear(side, self.data(), u, v).unwrap_or_default();
+            data.extend(colour.map(|part| (part + 0.5) as u8));
+        }
+        Sprite::new(side, data)
+    }
+
     /// Draws it: it reaches from -1 to 1 in the units of the place, so that its side is twice the scale.
     pub fn stamp(&self, canvas: &mut Canvas, place: &Place) {
         let mut pixmap = canvas.pixmap();
