@@ -85,6 +85,17 @@ impl PictureData {
         }
     }
 
+    /// A file of it: its own, or a PNG.
+    ///
+    /// # Errors
+    /// As [`Picture::to_png`].
+    pub fn encoded(&self) -> Result<Cow<'_, [u8]>, Error> {
+        match self {
+            PictureData::Encoded(bytes) => Ok(Cow::Borrowed(bytes)),
+            PictureData::Pixels(picture) => picture.to_png().map(Cow::Owned),
+        }
+    }
+
     /// What it is known by: the bytes of its file, or of its pixels.
     pub fn bytes(&self) -> &[u8] {
         match self {

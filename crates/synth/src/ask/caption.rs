@@ -62,7 +62,9 @@ fn on(scene: &Scene) -> String {
 
 /// "The picture shows a red circle and two blue stars on a white background."
 pub(crate) fn medium(scene: &Scene, random: &mut Random, split: Split) -> Option<Turn> {
-    caption("caption.medium", format!("The picture shows {}{}.", named(scene), on(scene)), scene, random, split)
+    let several = scene.objects.len() > 1 && random.chance(0.4);
+    let section = if several { "caption.what" } else { "caption.medium" };
+    caption(section, format!("The picture shows {}{}.", named(scene), on(scene)), scene, random, split)
 }
 
 /// Where an object is in the picture: "at the top left".
