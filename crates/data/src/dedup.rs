@@ -126,8 +126,8 @@ pub fn fingerprints<E>(
 
 fn of_row(source: &dyn Source, row: usize, decode: &DecodeOptions, pool: &Pool) -> RowPrints {
     let print = |file: PictureFile| {
-        let bytes = file.read(decode).map_err(|e| e.to_string())?;
-        let picture = Picture::decode(&bytes, decode).map_err(|e| e.to_string())?;
+        let data = file.read(decode).map_err(|e| e.to_string())?;
+        let picture = data.decode(decode).map_err(|e| e.to_string())?;
         Ok(Fingerprint::of(&picture, pool))
     };
     Ok(source.read(row)?.pictures.into_iter().map(print).collect())

@@ -2,9 +2,9 @@
 
 use crate::labels::{self, Labels};
 use crate::random::uniform;
-use crate::{Content, Sample};
+use crate::{Content, PictureData, Sample};
 use serde::{Deserialize, Serialize};
-use smolvlm_processor::{DecodeOptions, Error as ProcessorError, Picture, PicturePlan, Plan, PlanOptions, Processor};
+use smolvlm_processor::{DecodeOptions, Error as ProcessorError, PicturePlan, Plan, PlanOptions, Processor};
 
 /// What becomes of samples that are too long.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,8 +63,8 @@ pub struct Example {
 /// A picture of an example.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExamplePicture {
-    /// The encoded file.
-    pub bytes: Vec<u8>,
+    /// What it holds.
+    pub data: PictureData,
     /// Its sizes on the way to the model.
     pub plan: PicturePlan,
 }
@@ -90,9 +90,9 @@ impl Encoding {
         let mut files = Vec::new();
         for (at, file) in sample.pictures.into_iter().enumerate() {
             let named = |e: ProcessorError| format!("picture {at}: {e}");
-            let bytes = file.read(&self.decode).map_err(named)?;
-            let size = Picture::size(&bytes, &self.decode).map_err(named)?;
-            files.push((bytes, size));
+            let data = file.read(&self.decode).map_err(named)?;
+            let size = data.size(&self.decode).map_err(named)?;
+            files.push((data, size));
         }
         let sizes: Vec<(u32, u32)> = files.iter().map(|(_, size)| *size).collect();
         let (plan, options, shrunk) = self.plan(processor, &sample.content, &sizes, draw)?;
@@ -109,7 +109,7 @@ impl Encoding {
             trained = trained.into_iter().skip(start).take(self.length).collect();
         }
         let pictures = files.into_iter().zip(plan.pictures);
-        let pictures = pictures.map(|((bytes, _), plan)| ExamplePicture { bytes, plan }).collect();
+        let pictures = pictures.map(|((data, _), plan)| ExamplePicture { data, plan }).collect();
         let example = Example { name: String::new(), source: 0, ids, trained, pictures, weight: 1.0, shrunk };
         if example.learnt() == 0 {
             return Err("nothing of it would be learnt: it has no answer, or all of it is masked".into());

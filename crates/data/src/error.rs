@@ -12,6 +12,14 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// The drawn stream cannot begin.
+    #[error("{path}: {source}")]
+    Drawn {
+        /// What was asked for.
+        path: String,
+        /// Why.
+        source: smolvlm_synth::Error,
+    },
     /// A file does not hold what it should.
     #[error("{path}: {what}")]
     Format {

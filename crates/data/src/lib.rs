@@ -6,6 +6,7 @@
 #![deny(clippy::indexing_slicing)]
 
 mod dedup;
+mod drawn;
 mod encode;
 mod error;
 mod labels;
@@ -20,6 +21,7 @@ mod turns;
 mod write;
 
 pub use dedup::{Fingerprint, LIMIT, MOST_LIMIT, Match, PictureAt, PictureIndex, RowPrints, fingerprints};
+pub use drawn::is_drawn;
 pub use encode::{Encoding, Example, ExamplePicture, Long};
 pub use error::Error;
 pub use labels::Labels;
@@ -27,6 +29,6 @@ pub use loader::{Loader, Skipped, StepData};
 pub use mixture::{Draw, Mixture};
 pub use pack::{Pack, Packing, pack};
 pub use read::{Columns, open};
-pub use sample::{Content, PictureFile, Sample, Source};
+pub use sample::{Content, PictureData, PictureFile, Sample, Source};
 pub use sources::{SourceConfig, read_mixture};
 pub use write::JsonLines;

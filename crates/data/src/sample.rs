@@ -1,7 +1,7 @@
 //! A sample as its source holds it.
 
 use smolvlm_processor::{DecodeOptions, Error, Message, Part, Picture};
-use std::path::PathBuf;
+use std::{borrow::Cow, path::PathBuf};
 
 /// One sample of a source.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,24 +21,86 @@ pub enum Content {
     Document(Vec<Part>),
 }
 
-/// An encoded picture.
+/// Where a picture is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PictureFile {
     /// In a file of its own.
     Path(PathBuf),
     /// In the source itself.
     Bytes(Vec<u8>),
+    /// Here: it was drawn, and never encoded.
+    Pixels(Picture),
+}
+
+/// A picture in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PictureData {
+    /// The bytes of its file.
+    Encoded(Vec<u8>),
+    /// Its pixels.
+    Pixels(Picture),
 }
 
 impl PictureFile {
-    /// Its bytes, still encoded.
+    /// What it holds, still encoded where it was.
     ///
     /// # Errors
     /// Its file cannot be read.
-    pub fn read(self, decode: &DecodeOptions) -> Result<Vec<u8>, Error> {
+    pub fn read(self, decode: &DecodeOptions) -> Result<PictureData, Error> {
         match self {
-            PictureFile::Path(path) => Picture::read(&path, decode),
-            PictureFile::Bytes(bytes) => Ok(bytes),
+            PictureFile::Path(path) => Picture::read(&path, decode).map(PictureData::Encoded),
+            PictureFile::Bytes(bytes) => Ok(PictureData::Encoded(bytes)),
+            PictureFile::Pixels(picture) => Ok(PictureData::Pixels(picture)),
+        }
+    }
+}
+
+impl Default for PictureData {
+    /// Of no bytes: what is left where a picture was taken.
+    fn default() -> PictureData {
+        PictureData::Encoded(Vec::new())
+    }
+}
+
+impl PictureData {
+    /// Its (width, height), from the header where it is encoded.
+    ///
+    /// # Errors
+    /// As [`Picture::size`].
+    pub fn size(&self, decode: &DecodeOptions) -> Result<(u32, u32), Error> {
+        match self {
+            PictureData::Encoded(bytes) => Picture::size(bytes, decode),
+            PictureData::Pixels(picture) => Ok((picture.width, picture.height)),
+        }
+    }
+
+    /// Its pixels.
+    ///
+    /// # Errors
+    /// As [`Picture::decode`].
+    pub fn decode(&self, decode: &DecodeOptions) -> Result<Cow<'_, Picture>, Error> {
+        match self {
+            PictureData::Encoded(bytes) => Picture::decode(bytes, decode).map(Cow::Owned),
+            PictureData::Pixels(picture) => Ok(Cow::Borrowed(picture)),
+        }
+    }
+
+    /// A file of it: its own, or a PNG.
+    ///
+    /// # Errors
+    /// As [`Picture::to_png`].
+    pub fn encoded(&self) -> Result<Cow<'_, [u8]>, Error> {
+        match self {
+            PictureData::Encoded(bytes) => Ok(Cow::Borrowed(bytes)),
+            PictureData::Pixels(picture) => picture.to_png().map(Cow::Owned),
+        }
+    }
+
+    /// What it is known by: the bytes of its file, or of its pixels.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            PictureData::Encoded(bytes) => bytes,
+            PictureData::Pixels(picture) => &picture.rgb,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Sources as a mixture's file names them.
 
-use crate::{Columns, Error};
+use crate::{Columns, Error, drawn::is_drawn};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceConfig {
-    /// The file or folder; relative ones start where the mixture's file lies.
+    /// The file or folder; relative ones start where the mixture's file lies. Or what is drawn: `synth:SKILLS`.
     pub path: PathBuf,
     /// What logs call it [default: the path's last part].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,6 +128,7 @@ pub fn read_mixture(path: &Path) -> Result<Vec<SourceConfig>, Error> {
     for source in &mut sources {
         if let Some(folder) = path.parent()
             && source.path.is_relative()
+            && !is_drawn(&source.path)
         {
             source.path = folder.join(&source.path);
         }

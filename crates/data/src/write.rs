@@ -108,6 +108,10 @@ fn of_picture(picture: &PictureFile, folder: &Path) -> Value {
             whole.strip_prefix(folder).unwrap_or(&whole).display().to_string().into()
         }
         PictureFile::Bytes(bytes) => json!({ "bytes": BASE64_STANDARD.encode(bytes) }),
+        // Memory alone could fail to take a PNG; the row then says that a picture is missing.
+        PictureFile::Pixels(picture) => {
+            picture.to_png().map_or(Value::Null, |png| json!({ "bytes": BASE64_STANDARD.encode(png) }))
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use crate::Error;
 use crate::report::SampleAnswer;
 use smolvlm_data::{Content, Draw, Loader};
 use smolvlm_engine::{Engine, Request, Sampling};
-use smolvlm_processor::{Part, Picture, PlanOptions};
+use smolvlm_processor::{Part, PlanOptions};
 use std::ops::ControlFlow;
 
 /// The most tokens of such an answer.
@@ -29,11 +29,11 @@ pub(crate) fn answer(engine: &Engine, loader: &Loader, draw: Draw, step: u64) ->
     let places = messages.iter().flat_map(|m| &m.content).filter(|part| matches!(part, Part::Image(_))).count();
     let (mut pictures, mut shown) = (Vec::new(), None);
     for file in sample.pictures.into_iter().take(places) {
-        let Ok(bytes) = file.read(&loader.encoding.decode) else { return Ok(None) };
-        let Ok(picture) = Picture::decode(&bytes, &loader.encoding.decode) else { return Ok(None) };
-        pictures.push(picture);
-        if shown.is_none() && bytes.len() <= SHOWN {
-            shown = Some(data_url(&bytes));
+        let Ok(data) = file.read(&loader.encoding.decode) else { return Ok(None) };
+        let Ok(picture) = data.decode(&loader.encoding.decode) else { return Ok(None) };
+        pictures.push(picture.into_owned());
+        if shown.is_none() {
+            shown = data.encoded().ok().filter(|bytes| bytes.len() <= SHOWN).map(|bytes| data_url(&bytes));
         }
     }
     let encoding = &loader.encoding;

@@ -2,7 +2,7 @@
 
 use crate::{Error, Stage};
 use serde::{Deserialize, Serialize};
-use smolvlm_data::{Labels, Long, Packing, SourceConfig};
+use smolvlm_data::{Labels, Long, Packing, SourceConfig, is_drawn};
 use smolvlm_model::peft::{ALL_LINEAR, AdapterConfig, Targets};
 use std::path::{Path, PathBuf};
 
@@ -298,7 +298,13 @@ impl Config {
             }
         };
         let validation = config.validation.iter_mut().flat_map(|v| &mut v.sources);
-        config.data.sources.iter_mut().chain(validation).for_each(|source| from_here(&mut source.path));
+        config
+            .data
+            .sources
+            .iter_mut()
+            .chain(validation)
+            .filter(|source| !is_drawn(&source.path))
+            .for_each(|source| from_here(&mut source.path));
         from_here(&mut config.model);
         from_here(&mut config.output);
         config.cache.folder.iter_mut().for_each(&mut from_here);

@@ -173,7 +173,7 @@ impl<'a> Passes<'a> {
             None => {
                 // Its features were kept when the step was made ready, and have been let go since.
                 let options = smolvlm_processor::DecodeOptions::default();
-                let whole = smolvlm_processor::Picture::decode(&picture.bytes, &options)?;
+                let whole = picture.data.decode(&options)?;
                 decoded = picture.plan.tiles(&whole, backend.pool())?;
                 &decoded
             }

@@ -4,7 +4,7 @@ use crate::cache::{FeatureCache, Key};
 use crate::{Config, Error};
 use smolvlm_backend::Pool;
 use smolvlm_data::{Encoding, Example, Loader, Mixture, Pack, Packing, Skipped, SourceConfig, pack};
-use smolvlm_processor::{DecodeOptions, Picture, Processor};
+use smolvlm_processor::{DecodeOptions, Processor};
 use std::sync::Arc;
 
 /// A step, ready.
@@ -76,20 +76,20 @@ impl<'a> Preparer<'a> {
         let decode = &self.loader.encoding.decode;
         let mut prepared = Vec::new();
         for (at, picture) in example.pictures.iter_mut().enumerate() {
-            let bytes = std::mem::take(&mut picture.bytes);
-            let key = self.cache.map(|cache| cache.key(&bytes, &picture.plan, decode));
+            let data = std::mem::take(&mut picture.data);
+            let key = self.cache.map(|cache| cache.key(data.bytes(), &picture.plan, decode));
             let kept = key.zip(self.cache).is_some_and(|(key, cache)| cache.has(key));
             let named = |e: smolvlm_processor::Error| format!("picture {at}: {e}");
             let tiles = match kept {
                 // It may still be let go before its turn comes.
                 true => None,
                 false => {
-                    let decoded = Picture::decode(&bytes, decode).map_err(named)?;
+                    let decoded = data.decode(decode).map_err(named)?;
                     Some(picture.plan.tiles(&decoded, self.pool).map_err(named)?)
                 }
             };
             if kept {
-                picture.bytes = bytes;
+                picture.data = data;
             }
             prepared.push(Prepared { tiles, key });
         }

@@ -63,6 +63,7 @@ fn size(file: &PictureFile) -> Result<(u32, u32), String> {
     match file {
         PictureFile::Path(path) => Picture::size_of(path, &options).map_err(|e| e.to_string()),
         PictureFile::Bytes(bytes) => Picture::size(bytes, &options).map_err(|e| e.to_string()),
+        PictureFile::Pixels(picture) => Ok((picture.width, picture.height)),
     }
 }
 

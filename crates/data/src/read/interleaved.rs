@@ -120,6 +120,7 @@ mod tests {
         let mut pictures = sample.pictures.iter().map(|picture| match picture {
             PictureFile::Path(path) => path.display().to_string(),
             PictureFile::Bytes(bytes) => String::from_utf8_lossy(bytes).replace('\u{fffd}', ""),
+            PictureFile::Pixels(picture) => format!("{picture:?}"),
         });
         let part = |part: &Part| match part {
             Part::Text(text) => text.clone(),

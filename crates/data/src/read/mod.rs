@@ -15,7 +15,10 @@ mod rows;
 mod table;
 mod tar;
 
-use crate::{Error, Source};
+use crate::{
+    Error, Source,
+    drawn::{self, is_drawn},
+};
 use cell::{Cell, Fields};
 pub(crate) use file::MAX_ROW;
 use layout::layout;
@@ -68,6 +71,7 @@ const READ: &str = "readable are .json, .jsonl, .ndjson, .parquet, .csv, .tsv, .
 /// - `.txt`: one document;
 /// - a folder: of `.parquet` or `.tar` shards, in the order of their names; or of pictures with a `metadata.csv`,
 ///   `metadata.tsv` or `metadata.jsonl`;
+/// - `synth`, `synth:SKILLS`, `synth-test:SET`: what is drawn as it is read, which no columns concern ([`is_drawn`]);
 /// - no file, but the start of shards' names: `data/train` for `data/train-00000-of-00002.parquet` and those beside it.
 ///
 /// Relative paths of pictures start at the folder in which the file that names them is. Pictures are not decoded, nor
@@ -78,6 +82,9 @@ const READ: &str = "readable are .json, .jsonl, .ndjson, .parquet, .csv, .tsv, .
 /// its first sixteen (JSON) or not the columns for one (Parquet, tables). What is wrong with a single row
 /// [`Source::read`] tells.
 pub fn open(path: &Path, columns: &Columns) -> Result<Box<dyn Source>, Error> {
+    if is_drawn(path) {
+        return drawn::open(path);
+    }
     if path.is_dir() {
         return folder(path, columns);
     }

@@ -202,6 +202,7 @@ mod tests {
         let mut pictures = sample.pictures.iter().map(|picture| match picture {
             PictureFile::Path(path) => path.display().to_string(),
             PictureFile::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            PictureFile::Pixels(picture) => format!("{picture:?}"),
         });
         let mut parts = |parts: &[Part]| {
             let part = |part: &Part| match part {

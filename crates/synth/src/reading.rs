@@ -1,0 +1,278 @@
+//! Reading: words, invented ones, numbers and short lines, written anywhere in any look.
+
+mod lettering;
+mod lines;
+mod signs;
+pub(crate) mod texts;
+
+pub(crate) use lettering::{Ink, Look, ground, rounded};
+pub(crate) use lines::{line, several};
+pub(crate) use signs::sign;
+
+use crate::{
+    Canvas, Colour, Kit, Place, Random, Rgb, Sample, Split, Text, Turn,
+    wear::{Keep, wear},
+    wordings,
+};
+use texts::{cased, near, other_cases};
+
+/// Shares of the longer side that capitals are high.
+const HEIGHTS: (f64, f64) = (0.09, 0.34);
+/// The share of a picture's sides in which text lies.
+const INSIDE: f64 = 0.94;
+
+/// One short word or number, large, black on white, in the middle.
+pub(crate) fn easy(kit: &Kit, random: &mut Random, split: Split) -> Sample {
+    let font = kit.fonts.pick(random, split);
+    let ink = Ink { named: Ink::called(random, "black").named, colour: Colour(0, 0, 0) };
+    let look = Look::plain(font, ink);
+    let written = match random.chance(0.5) {
+        true => Written::word(random, split, 3, 5),
+        false => Written::whole(random, 3),
+    };
+    let side = 224;
+    let mut canvas = Canvas::new(side, side, Colour(255, 255, 255));
+    if let Some(text) = look.write(&written.text) {
+        let side = f64::from(side);
+        let scale = look.scale(&text, side * random.range(0.26, 0.4), 0.9 * side, 0.9 * side);
+        look.draw(&mut canvas, &text, &look.place(side / 2.0, side / 2.0, scale));
+    }
+    Sample { pictures: vec![canvas.into_rgb()], turns: vec![written.read(random, split)] }
+}
+
+/// A word.
+pub(crate) fn word(kit: &Kit, random: &mut Random, split: Split) -> Sample {
+    let written = Written::word(random, split, 3, 10);
+    one(kit, random, split, &written)
+}
+
+/// Letters that make no word.
+pub(crate) fn invented(kit: &Kit, random: &mut Random, split: Split) -> Sample {
+    let written = Written::invented(random);
+    one(kit, random, split, &written)
+}
+
+/// A number.
+pub(crate) fn number(kit: &Kit, random: &mut Random, split: Split) -> Sample {
+    let written = match random.chance(0.3) {
+        true => Written::whole(random, 6),
+        false => Written::number(random),
+    };
+    one(kit, random, split, &written)
+}
+
+/// A test's word: what it says, alone.
+pub(crate) fn test_words(kit: &Kit, random: &mut Random, split: Split) -> Sample {
+    word(kit, random, split).first_turn()
+}
+
+/// A test's number: what it is, alone.
+pub(crate) fn test_numbers(kit: &Kit, random: &mut Random, split: Split) -> Sample {
+    number(kit, random, split).first_turn()
+}
+
+/// What is written, and what may be asked of it.
+struct Written {
+    kind: Kind,
+    text: String,
+    also: Vec<String>,
+    whole: Option<u32>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Word,
+    Invented,
+    Number,
+}
+
+impl Written {
+    fn word(random: &mut Random, split: Split, least: usize, most: usize) -> Written {
+        let word = texts::word(random, split, least, most);
+        Written::letters(Kind::Word, cased(random, word))
+    }
+
+    fn invented(random: &mut Random) -> Written {
+        let text = match random.chance(0.25) {
+            true => texts::code(random),
+            false => {
+                let text = texts::invented(random);
+                cased(random, &text)
+            }
+        };
+        Written::letters(Kind::Invented, text)
+    }
+
+    fn letters(kind: Kind, text: String) -> Written {
+        Written { kind, also: other_cases(&text), text, whole: None }
+    }
+
+    fn whole(random: &mut Random, digits: usize) -> Written {
+        let value = texts::whole(random, digits);
+        Written { kind: Kind::Number, text: value.to_string(), also: Vec::new(), whole: Some(value) }
+    }
+
+    fn number(random: &mut Random) -> Written {
+        let texts::Number { text, also, whole } = texts::number(random);
+        Written { kind: Kind::Number, text, also, whole }
+    }
+
+    /// Asks what is written.
+    fn read(&self, random: &mut Random, split: Split) -> Turn {
+        let (skill, section) = match self.kind {
+            Kind::Word => ("word", "read.word"),
+            Kind::Invented => ("letters", "read.letters"),
+            Kind::Number => ("number", "read.number"),
+        };
+        turn(skill, section, split, random, &[], &self.text, self.also.clone())
+    }
+
+    /// Asks whether another text is written, or this one.
+    fn is(&self, random: &mut Random, split: Split) -> Turn {
+        let yes = random.chance(0.5);
+        let other = match (yes, self.kind) {
+            (true, _) => self.text.clone(),
+            (_, Kind::Number) => off_by_a_digit(random, &self.text),
+            (_, Kind::Word) if random.chance(0.35) => texts::like(&self.text, texts::word(random, split, 3, 10)),
+            _ => near(random, split, &self.text),
+        };
+        let section = if self.kind == Kind::Number { "read.is-number" } else { "read.is-word" };
+        let answer = if other == self.text { "yes" } else { "no" };
+        turn("is-text", section, split, random, &[("text", &other)], answer, Vec::new())
+    }
+
+    /// Asks about its letters or digits.
+    fn parts(&self, random: &mut Random, split: Split) -> Turn {
+        let length = self.text.len().to_string();
+        let [first, last] =
+            [self.text.chars().next(), self.text.chars().last()].map(|c| c.map_or(String::new(), String::from));
+        let digits = self.kind == Kind::Number;
+        let (section, answer) = match (digits, random.below(3)) {
+            (false, 0) => ("read.first-letter", first),
+            (false, 1) => ("read.last-letter", last),
+            (false, _) => ("read.how-many-letters", length),
+            (true, 0) => ("read.first-digit", first),
+            (true, 1) => ("read.last-digit", last),
+            (true, _) => ("read.how-many-digits", length),
+        };
+        let also = other_cases(&answer);
+        turn("letters-of", section, split, random, &[], &answer, also)
+    }
+
+    /// Asks about its value.
+    fn value(&self, random: &mut Random, split: Split, value: u32) -> Turn {
+        if random.chance(0.4) {
+            let answer = if value % 2 == 0 { "even" } else { "odd" };
+            return turn("value-of", "read.even-or-odd", split, random, &[], answer, Vec::new());
+        }
+        let digits = value.to_string().len();
+        let mut other = match random.chance(0.7) {
+            true => (f64::from(value) * random.range(0.5, 1.6)) as u32,
+            false => texts::whole(random, (digits + 1).min(6)),
+        };
+        if other == value {
+            other += 1;
+        }
+        let greater = random.chance(0.5);
+        let section = if greater { "read.is-greater" } else { "read.is-smaller" };
+        let answer = if (value > other) == greater { "yes" } else { "no" };
+        turn("value-of", section, split, random, &[("number", &other.to_string())], answer, Vec::new())
+    }
+}
+
+/// A number with one digit changed.
+fn off_by_a_digit(random: &mut Random, text: &str) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    let digits: Vec<usize> = (0..bytes.len()).filter(|&at| bytes.get(at).is_some_and(u8::is_ascii_digit)).collect();
+    if let Some(byte) = digits.get(random.below(digits.len())).and_then(|&at| bytes.get_mut(at)) {
+        *byte = b'0' + (*byte - b'0' + random.between(1, 9) as u8) % 10;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// A picture of one text, with one to three turns.
+fn one(kit: &Kit, random: &mut Random, split: Split, written: &Written) -> Sample {
+    let (picture, ink) = picture(kit, random, split, &written.text);
+    let mut turns = vec![written.read(random, split)];
+    if random.chance(0.3) {
+        turns.push(colour(random, split, &ink));
+    }
+    if random.chance(0.3) {
+        turns.push(written.is(random, split));
+    }
+    if random.chance(0.12) && written.text.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        turns.push(written.parts(random, split));
+    }
+    if let Some(value) = written.whole.filter(|_| random.chance(0.3)) {
+        turns.push(written.value(random, split, value));
+    }
+    if split == Split::Train && random.chance(0.3) {
+        random.shuffle(&mut turns);
+    }
+    turns.truncate(3);
+    Sample { pictures: vec![picture], turns }
+}
+
+/// A picture with one text somewhere in it, and the text's colour.
+fn picture(kit: &Kit, random: &mut Random, split: Split, written: &str) -> (Rgb, Ink) {
+    let longest = written.lines().map(str::len).max().unwrap_or(0);
+    let size = size(random, longest);
+    let (mut canvas, under, ink) = ground(random, size);
+    let look = Look::pick(random, kit, split, under, ink);
+    if let Some(text) = look.write(written) {
+        let (width, height) = (f64::from(canvas.width()), f64::from(canvas.height()));
+        let share = HEIGHTS.0 * libm::pow(HEIGHTS.1 / HEIGHTS.0, random.unit());
+        let scale = look.scale(&text, share * width.max(height), INSIDE * width, INSIDE * height);
+        let place = anywhere(random, &look, &text, scale, width, height);
+        look.draw(&mut canvas, &text, &place);
+    }
+    (wear(canvas.into_rgb(), Keep::Colours, random), ink)
+}
+
+/// Asks for the text's colour.
+fn colour(random: &mut Random, split: Split, ink: &Ink) -> Turn {
+    let also = ink.named.also.iter().map(|&name| name.to_owned()).collect();
+    turn("text-colour", "read.colour", split, random, &[], ink.named.name, also)
+}
+
+/// A place where the whole text is inside.
+fn anywhere(random: &mut Random, look: &Look, text: &Text, scale: f64, width: f64, height: f64) -> Place {
+    let place = look.place(width / 2.0, height / 2.0, scale);
+    let (across, down) = text.half_box(scale, place.turn);
+    let (right, below) = ((INSIDE * width / 2.0 - across).max(0.0), (INSIDE * height / 2.0 - down).max(0.0));
+    let (x, y) = (random.range(-right, right), random.range(-below, below));
+    Place { x: place.x + x, y: place.y + y, ..place }
+}
+
+/// A picture's width and height for a text of so many characters: long ones lie in wide pictures.
+pub(crate) fn size(random: &mut Random, characters: usize) -> (u32, u32) {
+    let long = random.between(192, 256) as u32;
+    let short = |random: &mut Random| (f64::from(long) * random.range(0.5, 0.95)) as u32;
+    match random.unit() {
+        u if u < 0.35 => (long, long),
+        u if u < 0.5 && characters <= 5 => (short(random), long),
+        _ => (long, short(random)),
+    }
+}
+
+impl Sample {
+    /// With its first turn alone.
+    pub(crate) fn first_turn(mut self) -> Sample {
+        self.turns.truncate(1);
+        self
+    }
+}
+
+/// A turn of a section's wording.
+pub(crate) fn turn(
+    skill: &'static str,
+    section: &str,
+    split: Split,
+    random: &mut Random,
+    fills: &wordings::Fills,
+    answer: &str,
+    also: Vec<String>,
+) -> Turn {
+    let asked = wordings::ask(section, split, random, fills, answer);
+    Turn { skill, question: asked.question, answer: asked.answer, also }
+}

@@ -1,0 +1,150 @@
+//! Samples of one thing: what is it?
+
+use super::{CATEGORIES, Hand, Hands, Noun, category_of, nouns, thing::Thing};
+use crate::{
+    Ground, Kit, Place, Random, Sample, Split, Turn,
+    wear::{Keep, wear},
+    wordings::ask,
+};
+
+/// One thing, large and upright in the middle of a plain ground; a short question with a short answer.
+pub(crate) fn easy(kit: &Kit, random: &mut Random, split: Split) -> Sample {
+    large(kit, random, split).unwrap_or_default()
+}
+
+fn large(kit: &Kit, random: &mut Random, split: Split) -> Option<Sample> {
+    let hands = kit.hands.as_ref()?;
+    let thing = Thing::any(split, &Hand::TRAINED, hands, random)?;
+    let side = random.between(96, 128);
+    let (middle, scale) = (side as f64 / 2.0, side as f64 * random.range(0.38, 0.48));
+    let place = Place { mirrored: random.chance(0.5), ..Place::at(middle, middle, scale) };
+    let sprite = thing.sprite(hands, scale)?;
+    let mut canvas = Ground::simple(side as u32, side as u32, &[sprite.mean()], random).canvas;
+    sprite.stamp(&mut canvas, &place);
+    Some(Sample { pictures: vec![canvas.into_rgb()], turns: vec![what(&thing, split, random)] })
+}
+
+/// One thing at any size, turn and place, on any ground; for learning in any style.
+pub(crate) fn name(kit: &Kit, random: &mut Random, split: Split) -> Sample {
+    one(kit, &Hand::TRAINED, random, split).unwrap_or_default()
+}
+
+/// The same by the hand that learning never sees: for tests. For learning it is [`name`].
+pub(crate) fn name_openmoji(kit: &Kit, random: &mut Random, split: Split) -> Sample {
+    match split {
+        Split::Train => name(kit, random, split),
+        Split::Test => one(kit, &[Hand::OpenMoji], random, split).unwrap_or_default(),
+    }
+}
+
+fn one(kit: &Kit, among: &[Hand], random: &mut Random, split: Split) -> Option<Sample> {
+    let hands = kit.hands.as_ref()?;
+    let thing = Thing::any(split, among, hands, random)?;
+    let widest = if random.chance(0.9) { 224.0 } else { 480.0 };
+    let width = random.range(96.0, widest).floor();
+    let height = (width * random.range(0.75, 1.333)).floor();
+    let place = place(width, height, split, random);
+    let sprite = thing.dressed(hands, place.scale, split, random)?;
+    let mut canvas = Ground::draw(width as u32, height as u32, &[sprite.mean()], random).canvas;
+    sprite.stamp(&mut canvas, &place);
+    let picture = wear(canvas.into_rgb(), Keep::Shapes, random);
+    Some(Sample { pictures: vec![picture], turns: turns(&thing, hands, split, random) })
+}
+
+/// Mostly upright, somewhere within the picture; a few things hang over the edge.
+fn place(width: f64, height: f64, split: Split, random: &mut Random) -> Place {
+    let scale = width.min(height) * random.range(0.2, 0.48);
+    let turn = if random.chance(0.85) { random.range(-30.0, 30.0) } else { random.range(-180.0, 180.0) };
+    let (sin, cos) = libm::sincos(turn.to_radians());
+    // The corners of the square are mostly empty.
+    let part = if split == Split::Train { random.range(0.7, 1.0) } else { 0.93 };
+    let reach = scale * (sin.abs() + cos.abs()) * part;
+    let within = |side: f64, random: &mut Random| {
+        let margin = reach.min(side / 2.0);
+        random.range(margin, side - margin)
+    };
+    let (x, y) = (within(width, random), within(height, random));
+    Place { turn, mirrored: random.chance(0.5), ..Place::at(x, y, scale) }
+}
+
+/// One or two turns about a thing; a test asks what it is, once.
+fn turns(thing: &Thing, hands: &Hands, split: Split, random: &mut Random) -> Vec<Turn> {
+    if split == Split::Test {
+        return vec![what(thing, split, random)];
+    }
+    let count = if random.chance(0.15) { 2 } else { 1 };
+    let mut turns: Vec<Turn> = Vec::new();
+    for _ in 0..count {
+        let turn = match random.unit() {
+            kind if kind < 0.62 => what(thing, split, random),
+            kind if kind < 0.70 => hint(thing, split, random),
+            kind if kind < 0.80 => kind_of(thing, split, random),
+            kind if kind < 0.85 => is_kind(thing, split, random),
+            _ => is_it(thing, hands, split, random),
+        };
+        if turns.iter().all(|before| before.skill != turn.skill) {
+            turns.push(turn);
+        }
+    }
+    turns
+}
+
+/// What is it?
+pub(crate) fn what(thing: &Thing, split: Split, random: &mut Random) -> Turn {
+    let phrase = thing.noun.phrase();
+    let asked = ask("name.what", split, random, &[("phrase", &phrase)], thing.noun.word);
+    named(thing.noun, asked.question, asked.answer)
+}
+
+/// Which animal is it?
+fn hint(thing: &Thing, split: Split, random: &mut Random) -> Turn {
+    let Some(category) = category_of(thing.noun.category) else { return what(thing, split, random) };
+    let asked = ask("name.hint", split, random, &[("category", category.which)], thing.noun.word);
+    named(thing.noun, asked.question, asked.answer)
+}
+
+fn named(noun: &Noun, question: String, answer: String) -> Turn {
+    let also = noun.also.iter().map(|word| (*word).to_owned()).collect();
+    Turn { skill: "name", question, answer, also }
+}
+
+/// What kind of thing is it?
+fn kind_of(thing: &Thing, split: Split, random: &mut Random) -> Turn {
+    let Some(category) = category_of(thing.noun.category) else { return what(thing, split, random) };
+    let asked = ask("name.kind", split, random, &[], category.name);
+    let also = category.also.iter().map(|word| (*word).to_owned()).collect();
+    Turn { skill: "kind", question: asked.question, answer: asked.answer, also }
+}
+
+/// Is it an animal?
+fn is_kind(thing: &Thing, split: Split, random: &mut Random) -> Turn {
+    let Some(category) = category_of(thing.noun.category) else { return what(thing, split, random) };
+    let yes = random.chance(0.5);
+    let other = random.pick(CATEGORIES);
+    let asked_for = if yes { category } else { other };
+    let answer = if asked_for == category { "yes" } else { "no" };
+    let asked = ask("name.yes.kind", split, random, &[("kind", asked_for.one)], answer);
+    Turn { skill: "is-kind", question: asked.question, answer: asked.answer, also: Vec::new() }
+}
+
+/// Is it a dog? Where it is not, what is asked for is mostly of the same category.
+fn is_it(thing: &Thing, hands: &Hands, split: Split, random: &mut Random) -> Turn {
+    let yes = random.chance(0.5);
+    let other = if yes { None } else { another(thing.noun, hands, random) };
+    let (noun, answer) = other.map_or((thing.noun, "yes"), |other| (other, "no"));
+    let phrase = noun.phrase();
+    let asked = ask("name.yes", split, random, &[("thing", &phrase)], answer);
+    Turn { skill: "is-it", question: asked.question, answer: asked.answer, also: Vec::new() }
+}
+
+/// A noun that is plainly another.
+pub(crate) fn another(noun: &Noun, hands: &Hands, random: &mut Random) -> Option<&'static Noun> {
+    let same_category = random.chance(0.8);
+    let drawn = |other: &Noun| Hand::TRAINED.iter().any(|hand| hands.count(*hand, other) > 0);
+    (0..200).map(|_| random.pick(nouns())).find(|other| {
+        (other.category == noun.category || !same_category)
+            && !noun.like(other)
+            && other.also.iter().all(|word| !noun.is_called(word))
+            && drawn(other)
+    })
+}
