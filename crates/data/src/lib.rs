@@ -24,4 +24,4 @@ pub use loader::{Loader, Skipped, StepData};
 pub use mixture::{Draw, Mixture, SourceConfig, read_mixture};
 pub use pack::{Pack, Packing, pack};
 pub use read::{Columns, open};
-pub use sample::{Content, PictureFile, Sample, Source};
+pub use sample::{Content, PictureFile, References, Sample, Source};

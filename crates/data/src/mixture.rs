@@ -41,6 +41,9 @@ pub struct SourceConfig {
     /// A text in front of what the user shows and says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
+    /// The column of skills, by which results are grouped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skill: Option<String>,
 }
 
 fn one() -> usize {
@@ -74,13 +77,14 @@ impl SourceConfig {
             answer: None,
             system: None,
             prompt: None,
+            skill: None,
         }
     }
 
     /// The same with its columns named.
     pub fn with(self, columns: Columns) -> SourceConfig {
-        let Columns { image, question, answer, system, prompt } = columns;
-        SourceConfig { image, question, answer, system, prompt, ..self }
+        let Columns { image, question, answer, system, prompt, skill } = columns;
+        SourceConfig { image, question, answer, system, prompt, skill, ..self }
     }
 
     /// What logs call it.
@@ -96,6 +100,7 @@ impl SourceConfig {
             answer: self.answer.clone(),
             system: self.system.clone(),
             prompt: self.prompt.clone(),
+            skill: self.skill.clone(),
         }
     }
 }
@@ -198,6 +203,13 @@ impl Mixture {
     /// Samples of an epoch: each of the sources' as often as they are repeated.
     pub fn epoch(&self) -> u64 {
         self.parts.iter().map(|part| part.rows.count() * part.repeat).sum()
+    }
+
+    /// Every row that counts, once, source after source, in order.
+    pub fn rows(&self) -> impl Iterator<Item = Draw> {
+        self.parts.iter().enumerate().flat_map(|(source, part)| {
+            (0..part.rows.count()).map(move |place| Draw { source, row: part.rows.row(place) })
+        })
     }
 
     /// What a source's samples count in the loss.
@@ -386,6 +398,10 @@ mod tests {
         assert_eq!(of("first:3").unwrap(), [0, 1, 2]);
         assert_eq!(of("end:2").unwrap(), [8, 9]);
         assert_eq!(of("all").unwrap().len(), 10);
+        let config = SourceConfig { limit: Some("end:2".into()), repeat: 3, ..source(&dir, "a") };
+        let mixture = Mixture::open(&[source(&dir, "a"), config], 1).unwrap();
+        let rows: Vec<(usize, u64)> = mixture.rows().map(|draw| (draw.source, draw.row)).collect();
+        assert_eq!(rows, (0..10).map(|row| (0, row)).chain([(1, 8), (1, 9)]).collect::<Vec<_>>());
         let random = of("random:40%").unwrap();
         assert!(random.len() == 4 && random != [0, 1, 2, 3]);
         for wrong in ["half", "first:x", "random:101%", "some:3", "first:0"] {

@@ -5,8 +5,9 @@ use super::{
     cell::{self, Cell, Fields},
     chat::{self, Marks, Piece, Turn},
     picture::pictures,
+    references::with_references,
 };
-use crate::{Content, Error, Sample, Source};
+use crate::{Content, Error, References, Sample, Source};
 use smolvlm_processor::{Message, Part};
 use std::{
     collections::HashMap,
@@ -52,6 +53,10 @@ impl<R: Rows> Source for RowSource<R> {
 
     fn read(&self, index: usize) -> Result<Sample, String> {
         sample(self.rows.row(index)?, &self.columns, &self.folder)
+    }
+
+    fn read_with_references(&self, index: usize) -> Result<(Sample, Vec<References>), String> {
+        with_references(self.rows.row(index)?, &self.columns, &self.folder)
     }
 }
 
@@ -252,19 +257,22 @@ fn text(name: &str, cell: Cell, columns: &Columns) -> Result<String, String> {
                 .to_owned())
         }
         Cell::Number(number) => Ok(number),
-        Cell::List(list) => {
-            let texts = list.into_iter().map(|cell| match cell {
-                Cell::Map(mut fields) => fields.take("answer").or_else(|| fields.take("text")).unwrap_or(Cell::Null),
-                cell => cell,
-            });
-            let texts = texts.map(|cell| match cell {
-                Cell::Text(text) => Ok(text),
-                other => Err(format!("an element of `{name}` is {}; a text would be right", other.kind())),
-            });
-            most_common(texts.collect::<Result<Vec<_>, _>>()?).ok_or_else(|| format!("`{name}` is empty"))
-        }
+        Cell::List(list) => most_common(texts(name, list)?).ok_or_else(|| format!("`{name}` is empty")),
         other => Err(format!("`{name}` is {}; a text would be right", other.kind())),
     }
+}
+
+/// The texts of a list.
+pub(super) fn texts(name: &str, list: Vec<Cell>) -> Result<Vec<String>, String> {
+    let texts = list.into_iter().map(|cell| match cell {
+        Cell::Map(mut fields) => fields.take("answer").or_else(|| fields.take("text")).unwrap_or(Cell::Null),
+        cell => cell,
+    });
+    let texts = texts.map(|cell| match cell {
+        Cell::Text(text) => Ok(text),
+        other => Err(format!("an element of `{name}` is {}; a text would be right", other.kind())),
+    });
+    texts.collect()
 }
 
 fn most_common(texts: Vec<String>) -> Option<String> {
@@ -311,7 +319,7 @@ mod tests {
     fn columns(image: &str, question: &str, answer: &str, system: &str, prompt: &str) -> Columns {
         let given = |name: &str| Some(name.to_owned()).filter(|name| !name.is_empty());
         let (image, question, answer) = (given(image), given(question), given(answer));
-        Columns { image, question, answer, system: given(system), prompt: given(prompt) }
+        Columns { image, question, answer, system: given(system), prompt: given(prompt), skill: None }
     }
 
     #[test]

@@ -8,9 +8,10 @@ use super::{
     Columns,
     cell::{self, Cell, Fields},
     file::{MAX_ROW, read_at},
+    references::with_references,
     rows,
 };
-use crate::{Content, Error, PictureFile, Sample, Source};
+use crate::{Content, Error, PictureFile, References, Sample, Source};
 use smolvlm_processor::{ImageSource, Part};
 use std::{
     collections::HashMap,
@@ -172,6 +173,28 @@ impl Source for Tar {
     }
 
     fn read(&self, index: usize) -> Result<Sample, String> {
+        match self.found(index)? {
+            Found::Row(row) => rows::sample(row, &self.columns, Path::new("")),
+            Found::Page(sample) => Ok(sample),
+        }
+    }
+
+    fn read_with_references(&self, index: usize) -> Result<(Sample, Vec<References>), String> {
+        match self.found(index)? {
+            Found::Row(row) => with_references(row, &self.columns, Path::new("")),
+            Found::Page(sample) => Ok((sample, Vec::new())),
+        }
+    }
+}
+
+/// What a sample's members are.
+enum Found {
+    Row(Cell),
+    Page(Sample),
+}
+
+impl Tar {
+    fn found(&self, index: usize) -> Result<Found, String> {
         let none = || format!("there is no sample {index}: {} samples", self.samples.len());
         let sample = self.samples.get(index).ok_or_else(none)?;
         let members = self.members(sample)?;
@@ -185,7 +208,7 @@ impl Source for Tar {
             None if numbered => {
                 return Err("metadata.txt, the list of its members, is missing: they may not be all".to_owned());
             }
-            None => return rows::sample(row(&members, &mut read, &self.columns)?, &self.columns, Path::new("")),
+            None => return row(&members, &mut read, &self.columns).map(Found::Row),
         }
         page(&members, &mut read, &self.columns)
     }
@@ -243,7 +266,7 @@ fn page(
     members: &[(&Suffix, Member)],
     read: &mut dyn FnMut(Member) -> Result<Vec<u8>, String>,
     columns: &Columns,
-) -> Result<Sample, String> {
+) -> Result<Found, String> {
     let (mut parts, mut pictures, mut turns) = (Vec::new(), Vec::new(), Vec::new());
     let mut last = None;
     for &(suffix, member) in members {
@@ -268,7 +291,7 @@ fn page(
         });
         let image = columns.image.as_deref().unwrap_or("images").to_owned();
         let fields = vec![(image, Cell::List(pictures.collect())), (rows::TURNS.to_owned(), Cell::List(turns))];
-        return rows::sample(Cell::Map(Fields(fields)), columns, Path::new(""));
+        return Ok(Found::Row(Cell::Map(Fields(fields))));
     }
     if *columns != Columns::default() {
         return Err(
@@ -285,7 +308,7 @@ fn page(
     if texts == 0 {
         return Err("no text in it".to_owned());
     }
-    Ok(Sample { content: Content::Document(parts.into_iter().map(|(_, part)| part).collect()), pictures })
+    Ok(Found::Page(Sample { content: Content::Document(parts.into_iter().map(|(_, part)| part).collect()), pictures }))
 }
 
 /// A text that is JSON of `user` and `assistant`.
@@ -338,7 +361,7 @@ mod tests {
             &[
                 ("a.image.jpeg", b"A"),
                 ("a.text.txt", b"pair"),
-                ("b.json", br#"{"question":"Q","answer":"A"}"#),
+                ("b.json", br#"{"question":"Q","answer":"A","skill":"s"}"#),
                 ("b.png", b"B"),
                 ("._b.png", b"a Mac's"),
                 (&long, b"L"),
@@ -374,6 +397,12 @@ mod tests {
         let first = |text: &str| vec![Part::Image(ImageSource::Given), Part::Text(text.to_owned())];
         assert_eq!(said(source.read(1).unwrap()), (vec![first("Q"), text("A")], bytes(&["B"])));
         assert_eq!(said(source.read(4).unwrap()), (vec![first("Q"), text("A"), text("R"), text("B")], bytes(&["S"])));
+
+        let skills = |row| {
+            let (_, references) = source.read_with_references(row).unwrap();
+            references.into_iter().map(|answer| answer.skill).collect::<Vec<_>>()
+        };
+        assert_eq!((skills(1), skills(3), skills(4)), (vec![Some("s".to_owned())], vec![], vec![None, None]));
 
         let prompt = Columns { prompt: Some("P".to_owned()), ..Columns::default() };
         let source = open(folder.path(), &prompt).unwrap();
