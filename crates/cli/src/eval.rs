@@ -18,10 +18,10 @@ const EXAMPLES: &str = "\
 Examples:
   smolvlm eval -m MODEL --data questions.jsonl
   smolvlm eval -m MODEL --adapter out/latest --data val.parquet --metric vqa --limit 500
-  smolvlm eval -m MODEL --data docvqa/validation --metric anls --prompt \"Give a short answer.\" -o docvqa
-  smolvlm eval -m MODEL --data questions.jsonl --blank          how much can be guessed without the pictures
+  smolvlm eval -m MODEL --data docvqa/validation --metric anls --prompt \"Give a short answer.\" -o out
+  smolvlm eval -m MODEL --data questions.jsonl --blank          what can be guessed
 
-Every answer of the assistant in the data is a question, asked behind all that stands before it. The folder gets
+Every answer of the assistant in the data is a question, asked behind all that stands before it. The folder gets \
 answers.jsonl, scores.json and report.html, a page of pictures with right and wrong answers.";
 
 /// Score a model's answers to the questions of a data set
@@ -108,7 +108,7 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
     let stop = Arc::new(AtomicBool::new(false));
     stop_on_signals(&stop, "stopping; the answers so far are kept")?;
     let start = Instant::now();
-    let mut shown = Shown { progress: Progress::new(), stop, start, lines: start };
+    let mut shown = Shown { progress: Progress::new(), stop, start, lines: start, bad: 0 };
     let outcome = evaluation.run(&engine, &mut shown)?;
     shown.progress.clear();
     report(&outcome, &args)
@@ -152,10 +152,15 @@ struct Shown {
     start: Instant,
     /// When the last line was written where stderr is no terminal.
     lines: Instant,
+    /// What could not be used so far.
+    bad: usize,
 }
 
 /// Where stderr is no terminal, so often a line is written.
 const LINES: Duration = Duration::from_secs(10);
+
+/// So much that cannot be used is named on stderr.
+const NAMED: usize = 20;
 
 impl Observer for Shown {
     fn exchanging(&mut self, done: usize, of: usize) {
@@ -179,7 +184,12 @@ impl Observer for Shown {
     }
 
     fn bad(&mut self, name: &str, why: &str) {
-        self.progress.note(&format!("{}: {}", one_line(name), one_line(why)));
+        self.bad += 1;
+        match self.bad {
+            0..=NAMED => self.progress.note(&format!("{}: {}", one_line(name), one_line(why))),
+            bad if bad == NAMED + 1 => self.progress.note("and more, which the file of answers names"),
+            _ => {}
+        }
     }
 
     fn stops(&mut self) -> bool {
@@ -220,7 +230,7 @@ fn table(outcome: &Outcome, args: &Args) -> String {
     let mut lines = vec![
         format!("{metric}{control}: {questions} questions of {of} rows"),
         format!(
-            "{:width$} {:>10} {:>8} {:>15} {:>9} {:>11}",
+            "{:width$} {:>10} {:>8} {:>15} {:>9} {:>11}  constant answer",
             "", "questions", "score", "95 %", "constant", "by wording"
         ),
     ];

@@ -9,6 +9,7 @@ use smolvlm_data::random::hash;
 use smolvlm_kernels::Pool;
 use smolvlm_processor::DecodeOptions;
 use std::fmt::Write;
+use std::path::Path;
 
 const TEMPLATE: &str = include_str!("page.html");
 /// The most wrong answers of a group.
@@ -119,9 +120,9 @@ impl Page {
             chip("ended early");
         }
         fill(&[
-            ("title", &escape(&options.model)),
+            ("title", &escape(&title(&options.model))),
             ("chips", &chips),
-            ("data", &escape(&data.join(", "))),
+            ("data", &escape(&format!("{} on {}", options.model, data.join(", ")))),
             ("tiles", &tiles(outcome)),
             ("legend", &legend(self.metric)),
             ("scores", &table(outcome)),
@@ -187,6 +188,12 @@ impl Page {
     }
 }
 
+/// The last part of the path of a model, and of each of its adapters.
+fn title(model: &str) -> String {
+    let last = |name: &str| Path::new(name).file_name().map_or(name.to_owned(), |last| last.to_string_lossy().into());
+    model.split(" + ").map(last).collect::<Vec<_>>().join(" + ")
+}
+
 /// Graded answers count as right from a half on.
 fn is_right(score: f64) -> bool {
     score >= 0.5
@@ -215,8 +222,8 @@ fn tiles(outcome: &Outcome) -> String {
 fn legend(metric: Metric) -> String {
     let interval = if metric.is_graded() { "normal, of the answers' scores" } else { "Wilson's" };
     format!(
-        "The dark line is the 95 % interval ({interval}), the upright one what the best constant answer scores; \
-         by wording: a constant answer for each question that at least 20 times is asked in the same words."
+        "The thin line is the 95 % interval ({interval}), the upright mark what the best constant answer scores. \
+         By wording: one constant answer for each question that is asked at least 20 times in the same words."
     )
 }
 
@@ -231,12 +238,12 @@ fn table(outcome: &Outcome) -> String {
             out,
             "<tr class=\"{class}\"><td>{name}<td>{}<td class=meter><span class=bar><i style=\"width:{:.2}%\"></i>\
              <b style=\"left:{:.2}%;width:{wide:.2}%\"></b><u style=\"left:{chance:.2}%\"></u></span>\
-             <td>{}<td>{} – {}<td>{}<td>{}",
+             <td>{}<td>{:.1} – {}<td>{}<td>{}",
             grouped(score.count),
             score.score * 100.0,
             low * 100.0,
             percent(score.score),
-            percent(low),
+            low * 100.0,
             percent(high),
             percent(score.chance.score),
             percent(score.chance.by_wording),
@@ -361,6 +368,7 @@ mod tests {
         assert!(html.matches("&lt;/script&gt;&lt;b a=&quot;&#39;&amp;{{data}}").count() >= 6, "{html}");
         assert!(!html.contains("http:") && !html.contains("https:"));
         assert!(html.contains("<img src=\"data:image/") && html.contains("blank pictures"));
+        assert_eq!(title("/models/a + out/b/"), "a + b");
     }
 
     #[test]
