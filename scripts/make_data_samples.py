@@ -80,3 +80,22 @@ pq.write_table(
     table, out / "cauldron.parquet", compression="gzip", write_page_index=True, data_page_size=1, write_batch_size=1,
     data_page_version="2.0", store_schema=False,
 )
+
+# OBELICS' columns, with pictures in the rows as the hub's `Image` feature keeps them: a page, one without pictures, one
+# whose picture is an address, a page in a second row group. And with addresses alone, as OBELICS itself has them.
+pages = [
+    ([None, image(0), None], ["before 0", None, "behind 0"]),
+    ([None], ["words alone"]),
+    ([{"bytes": None, "path": "https://example.org/2.jpg"}, None], [None, "behind 2"]),
+    ([None, image(3), None], ["before 3", None, "behind 3"]),
+]
+addresses = [(["https://example.org/0.jpg", None], [None, "behind 0"]), ([None], ["words alone"])]
+for name, rows, kind in [("obelics", pages, picture), ("obelics-addresses", addresses, pa.string())]:
+    table = pa.table(
+        {
+            "images": pa.array([shown for shown, _ in rows], pa.list_(kind)),
+            "metadata": pa.array(["[]" for _ in rows]),
+            "texts": pa.array([said for _, said in rows], pa.list_(pa.string())),
+        }
+    )
+    pq.write_table(table, out / f"{name}.parquet", row_group_size=3, compression="snappy", store_schema=False)

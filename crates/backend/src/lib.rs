@@ -123,6 +123,10 @@ pub trait Backend: Send + Sync {
     /// Packs a matrix for its use. Called once at load.
     fn weight(&self, source: &Source<'_>, quant: Quant, purpose: Use) -> Weight;
 
+    /// The same numbers in another type, rounded to nearest, ties to even. What is kept for later may be in bfloat16; the
+    /// other operations take f32.
+    fn cast(&self, x: &Tensor, dtype: DType) -> Tensor;
+
     /// Rows `ids` of a table: [ids, width].
     fn embed(&self, table: &Weight, ids: &[u32]) -> Tensor;
 

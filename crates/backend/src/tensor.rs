@@ -95,6 +95,11 @@ impl Tensor {
         self.dtype
     }
 
+    /// Whether `other` holds the very same numbers, perhaps in another shape.
+    pub fn shares(&self, other: &Tensor) -> bool {
+        self.buffer.as_ref().zip(other.buffer.as_ref()).is_some_and(|(a, b)| Arc::ptr_eq(a, b))
+    }
+
     /// Whether another tensor holds the same numbers.
     pub fn is_shared(&self) -> bool {
         self.buffer.as_ref().is_some_and(|b| Arc::strong_count(b) > 1)

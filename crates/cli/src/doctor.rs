@@ -85,6 +85,11 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
     if Isa::amx_is_refused() {
         print_line("              AMX is there, but the system does not allow it")?;
     }
+    if found.contains(&"avx512bf16") && isa == Isa::best() && isa.name() == "avx512" {
+        print_line(
+            "              dot products of bfloat16 are slower here than f32 multiply-adds: avx512bf16 would lose",
+        )?;
+    }
     print_line(&format!("\n{:14} {:>10} {:>10}", "", "limit", "reached"))?;
     for r in &reaches {
         let limit = r.limit.map_or("unknown".into(), |x| format!("{:.1}", x / 1e9));

@@ -21,7 +21,6 @@ mod progress;
 mod run;
 mod signals;
 mod train;
-mod train_show;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};

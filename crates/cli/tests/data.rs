@@ -75,3 +75,48 @@ fn training_pictures_of_a_test_set_are_found() {
     assert!(smolvlm(&["data", "dedup", train]).refused().contains("--against"));
     assert!(smolvlm(&["data", "dedup", train, "--against", test, "--limit", "17"]).refused().contains("17"));
 }
+
+#[test]
+fn the_training_set_is_written_without_them_and_nothing_is_written_over() {
+    let (dir, train, test) = sets();
+    // A document, a chat without a picture and a second file behind the first.
+    let more = dir.path().join("more.jsonl");
+    let rows = [
+        r#"{"image": "big.png", "text": "A page."}"#,
+        r#"{"image": "photo.jpg", "text": "The test's."}"#,
+        r#"{"messages": [{"role": "user", "content": "Hello?"}, {"role": "assistant", "content": "Yes."}]}"#,
+    ];
+    std::fs::write(&more, rows.join("\n")).unwrap();
+    let clean = dir.path().join("clean.jsonl");
+    let (train, test, more, clean) = (text(&train), text(&test), text(&more), text(&clean));
+    let words = ["data", "dedup", train, more, "--against", test];
+    let output = smolvlm(&[&words[..], &["-o", clean]].concat()).ok();
+    // Row 2 of the first file has a picture of the test set and one that is missing; row 3 is none.
+    let last = format!("{clean}: 3 rows, without 2 with such pictures and 1 that could not be read");
+    assert_eq!(output.lines().last(), Some(last.as_str()), "{output}");
+
+    let shown = smolvlm(&["data", "show", clean, "-n", "9", "--json"]).ok();
+    let shown: Vec<Value> = shown.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let before = smolvlm(&["data", "show", train, more, "-n", "9", "--json"]).ok();
+    let before: Vec<Value> = before.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(shown.len(), 3);
+    for (shown, row) in shown.iter().zip([0, 3, 5]) {
+        for field in ["messages", "document"] {
+            assert_eq!(shown[field], before[row][field], "{row}");
+        }
+    }
+    // Against the test set there is nothing left to find.
+    let again = smolvlm(&["data", "dedup", clean, "--against", test, "--json"]).ok();
+    let again: Value = serde_json::from_str(&again).unwrap();
+    assert_eq!((&again["same"], &again["near"], &again["clean"]), (&json!(0), &json!(0), &Value::Null));
+
+    let whole = std::fs::read(train).unwrap();
+    for (output, says) in [(train, "exists already"), (clean, "exists already"), ("x.parquet", ".jsonl")] {
+        assert!(smolvlm(&[&words[..], &["-o", output]].concat()).refused().contains(says), "{output}");
+    }
+    let none = dir.path().join("none.jsonl");
+    assert!(!smolvlm(&["data", "dedup", test, "--against", test, "-o", text(&none)]).stderr.is_empty());
+    assert!(!none.exists() && std::fs::read(train).unwrap() == whole);
+    let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with('.')), "{left:?}");
+}

@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file cannot be read.
+    /// A file cannot be read or written.
     #[error("{path}: {source}")]
     Read {
         /// The file.

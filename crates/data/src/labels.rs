@@ -12,8 +12,8 @@ pub enum Labels {
     Answers,
     /// Everything but pictures' tokens, as the fine-tuning notebook has it: questions and the marks of tiles too.
     All,
-    /// As m4's supervised fine-tuning: answers, their ends, and the line end behind; everything where the ends are odd in
-    /// number (`m4/training/packing.py`).
+    /// As m4's supervised fine-tuning: answers with the tokens that end them; everything but pictures where these are odd in
+    /// number, as with a system message (`m4/training/packing.py`).
     Sft,
 }
 
@@ -49,16 +49,11 @@ pub(crate) fn of_chat(
         let prompt = processor.plan(before, sizes, &options).map_err(|e| e.to_string())?.ids;
         // A template may say more to a prompt than to a chat that goes on.
         let start = prompt.iter().zip(ids).take_while(|(a, b)| a == b).count();
-        let rest = trained.iter_mut().zip(ids).skip(start);
-        let mut ended = false;
-        for (trained, id) in rest {
-            if ended {
-                // The line end that follows, where the seed learns it.
-                *trained = labels == Labels::Sft;
+        for (trained, id) in trained.iter_mut().zip(ids).skip(start) {
+            *trained = true;
+            if *id == end {
                 break;
             }
-            *trained = true;
-            ended = *id == end;
         }
     }
     let image = processor.image_token_id();

@@ -1,6 +1,7 @@
 //! A step's examples, of the seed and the step alone.
 
 use crate::random::hash;
+use crate::turns::shuffled;
 use crate::{Encoding, Example, Mixture};
 use smolvlm_processor::Processor;
 use std::sync::Arc;
@@ -41,9 +42,12 @@ impl Loader {
         for (at, draw) in (start..).zip(self.mixture.draws(start, count)) {
             let Some(source) = self.mixture.source(draw.source) else { continue };
             let name = format!("{}:{}", names.get(draw.source).map_or("", String::as_str), draw.row + 1);
-            let example = source
-                .read(draw.row as usize)
-                .and_then(|sample| self.encoding.example(&self.processor, sample, hash(self.encoding.seed, &[at])));
+            let seed = self.encoding.seed;
+            let sample = source.read(draw.row as usize).map(|sample| match self.mixture.shuffles_turns(draw.source) {
+                true => shuffled(sample, seed, at),
+                false => sample,
+            });
+            let example = sample.and_then(|sample| self.encoding.example(&self.processor, sample, hash(seed, &[at])));
             match example {
                 Ok(example) => {
                     let weight = self.mixture.loss_weight(draw.source);

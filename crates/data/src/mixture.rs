@@ -1,140 +1,7 @@
 //! Several sources as one: which sample is drawn when.
 
 use crate::random::{hash, permuted, uniform};
-use crate::{Columns, Error, Source, open};
-use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
-
-/// A source as a mixture names it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SourceConfig {
-    /// The file or folder; relative ones start where the mixture's file lies.
-    pub path: PathBuf,
-    /// What logs call it [default: the path's last part].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// How often it is drawn, beside the others; without any weights every sample is drawn once an epoch.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub weight: Option<f64>,
-    /// Which of its samples: `all`, `first:N`, `end:N`, `random:N`, or a percentage for N.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limit: Option<String>,
-    /// How often an epoch holds each of its samples.
-    #[serde(default = "one", skip_serializing_if = "is_one")]
-    pub repeat: usize,
-    /// What its samples' losses count.
-    #[serde(default = "unit", skip_serializing_if = "is_unit")]
-    pub loss_weight: f32,
-    /// The column of pictures.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image: Option<String>,
-    /// The column of questions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub question: Option<String>,
-    /// The column of answers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub answer: Option<String>,
-    /// The column of system messages.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub system: Option<String>,
-    /// A text in front of what the user shows and says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prompt: Option<String>,
-    /// The column of skills, by which results are grouped.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub skill: Option<String>,
-}
-
-fn one() -> usize {
-    1
-}
-
-fn is_one(repeat: &usize) -> bool {
-    *repeat == 1
-}
-
-fn unit() -> f32 {
-    1.0
-}
-
-fn is_unit(weight: &f32) -> bool {
-    *weight == 1.0
-}
-
-impl SourceConfig {
-    /// A source of all samples of a path.
-    pub fn new(path: impl Into<PathBuf>) -> SourceConfig {
-        SourceConfig {
-            path: path.into(),
-            name: None,
-            weight: None,
-            limit: None,
-            repeat: 1,
-            loss_weight: 1.0,
-            image: None,
-            question: None,
-            answer: None,
-            system: None,
-            prompt: None,
-            skill: None,
-        }
-    }
-
-    /// The same with its columns named.
-    pub fn with(self, columns: Columns) -> SourceConfig {
-        let Columns { image, question, answer, system, prompt, skill } = columns;
-        SourceConfig { image, question, answer, system, prompt, skill, ..self }
-    }
-
-    /// What logs call it.
-    pub fn name(&self) -> String {
-        let last = || self.path.file_name().map_or_else(|| "data".into(), |name| name.to_string_lossy().into_owned());
-        self.name.clone().unwrap_or_else(last)
-    }
-
-    fn columns(&self) -> Columns {
-        Columns {
-            image: self.image.clone(),
-            question: self.question.clone(),
-            answer: self.answer.clone(),
-            system: self.system.clone(),
-            prompt: self.prompt.clone(),
-            skill: self.skill.clone(),
-        }
-    }
-}
-
-/// A mixture's file: `[[sources]]` in TOML, a list under `sources` in YAML.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MixtureFile {
-    sources: Vec<SourceConfig>,
-}
-
-/// Reads a mixture's file, `.toml`, `.yaml` or `.yml`.
-///
-/// # Errors
-/// Where it cannot be read, is none, or has a key that no source has.
-pub fn read_mixture(path: &Path) -> Result<Vec<SourceConfig>, Error> {
-    let named = || path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: named(), source })?;
-    let yaml = path.extension().is_some_and(|e| e == "yaml" || e == "yml");
-    let parsed: Result<MixtureFile, String> = if yaml {
-        serde_yaml_ng::from_str(&text).map_err(|e| e.to_string())
-    } else {
-        toml::from_str(&text).map_err(|e| e.to_string())
-    };
-    let MixtureFile { mut sources } = parsed.map_err(|what| Error::Format { path: named(), what })?;
-    for source in &mut sources {
-        if let Some(folder) = path.parent()
-            && source.path.is_relative()
-        {
-            source.path = folder.join(&source.path);
-        }
-    }
-    Ok(sources)
-}
+use crate::{Error, Source, SourceConfig, open};
 
 /// One source of a mixture, open.
 struct Part {
@@ -144,6 +11,7 @@ struct Part {
     rows: Rows,
     repeat: u64,
     loss_weight: f32,
+    shuffle_turns: bool,
 }
 
 enum Rows {
@@ -187,7 +55,8 @@ impl Mixture {
             if !(loss_weight.is_finite() && loss_weight >= 0.0) {
                 return Err(wrong(format!("loss_weight {loss_weight} must be 0 or more")));
             }
-            parts.push(Part { name: config.name(), source, rows, repeat: config.repeat as u64, loss_weight });
+            let (name, repeat, shuffle_turns) = (config.name(), config.repeat as u64, config.shuffle_turns);
+            parts.push(Part { name, source, rows, repeat, loss_weight, shuffle_turns });
         }
         if parts.is_empty() {
             return Err(Error::Format { path: "data".into(), what: "no source is given".into() });
@@ -215,6 +84,11 @@ impl Mixture {
     /// What a source's samples count in the loss.
     pub fn loss_weight(&self, source: usize) -> f32 {
         self.parts.get(source).map_or(0.0, |part| part.loss_weight)
+    }
+
+    /// Whether a source's turns are shown in a drawn order.
+    pub fn shuffles_turns(&self, source: usize) -> bool {
+        self.parts.get(source).is_some_and(|part| part.shuffle_turns)
     }
 
     /// A source's samples.
@@ -407,19 +281,5 @@ mod tests {
         for wrong in ["half", "first:x", "random:101%", "some:3", "first:0"] {
             assert!(of(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn mixtures_are_read_in_toml_and_yaml_and_unknown_keys_are_errors() {
-        let dir = folder(&[("a", 3)]);
-        let write = |name: &str, text: &str| {
-            std::fs::write(dir.path().join(name), text).unwrap();
-            read_mixture(&dir.path().join(name))
-        };
-        let toml = write("m.toml", "[[sources]]\npath = \"a.jsonl\"\nweight = 2.0\nlimit = \"first:2\"\n").unwrap();
-        let yaml = write("m.yaml", "sources:\n  - {path: a.jsonl, weight: 2.0, limit: 'first:2'}\n").unwrap();
-        assert!(toml == yaml && Mixture::open(&toml, 0).unwrap().epoch() == 2);
-        let error = write("n.toml", "[[sources]]\npath = \"a\"\nwieght = 2.0\n").unwrap_err().to_string();
-        assert!(error.contains("wieght"), "{error}");
     }
 }

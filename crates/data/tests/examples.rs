@@ -1,7 +1,7 @@
 //! Chats and documents become examples with the tokenizers and templates of real checkpoints: what is learnt, as text.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers outside test functions
 
-use smolvlm_data::{Content, Encoding, Example, Labels, Long, PictureFile, Sample};
+use smolvlm_data::{Content, Encoding, Example, Labels, Loader, Long, Mixture, PictureFile, Sample, SourceConfig};
 use smolvlm_processor::{DecodeOptions, END_OF_UTTERANCE, ImageSource, Message, Part, Processor};
 use std::collections::BTreeMap;
 
@@ -118,7 +118,8 @@ fn all_and_the_seeds_labels() {
         let example = encoding(Labels::All).example(&processor, two_turns(), 0).unwrap();
         all_but_pictures(&processor, &example);
         let example = encoding(Labels::Sft).example(&processor, two_turns(), 0).unwrap();
-        let expected = [" Three cats.<end_of_utterance>\n", " One.<end_of_utterance>\n"];
+        // The line end behind an answer is masked with the question that follows.
+        let expected = [" Three cats.<end_of_utterance>", " One.<end_of_utterance>"];
         assert_eq!(learnt(&processor, &example), expected, "{model}");
         // A system turn makes three ends: everything is learnt.
         let with_system = || {
@@ -268,4 +269,30 @@ fn drawn_sizes_are_the_allowed_ones_and_follow_the_draw() {
         (vec![64; 5], vec![128; 5], vec![256; 5])
     );
     assert_eq!(of(0.0, 0, "small.png"), 256);
+}
+
+#[test]
+fn turns_of_a_source_are_drawn_anew_each_time_and_can_be_drawn_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let turn = |i: usize| format!("{{\"user\": \"What is {i}?\", \"assistant\": \"{i}.\"}}");
+    let turns: Vec<String> = (0..5).map(turn).collect();
+    std::fs::write(dir.path().join("a.jsonl"), format!("{{\"texts\": [{}]}}\n", turns.join(", "))).unwrap();
+    let processor = std::sync::Arc::new(processor("idefics3-256m"));
+    let loader = |shuffle_turns| {
+        let source = SourceConfig { shuffle_turns, ..SourceConfig::new(dir.path().join("a.jsonl")) };
+        let mixture = Mixture::open(&[source], 1).unwrap();
+        Loader { mixture, encoding: encoding(Labels::Sft), processor: processor.clone() }
+    };
+    let answers = |loader: &Loader, at| learnt(&processor, &loader.load(at, 1).examples[0]);
+    let (plain, drawn) = (loader(false), loader(true));
+    let first = answers(&plain, 0);
+    assert!(first.len() == 5 && (1..9).all(|at| answers(&plain, at) == first));
+    let orders: Vec<_> = (0..9).map(|at| answers(&drawn, at)).collect();
+    assert!(orders.iter().any(|order| *order != first));
+    for (at, order) in orders.iter().enumerate() {
+        assert_eq!(*order, answers(&loader(true), at as u64));
+        let mut sorted = order.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, first);
+    }
 }

@@ -13,6 +13,7 @@ pub mod attention;
 mod buffer;
 pub mod dropout;
 mod dynamic_map;
+pub mod halves;
 mod isa;
 pub mod linear;
 pub mod loss;

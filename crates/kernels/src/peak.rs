@@ -1,5 +1,6 @@
 //! What this machine can do at most: multiply-adds in registers, and reading memory.
 
+use crate::isa::for_each_isa;
 use crate::linear::{Epilogue, Input, Kept, PackedWeight, Stored, linear};
 #[cfg(target_arch = "x86_64")]
 use crate::tile::amx;
@@ -35,10 +36,10 @@ pub fn arithmetic(isa: Isa, pool: &Pool, kind: Arithmetic) -> Option<f64> {
         }
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `isa` was detected on this processor.
-        (Isa::Avx512Bf16, Arithmetic::Bf16) => Some((|| unsafe { x86::dots() }, 64)),
+        (Isa::Avx512Bf16, Arithmetic::Bf16) => Some((|| unsafe { x86::dots(ROUNDS) }, 64)),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (Isa::Avx512 | Isa::Avx512Bf16 | Isa::Amx, Arithmetic::F32) => Some((|| unsafe { x86::fma512() }, 32)),
+        (Isa::Avx512 | Isa::Avx512Bf16 | Isa::Amx, Arithmetic::F32) => Some((|| unsafe { x86::fma512(ROUNDS) }, 32)),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         (Isa::Avx2, Arithmetic::F32) => Some((|| unsafe { x86::fma256() }, 16)),
@@ -49,6 +50,20 @@ pub fn arithmetic(isa: Isa, pool: &Pool, kind: Arithmetic) -> Option<f64> {
     let (f, operations) = found?;
     let best = best_of(5, || pool.run(pool.threads(), |_| f()));
     Some((pool.threads() * ROUNDS * SUMS * operations) as f64 / best)
+}
+
+/// Whether dot products of bfloat16 do more operations a second than f32 multiply-adds, by a clear margin.
+///
+/// # Panics
+/// Where the processor has none.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn dots_pay() -> bool {
+    assert!(Isa::available().contains(&Isa::Avx512Bf16), "dots_pay: no dot products");
+    const SHORT: usize = 1_000;
+    // SAFETY: both are there, as was just checked.
+    let (dots, fmas) = (best_of(5, || unsafe { x86::dots(SHORT) }), best_of(5, || unsafe { x86::fma512(SHORT) }));
+    // A dot product is two multiply-adds.
+    dots < 1.6 * fmas
 }
 
 /// A buffer to read from end to end, as decoding reads weights.
@@ -70,16 +85,27 @@ impl Reading {
         let share = words.len().div_ceil(pool.threads());
         let start = Instant::now();
         pool.run(pool.threads(), |thread| {
-            let mut sums = [0u64; 64];
-            for part in words[(thread * share).min(words.len())..].chunks_exact(64).take(share / 64) {
-                for (sum, word) in sums.iter_mut().zip(part) {
-                    *sum ^= word;
-                }
-            }
-            black_box(sums);
+            let from = (thread * share).min(words.len());
+            fold(Isa::best(), &words[from..words.len().min(from + share)]);
         });
         start.elapsed().as_secs_f64()
     }
+}
+
+for_each_isa! {
+    /// Reads all words, four vectors at a time.
+    fn fold(words: &[u64]) = fold_words;
+}
+
+#[inline(always)]
+fn fold_words(words: &[u64]) {
+    let mut sums = [0u64; 32];
+    for part in words.as_chunks::<32>().0 {
+        for (sum, word) in sums.iter_mut().zip(part) {
+            *sum ^= word;
+        }
+    }
+    black_box(sums);
 }
 
 /// Bytes read a second by all threads together from a buffer of `len` bytes.
@@ -160,11 +186,11 @@ mod x86 {
     /// # Safety
     /// AVX-512 F and BF16.
     #[target_feature(enable = "avx512f,avx512bf16")]
-    pub(super) unsafe fn dots() {
+    pub(super) unsafe fn dots(rounds: usize) {
         // SAFETY: both are 512 bits of plain numbers.
         let pairs = unsafe { std::mem::transmute::<__m512i, __m512bh>(_mm512_set1_epi32(black_box(0x3F80_3F80))) };
         let mut sums = [_mm512_setzero_ps(); SUMS];
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds {
             for sum in &mut sums {
                 *sum = _mm512_dpbf16_ps(*sum, pairs, pairs);
             }
@@ -175,10 +201,10 @@ mod x86 {
     /// # Safety
     /// AVX-512 F.
     #[target_feature(enable = "avx512f")]
-    pub(super) unsafe fn fma512() {
+    pub(super) unsafe fn fma512(rounds: usize) {
         let one = _mm512_set1_ps(black_box(1.0));
         let mut sums = [_mm512_setzero_ps(); SUMS];
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds {
             for sum in &mut sums {
                 *sum = _mm512_fmadd_ps(*sum, one, one);
             }

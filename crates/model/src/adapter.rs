@@ -96,7 +96,7 @@ impl Adapter {
         kept: &mut Kept,
         grads: &mut Grads,
     ) -> Option<Tensor> {
-        let (low, x) = (kept.take(), self.input(backend, x));
+        let (low, x) = (kept.take(backend), self.input(backend, x));
         let of_low = self.gather(backend, &x, &low, grad, grads);
         below.then(|| self.input(backend, &backend.linear_input(&of_low, &self.a)))
     }
@@ -136,7 +136,7 @@ impl Adapter {
         kept: &mut Kept,
         grads: &mut Grads,
     ) -> Option<Tensor> {
-        let (sum, low, own) = (kept.take(), kept.take(), self.input(backend, x));
+        let (sum, low, own) = (kept.take(backend), kept.take(backend), self.input(backend, x));
         grads.gather(&self.of(names::MAGNITUDE), |before| {
             let of = backend.column_sums(&backend.multiply(sum, grad), None);
             let of = backend.multiply(of, &dora.inverse);

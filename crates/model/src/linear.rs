@@ -39,7 +39,7 @@ impl Linear {
                 self.adapters.iter().fold(y, |y, adapter| adapter.forward(backend, x, y, save))
             }
         };
-        save.keep(x);
+        save.keep_factor(x);
         y
     }
 
@@ -69,7 +69,7 @@ impl Linear {
         kept: &mut Kept,
         grads: &mut Grads,
     ) -> Option<Tensor> {
-        let (x, name) = (kept.take(), &self.name);
+        let (x, name) = (kept.take(backend), &self.name);
         if self.bias.is_some() {
             grads.gather(&format!("{name}.bias"), |before| backend.column_sums(grad, before));
         }
@@ -130,7 +130,7 @@ pub(crate) fn backward_three(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use smolvlm_backend::{Cpu, Quant, Source, Stored, Use};
+    use smolvlm_backend::{Cpu, DType, Quant, Source, Stored, Use};
 
     fn weight(cpu: &Cpu, outputs: usize, inputs: usize, values: &[f32]) -> Weight {
         let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
@@ -165,7 +165,7 @@ mod tests {
         linear.adapters.push(adapter);
         let want = [1.25 + 1.5 + 1.0, 2.5 - 6.0 + 2.0];
         assert_eq!(run(&linear, &mut Save::Off), want);
-        let mut save = Save::Keep(Vec::new());
+        let mut save = Save::keeping(false, DType::F32);
         assert_eq!(run(&linear, &mut save), want);
         let mut grads =
             Grads::new(["test.weight", "test.bias", "low.lora_A.weight", "low.lora_B.weight"].map(String::from));

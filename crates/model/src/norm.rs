@@ -69,7 +69,7 @@ pub(crate) fn backward(
     kept: &mut Kept,
     grads: &mut Grads,
 ) -> Tensor {
-    let NormGrads { x, gamma, beta } = backend.norm_backward(&kept.take(), norm.norm(), grad);
+    let NormGrads { x, gamma, beta } = backend.norm_backward(&kept.take(backend), norm.norm(), grad);
     grads.add(backend, &format!("{}.weight", norm.name()), gamma);
     if let Norm::Layer { .. } = norm.norm() {
         grads.add(backend, &format!("{}.bias", norm.name()), beta);

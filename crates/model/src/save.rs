@@ -1,6 +1,6 @@
 //! What a forward pass leaves for a backward pass, and where gradients gather.
 
-use smolvlm_backend::{Backend, Epilogue, Tensor};
+use smolvlm_backend::{Backend, DType, Epilogue, Tensor};
 use std::collections::BTreeMap;
 
 /// What a forward pass keeps. A tensor is kept by sharing it, in the order in which forward met it.
@@ -8,12 +8,27 @@ pub enum Save {
     /// Nothing: inference.
     Off,
     /// All that backward reads.
-    Keep(Vec<Tensor>),
+    Keep(Keeping),
     /// As `Keep`, but of a layer its input alone; backward runs its forward again.
-    Recompute(Vec<Tensor>),
+    Recompute(Keeping),
+}
+
+/// Tensors that a forward pass has kept.
+pub struct Keeping {
+    tensors: Vec<Tensor>,
+    /// Those of the layer that is being run which products alone will read.
+    factors: Vec<usize>,
+    /// What these are kept in once the layer is done: products round them to it anyway.
+    dtype: DType,
 }
 
 impl Save {
+    /// Nothing kept yet.
+    pub fn keeping(recompute: bool, dtype: DType) -> Save {
+        let keeping = Keeping { tensors: Vec::new(), factors: Vec::new(), dtype };
+        if recompute { Save::Recompute(keeping) } else { Save::Keep(keeping) }
+    }
+
     /// Whether anything is kept.
     pub fn keeps(&self) -> bool {
         !matches!(self, Save::Off)
@@ -23,16 +38,58 @@ impl Save {
     pub fn keep(&mut self, x: &Tensor) {
         match self {
             Save::Off => {}
-            Save::Keep(kept) | Save::Recompute(kept) => kept.push(x.clone()),
+            Save::Keep(kept) | Save::Recompute(kept) => kept.tensors.push(x.clone()),
         }
     }
 
+    /// Called with what backward will read in products alone.
+    pub(crate) fn keep_factor(&mut self, x: &Tensor) {
+        if let Save::Keep(kept) = self {
+            kept.factors.push(kept.tensors.len());
+        }
+        self.keep(x);
+    }
+
+    /// Keeps `x` in the place of the last: what the last can be made of again.
+    pub(crate) fn keep_instead(&mut self, x: &Tensor) {
+        if let Save::Keep(kept) | Save::Recompute(kept) = self {
+            kept.tensors.pop();
+            kept.factors.pop_if(|at| *at == kept.tensors.len());
+        }
+        self.keep(x);
+    }
+
     /// Runs a layer's forward on its input.
-    pub(crate) fn layer(&mut self, x: Tensor, forward: impl FnOnce(Tensor, &mut Save) -> Tensor) -> Tensor {
+    pub(crate) fn layer(
+        &mut self,
+        backend: &dyn Backend,
+        x: Tensor,
+        forward: impl FnOnce(Tensor, &mut Save) -> Tensor,
+    ) -> Tensor {
         self.keep(&x);
-        match self {
-            Save::Recompute(_) => forward(x, &mut Save::Off),
-            save => forward(x, save),
+        if !matches!(self, Save::Keep(_)) {
+            return forward(x, &mut Save::Off);
+        }
+        let out = forward(x, self);
+        if let Save::Keep(kept) = self {
+            kept.cast_factors(backend);
+        }
+        out
+    }
+}
+
+impl Keeping {
+    /// Brings the layer's factors into their type, those that share their numbers together.
+    fn cast_factors(&mut self, backend: &dyn Backend) {
+        let mut last: Option<(Tensor, Tensor)> = None;
+        for at in self.factors.drain(..) {
+            let Some(tensor) = self.tensors.get_mut(at) else { continue };
+            let (old, new) = match last.take() {
+                Some((old, new)) if old.shares(tensor) => (old, new),
+                _ => (tensor.clone(), backend.cast(tensor, self.dtype)),
+            };
+            *tensor = new.clone().reshape(tensor.shape());
+            last = Some((old, new));
         }
     }
 }
@@ -40,7 +97,10 @@ impl Save {
 /// What was kept, taken back from the end.
 pub struct Kept {
     tensors: Vec<Tensor>,
+    dtype: DType,
     recompute: bool,
+    /// The last one that was kept in another type, and its f32: the next often shares it.
+    wide: Option<(Tensor, Tensor)>,
 }
 
 impl Kept {
@@ -49,42 +109,62 @@ impl Kept {
     /// # Panics
     /// If it kept nothing.
     pub fn new(save: Save) -> Kept {
+        let of = |Keeping { tensors, dtype, .. }, recompute| Kept { tensors, dtype, recompute, wide: None };
         match save {
             Save::Off => unreachable!("backward needs what forward kept"),
-            Save::Keep(tensors) => Kept { tensors, recompute: false },
-            Save::Recompute(tensors) => Kept { tensors, recompute: true },
+            Save::Keep(kept) => of(kept, false),
+            Save::Recompute(kept) => of(kept, true),
         }
     }
 
-    /// The last tensor that is left.
-    pub(crate) fn take(&mut self) -> Tensor {
+    /// The last tensor that is left, in f32.
+    pub(crate) fn take(&mut self, backend: &dyn Backend) -> Tensor {
         match self.tensors.pop() {
-            Some(tensor) => tensor,
+            Some(tensor) => self.widened(backend, tensor),
             None => unreachable!("backward takes what forward kept, in reverse"),
         }
     }
 
-    /// A share of the last tensor that is left.
-    pub(crate) fn peek(&self) -> Tensor {
-        match self.tensors.last() {
-            Some(tensor) => tensor.clone(),
+    /// A share of the last tensor that is left, in f32.
+    pub(crate) fn peek(&mut self, backend: &dyn Backend) -> Tensor {
+        match self.tensors.last().cloned() {
+            Some(tensor) => self.widened(backend, tensor),
             None => unreachable!("backward takes what forward kept, in reverse"),
         }
+    }
+
+    /// Puts one back to be taken next.
+    pub(crate) fn put(&mut self, x: Tensor) {
+        self.tensors.push(x);
+    }
+
+    fn widened(&mut self, backend: &dyn Backend, x: Tensor) -> Tensor {
+        if x.dtype() == DType::F32 {
+            return x;
+        }
+        let wide = match self.wide.take() {
+            Some((narrow, wide)) if narrow.shares(&x) => wide,
+            _ => backend.cast(&x, DType::F32),
+        };
+        let out = wide.clone().reshape(x.shape());
+        self.wide = Some((x, wide));
+        out
     }
 
     /// Runs a layer's backward on what its forward kept, which is made again if it was not.
     pub(crate) fn layer(
         &mut self,
+        backend: &dyn Backend,
         forward: impl FnOnce(Tensor, &mut Save) -> Tensor,
         backward: impl FnOnce(&mut Kept) -> Tensor,
     ) -> Tensor {
         if self.recompute {
-            let mut save = Save::Keep(Vec::new());
-            forward(self.take(), &mut save);
+            let mut save = Save::keeping(false, self.dtype);
+            save.layer(backend, self.take(backend), forward);
             return backward(&mut Kept::new(save));
         }
         let grad = backward(self);
-        self.take();
+        self.take(backend);
         grad
     }
 }

@@ -96,6 +96,11 @@ impl Text {
         linears.map(|linear| linear.weight.bytes()).sum()
     }
 
+    /// What products of whole sequences are made in.
+    pub(crate) fn dtype(&self) -> DType {
+        self.layers.first().map_or(DType::F32, |layer| layer.self_attn.dtype)
+    }
+
     /// Embeddings of tokens: [ids, hidden].
     pub fn embed(&self, backend: &dyn Backend, ids: &[u32]) -> Tensor {
         backend.embed(&self.embed_tokens, ids)
@@ -109,7 +114,7 @@ impl Text {
         }
         let mut x = x;
         for (index, layer) in self.layers.iter().enumerate() {
-            x = save.layer(x, |x, save| layer.forward(backend, x, index, &angles, step, save));
+            x = save.layer(backend, x, |x, save| layer.forward(backend, x, index, &angles, step, save));
         }
         for (sequence, span) in step.sequences.iter_mut().zip(step.spans) {
             sequence.advance(span.rows);
@@ -160,6 +165,7 @@ impl Text {
             }
             let mut step = Step { sequences: &mut [], spans: rows.spans, positions: rows.positions };
             grad = kept.layer(
+                backend,
                 |x, save| layer.forward(backend, x, index, &angles, &mut step, save),
                 |kept| layer.backward(backend, &grad, &angles, rows.spans, kept, grads),
             );
@@ -179,7 +185,7 @@ impl Text {
         let mut losses = vec![0.0; x.rows()];
         let mut of_x = backend.upload(x.shape(), &vec![0.0; x.len()]);
         for rows in labels.counted().chunks(LOSS_ROWS) {
-            let mut save = Save::Keep(Vec::new());
+            let mut save = Save::keeping(false, DType::F32);
             let logits = self.logits(backend, &backend.gather_rows(x, rows), &mut save);
             let (targets, weights) = labels.of(rows);
             let (more, grad) = backend.cross_entropy(logits, &targets, &weights, labels.z);
@@ -352,9 +358,12 @@ impl Attention {
         };
         let mixed = backend.attention(&q, kv, &self.heads, step.spans);
         for part in [&q, &k, &v] {
-            save.keep(part);
+            save.keep_factor(part);
         }
-        self.o_proj.forward(backend, &mixed, Some(x), save)
+        let out = self.o_proj.forward(backend, &mixed, Some(x), save);
+        // More than a factor: the softmax's gradient is a difference that its rounding would show in.
+        save.keep_instead(&mixed);
+        out
     }
 
     fn backward(
@@ -367,9 +376,9 @@ impl Attention {
         kept: &mut Kept,
         grads: &mut Grads,
     ) -> Tensor {
-        let out = kept.peek();
+        let out = kept.peek(backend);
         let of_mixed = self.o_proj.backward(backend, grad, kept, grads);
-        let [v, k, q] = [(); 3].map(|()| kept.take());
+        let [v, k, q] = [(); 3].map(|()| kept.take(backend));
         let forward = AttentionForward { q: &q, k: &k, v: &v, out: &out };
         let [q, k, v] = backend.attention_backward(forward, &of_mixed, &self.heads, spans, self.dtype);
         let turned = |grad| backend.rope_backward(grad, self.heads.dim, angles);
@@ -391,10 +400,12 @@ impl Mlp {
         // [rows, intermediate]
         let gate = gate_proj.forward(backend, &normed, None, save);
         let inner = up_proj.forward(backend, &normed, None, save);
-        save.keep(&gate);
+        let product = swiglu(backend, &gate, &inner);
+        let out = down_proj.forward(backend, &product, Some(x), save);
+        // Backward makes the product again.
+        save.keep_instead(&gate);
         save.keep(&inner);
-        let inner = backend.activate(inner, Epilogue { act: Act::SiluMul(&gate), ..Epilogue::default() });
-        down_proj.forward(backend, &inner, Some(x), save)
+        out
     }
 
     fn backward(
@@ -405,12 +416,18 @@ impl Mlp {
         kept: &mut Kept,
         grads: &mut Grads,
     ) -> Tensor {
+        let (up, gate) = (kept.take(backend), kept.take(backend));
+        kept.put(swiglu(backend, &gate, &up));
         let of_inner = self.down_proj.backward(backend, grad, kept, grads);
-        let (up, gate) = (kept.take(), kept.take());
         let [of_gate, of_up] = backend.swiglu_backward(&gate, &up, &of_inner);
         let by_up = self.up_proj.backward(backend, &of_up, kept, grads);
         let by_gate = self.gate_proj.backward(backend, &of_gate, kept, grads);
         let of_normed = backend.activate(by_up, Epilogue { residual: Some(&by_gate), ..Epilogue::default() });
         norm::backward(backend, norm, &of_normed, Some(grad), kept, grads)
     }
+}
+
+/// `up * silu(gate)`.
+fn swiglu(backend: &dyn Backend, gate: &Tensor, up: &Tensor) -> Tensor {
+    backend.activate(up.clone(), Epilogue { act: Act::SiluMul(gate), ..Epilogue::default() })
 }

@@ -74,7 +74,7 @@ impl Vision {
         drop(patches);
         let spans = self.spans(x.rows());
         for layer in &self.layers {
-            x = save.layer(x, |x, save| layer.forward(backend, x, &spans, save));
+            x = save.layer(backend, x, |x, save| layer.forward(backend, x, &spans, save));
         }
         norm::forward(backend, self.post_layernorm.norm(), &x, save)
     }
@@ -85,6 +85,7 @@ impl Vision {
         let mut grad = norm::backward(backend, &self.post_layernorm, grad, None, kept, grads);
         for layer in self.layers.iter().rev() {
             grad = kept.layer(
+                backend,
                 |x, save| layer.forward(backend, x, &spans, save),
                 |kept| layer.backward(backend, grad, &spans, kept, grads),
             );
@@ -169,9 +170,12 @@ impl Attention {
         let [q, k, v] = forward_three(backend, norm, [&self.q_proj, &self.k_proj, &self.v_proj], x, save);
         let mixed = backend.attention(&q, KvView::Fresh { k: &k, v: &v, dtype: self.dtype }, &self.heads, spans);
         for part in [&q, &k, &v] {
-            save.keep(part);
+            save.keep_factor(part);
         }
-        self.out_proj.forward(backend, &mixed, Some(x), save)
+        let out = self.out_proj.forward(backend, &mixed, Some(x), save);
+        // More than a factor: the softmax's gradient is a difference that its rounding would show in.
+        save.keep_instead(&mixed);
+        out
     }
 
     fn backward(
@@ -183,9 +187,9 @@ impl Attention {
         kept: &mut Kept,
         grads: &mut Grads,
     ) -> Tensor {
-        let out = kept.peek();
+        let out = kept.peek(backend);
         let of_mixed = self.out_proj.backward(backend, grad, kept, grads);
-        let [v, k, q] = [(); 3].map(|()| kept.take());
+        let [v, k, q] = [(); 3].map(|()| kept.take(backend));
         let forward = AttentionForward { q: &q, k: &k, v: &v, out: &out };
         let of = backend.attention_backward(forward, &of_mixed, &self.heads, spans, self.dtype);
         let layers = [&self.q_proj, &self.k_proj, &self.v_proj];
@@ -205,9 +209,10 @@ impl Mlp {
         let normed = norm::forward(backend, norm, x, save);
         // [rows, intermediate]
         let inner = fc1.forward(backend, &normed, None, save);
-        save.keep(&inner);
-        let inner = backend.activate(inner, Epilogue { act: Act::GeluTanh, ..Epilogue::default() });
-        fc2.forward(backend, &inner, Some(x), save)
+        let out = fc2.forward(backend, &gelu(backend, &inner), Some(x), save);
+        // Backward makes GELU's again.
+        save.keep_instead(&inner);
+        out
     }
 
     fn backward(
@@ -218,9 +223,16 @@ impl Mlp {
         kept: &mut Kept,
         grads: &mut Grads,
     ) -> Tensor {
+        let inner = kept.take(backend);
+        kept.put(gelu(backend, &inner));
         let of_inner = self.fc2.backward(backend, grad, kept, grads);
-        let of_sums = backend.gelu_tanh_backward(&kept.take(), &of_inner);
+        let of_sums = backend.gelu_tanh_backward(&inner, &of_inner);
         let of_normed = self.fc1.backward(backend, &of_sums, kept, grads);
         norm::backward(backend, norm, &of_normed, Some(grad), kept, grads)
     }
+}
+
+/// GELU in its tanh form.
+fn gelu(backend: &dyn Backend, x: &Tensor) -> Tensor {
+    backend.activate(x.clone(), Epilogue { act: Act::GeluTanh, ..Epilogue::default() })
 }

@@ -75,7 +75,7 @@ impl Vlm {
     /// # Panics
     /// If a length does not fit, or the features' tower or connector is trained.
     pub fn learn(&self, backend: &dyn Backward, batch: &Batch<'_>, grads: &mut Grads, recompute: bool) -> Vec<f32> {
-        let save = || if recompute { Save::Recompute(Vec::new()) } else { Save::Keep(Vec::new()) };
+        let save = || Save::keeping(recompute, self.text.dtype());
         let (mut of_tiles, mut of_rows) = (save(), save());
         let places = self.config.image_places(batch.ids);
         let tower = grads.wants_any(VISION);

@@ -1,6 +1,8 @@
 //! Features of pictures that a frozen tower made, kept on disk: a picture is encoded once, however often it is seen.
 
-use crate::Error;
+use crate::load::Trained;
+use crate::pass::Reach;
+use crate::{Config, Error};
 use sha2::{Digest, Sha256};
 use smolvlm_processor::{DecodeOptions, PicturePlan};
 use std::collections::BTreeMap;
@@ -34,6 +36,20 @@ struct Known {
 const ENDING: &str = "f32";
 
 impl FeatureCache {
+    /// Of a run, where the tower is frozen in every stage and features are kept.
+    ///
+    /// # Errors
+    /// As [`FeatureCache::open`], or the model's weights cannot be read.
+    pub(crate) fn of_run(config: &Config, trained: &Trained) -> Result<Option<FeatureCache>, Error> {
+        let reach = Reach::of(&trained.parameters.masters);
+        if config.cache.limit_mib == 0 || reach.vision {
+            return Ok(None);
+        }
+        let folder = config.cache.folder.clone().unwrap_or_else(|| config.output.join("features"));
+        let maker = maker(&config.model, &format!("{:?} {reach:?}", config.dtype))?;
+        FeatureCache::open(&folder, config.cache.limit_mib << 20, maker).map(Some)
+    }
+
     /// Opens the folder; features of former runs count.
     ///
     /// # Errors
@@ -130,6 +146,20 @@ impl FeatureCache {
         let name: String = key.0.iter().map(|b| format!("{b:02x}")).collect();
         self.folder.join(name).with_extension(ENDING)
     }
+}
+
+/// A hash of what makes features: the weights of the tower and the connector, and how they are used.
+fn maker(model: &Path, how: &str) -> Result<[u8; 32], Error> {
+    let checkpoint = smolvlm_model::Checkpoint::open(model)?;
+    let mut hash = Sha256::new();
+    hash.update(how);
+    for name in checkpoint.names().filter(|name| !name.starts_with(smolvlm_model::vlm::TEXT)) {
+        if let Some((shape, dtype, bytes)) = checkpoint.raw(name) {
+            hash.update(format!("{name} {shape:?} {dtype:?}"));
+            hash.update(bytes);
+        }
+    }
+    Ok(hash.finalize().into())
 }
 
 impl Key {

@@ -1,10 +1,11 @@
 //! What a run would do, without doing it.
 
 use crate::batch::token_weights;
+use crate::cache::FeatureCache;
 use crate::load::{Trained, count, load};
 use crate::pass::{Passes, Reach};
-use crate::prepare::Preparer;
-use crate::run::{feature_cache, loader, plan};
+use crate::plan::Plan;
+use crate::prepare::{Preparer, loader};
 use crate::{Config, Error, Optimiser, Options, cost};
 use smolvlm_backend::Backend;
 use smolvlm_data::Skipped;
@@ -58,20 +59,14 @@ pub fn dry_run(config: &Config, options: &Options<'_>, loading: &mut dyn FnMut(u
     config.check()?;
     let mut trained = load(config, options.threads, options.isa, loading)?;
     let loader = loader(config, &config.data.sources, config.seed, trained.engine.processor_shared())?;
-    let planned = plan(config, loader.mixture.epoch())?;
+    let plan = Plan::new(config, loader.mixture.epoch())?;
     let aside = tempfile::tempdir().map_err(|source| Error::file(&std::env::temp_dir(), source))?;
     let mut cached = config.clone();
     cached.cache.folder = Some(aside.path().to_path_buf());
-    let cache = feature_cache(&cached, &trained)?;
+    let cache = FeatureCache::of_run(&cached, &trained)?;
     let backend = Arc::clone(&trained.backend);
-    let preparer = Preparer {
-        loader: &loader,
-        packing: config.data.packing,
-        pack_tokens: config.data.pack_tokens,
-        cache: cache.as_ref(),
-        pool: backend.pool(),
-    };
-    let Some(first) = planned.first() else { return Err(Error::Config { what: "the run has no stage".into() }) };
+    let preparer = Preparer::new(config, &loader, cache.as_ref(), backend.pool());
+    let Some(first) = plan.stages.first() else { return Err(Error::Config { what: "the run has no stage".into() }) };
     let (start, samples) = first.draws(0);
     let passes = Passes::new(config, &trained, cache.as_ref());
     let (mut seconds, mut measured, mut ready) = (0.0, crate::pass::Measured::default(), None);
@@ -90,7 +85,7 @@ pub fn dry_run(config: &Config, options: &Options<'_>, loading: &mut dyn FnMut(u
     }
     let Some(ready) = ready else { return Err(Error::Config { what: "no step was made ready".into() }) };
     let masters = &trained.parameters.masters;
-    let stages = planned.iter().map(|stage| {
+    let stages = plan.stages.iter().map(|stage| {
         let of = |prefix: &str| count(masters, &stage.chosen, prefix);
         let (all, vision, connector) = (of(""), of(VISION), of(CONNECTOR));
         (stage.steps, [vision, connector, all - vision - connector])

@@ -19,17 +19,18 @@ mod merge;
 pub mod new;
 mod parameters;
 mod pass;
+mod plan;
 mod prepare;
 mod recipes;
 mod report;
 mod run;
 mod schedule;
+mod stage;
 mod tensorboard;
+mod watch;
 
 pub use checkpoint::{BEST, LATEST};
-pub use config::{
-    Adapter, Cache, Checkpoints, Config, DType, DataConfig, Init, Optimiser, Reduction, Stage, Validation,
-};
+pub use config::{Adapter, Cache, Checkpoints, Config, DType, DataConfig, Init, Reduction, Validation};
 pub use dry::{DryRun, ShownSample, dry_run};
 pub use error::Error;
 pub use log::{Line, StepLine, write_report};
@@ -38,3 +39,4 @@ pub use recipes::{RECIPES, Recipe};
 pub use report::SampleAnswer;
 pub use run::{Observer, Options, Outcome, train};
 pub use schedule::{Batches, Ramp, Schedule};
+pub use stage::{Optimiser, Stage};

@@ -70,36 +70,11 @@ pub(crate) fn load(
         None => Vec::new(),
         Some(adapter) => places(adapter, &checkpoint, model_config.tied)?,
     };
-    let trains = |name: &str| match &adapter {
-        Some(_) => false,
-        None => stages.iter().any(|stage| stage.has(name)),
-    };
-    // What gradients pass through: all above the lowest that is trained, part by part.
     let names: Vec<String> = checkpoint.names().map(str::to_string).collect();
-    let reaches = |prefix: &str| {
-        names.iter().any(|name| name.starts_with(prefix) && trains(name))
-            || places.iter().any(|p| p.starts_with(prefix))
-    };
-    let (vision, connector) = (reaches(VISION), reaches(CONNECTOR));
-    let role = |name: &str| {
-        let passed = if name.starts_with(VISION) {
-            vision
-        } else if name.starts_with(CONNECTOR) {
-            vision || connector
-        } else {
-            true
-        };
-        match (trains(name), passed) {
-            (true, _) => Role::Trained,
-            (false, true) => Role::Passed,
-            (false, false) => Role::Forward,
-        }
-    };
-    let quant = match config.dtype {
-        DType::Bf16 => Quant::Bf16,
-        DType::F32 => Quant::F32,
-        DType::Nf4 => Quant::Nf4,
-    };
+    // With an adapter nothing of the base is trained.
+    let training: &[Chosen<'_>] = if adapter.is_some() { &[] } else { &stages };
+    let roles = Roles::new(training, &names, &places);
+    let quant = Quant::from(config.dtype);
     let backend = Arc::new(Cpu::with(threads, isa));
     let mut masters = BTreeMap::new();
     let (mut done, total) = (0, Vlm::tensors(&model_config));
@@ -107,7 +82,7 @@ pub(crate) fn load(
         backend: &*backend,
         source: &mut checkpoint,
         quant,
-        role: &role,
+        role: &|name| roles.of(name),
         masters: Some(&mut masters),
         progress: &mut |_| {
             done += 1;
@@ -137,6 +112,58 @@ pub(crate) fn load(
     let engine = Engine::assemble(processor, Network { generation, backend: shared, model, quant: plain })?;
     let parameters = Parameters { masters, ..Parameters::default() };
     Ok(Trained { engine, backend, parameters, adapter, quant })
+}
+
+impl From<DType> for Quant {
+    fn from(dtype: DType) -> Quant {
+        match dtype {
+            DType::Bf16 => Quant::Bf16,
+            DType::F32 => Quant::F32,
+            DType::Nf4 => Quant::Nf4,
+        }
+    }
+}
+
+/// What the base's parameters are for.
+struct Roles<'a> {
+    /// The stages that train them.
+    stages: &'a [Chosen<'a>],
+    /// Whether gradients pass through the tower, and the connector: through all above the lowest that is trained.
+    vision: bool,
+    connector: bool,
+}
+
+impl<'a> Roles<'a> {
+    /// Of a base's parameters, and its layers that have an adapter.
+    fn new(stages: &'a [Chosen<'a>], names: &[String], adapted: &[String]) -> Roles<'a> {
+        let mut roles = Roles { stages, vision: false, connector: false };
+        let reaches = |prefix: &str| {
+            let trained = names.iter().filter(|name| roles.trains(name));
+            trained.chain(adapted).any(|name| name.starts_with(prefix))
+        };
+        let (vision, connector) = (reaches(VISION), reaches(CONNECTOR));
+        (roles.vision, roles.connector) = (vision, connector || vision);
+        roles
+    }
+
+    fn trains(&self, name: &str) -> bool {
+        self.stages.iter().any(|stage| stage.has(name))
+    }
+
+    fn of(&self, name: &str) -> Role {
+        let passed = if name.starts_with(VISION) {
+            self.vision
+        } else if name.starts_with(CONNECTOR) {
+            self.connector
+        } else {
+            true
+        };
+        match (self.trains(name), passed) {
+            (true, _) => Role::Trained,
+            (false, true) => Role::Passed,
+            (false, false) => Role::Forward,
+        }
+    }
 }
 
 /// The settings of the adapter that is trained, and the folder that it goes on from.

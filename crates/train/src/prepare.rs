@@ -1,10 +1,11 @@
 //! Steps made ready beside the one that runs: samples read, pictures decoded and cut.
 
-use crate::Error;
 use crate::cache::{FeatureCache, Key};
+use crate::{Config, Error};
 use smolvlm_backend::Pool;
-use smolvlm_data::{Example, Loader, Pack, Packing, Skipped, pack};
-use smolvlm_processor::Picture;
+use smolvlm_data::{Encoding, Example, Loader, Mixture, Pack, Packing, Skipped, SourceConfig, pack};
+use smolvlm_processor::{DecodeOptions, Picture, Processor};
+use std::sync::Arc;
 
 /// A step, ready.
 pub(crate) struct Ready {
@@ -32,6 +33,7 @@ pub(crate) struct Prepared {
 }
 
 /// How steps are made ready.
+#[derive(Clone, Copy)]
 pub(crate) struct Preparer<'a> {
     pub(crate) loader: &'a Loader,
     pub(crate) packing: Packing,
@@ -40,7 +42,18 @@ pub(crate) struct Preparer<'a> {
     pub(crate) pool: &'a Pool,
 }
 
-impl Preparer<'_> {
+impl<'a> Preparer<'a> {
+    /// Of a run's settings.
+    pub(crate) fn new(
+        config: &Config,
+        loader: &'a Loader,
+        cache: Option<&'a FeatureCache>,
+        pool: &'a Pool,
+    ) -> Preparer<'a> {
+        let (packing, pack_tokens) = (config.data.packing, config.data.pack_tokens);
+        Preparer { loader, packing, pack_tokens, cache, pool }
+    }
+
     /// The draws `start..start + count`, ready.
     pub(crate) fn step(&self, start: u64, count: usize) -> Ready {
         let step = self.loader.load(start, count);
@@ -82,4 +95,29 @@ impl Preparer<'_> {
         }
         Ok(prepared)
     }
+}
+
+/// The examples of some sources.
+///
+/// # Errors
+/// One of them cannot be opened.
+pub(crate) fn loader(
+    config: &Config,
+    sources: &[SourceConfig],
+    seed: u64,
+    processor: Arc<Processor>,
+) -> Result<Loader, Error> {
+    let data = &config.data;
+    let length = data.length.min(processor.context());
+    let encoding = Encoding {
+        labels: data.labels,
+        length,
+        long: data.long,
+        longest_edge: data.max_edge,
+        split: data.split,
+        scale_frequency: data.scale_frequency,
+        decode: DecodeOptions::default(),
+        seed,
+    };
+    Ok(Loader { mixture: Mixture::open(sources, seed)?, encoding, processor })
 }

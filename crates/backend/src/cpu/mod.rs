@@ -12,7 +12,7 @@ use smolvlm_kernels::linear::{self, Input, Kept, PackedWeight, Product};
 use smolvlm_kernels::nf4::Nf4;
 use smolvlm_kernels::peak::{self, Arithmetic};
 use smolvlm_kernels::top::Top;
-use smolvlm_kernels::{AlignedBytes, Arena, Element, Isa, Pair, Pool, dropout, norm, patches, rope, top};
+use smolvlm_kernels::{AlignedBytes, Arena, Element, Isa, Pair, Pool, dropout, halves, norm, patches, rope, top};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -96,6 +96,20 @@ fn f32s(x: &Tensor) -> &[f32] {
 /// A tensor's numbers, to write.
 fn values_mut<E: Element>(x: &mut Tensor) -> &mut [E] {
     let len = x.len() / E::STEPS;
+    match x.buffer_mut::<CpuBuffer>() {
+        Some(buffer) => &mut buffer.values_mut()[..len],
+        None => unreachable!("a shared tensor must be copied before it is written"),
+    }
+}
+
+/// A tensor's numbers as they are stored.
+fn numbers<T: bytemuck::Pod>(x: &Tensor) -> &[T] {
+    &x.buffer::<CpuBuffer>().values()[..x.len()]
+}
+
+/// A tensor's numbers as they are stored, to write.
+fn numbers_mut<T: bytemuck::Pod>(x: &mut Tensor) -> &mut [T] {
+    let len = x.len();
     match x.buffer_mut::<CpuBuffer>() {
         Some(buffer) => &mut buffer.values_mut()[..len],
         None => unreachable!("a shared tensor must be copied before it is written"),
@@ -246,6 +260,16 @@ impl Backend for Cpu {
 
     fn download(&self, x: &Tensor, out: &mut [f32]) {
         out.copy_from_slice(f32s(x));
+    }
+
+    fn cast(&self, x: &Tensor, dtype: DType) -> Tensor {
+        let mut out = self.empty(x.shape(), dtype);
+        match (x.dtype(), dtype) {
+            (DType::F32, DType::Bf16) => halves::narrow(self.isa, &self.pool, f32s(x), numbers_mut(&mut out)),
+            (DType::Bf16, DType::F32) => halves::widen(self.isa, &self.pool, numbers(x), numbers_mut(&mut out)),
+            _ => return x.clone(),
+        }
+        out
     }
 
     fn weight(&self, source: &Source<'_>, quant: Quant, purpose: Use) -> Weight {

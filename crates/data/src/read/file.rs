@@ -8,7 +8,7 @@ use std::{
 };
 
 /// The longest row, in bytes.
-pub(super) const MAX_ROW: u64 = 64 << 20;
+pub(crate) const MAX_ROW: u64 = 64 << 20;
 
 /// Where each row of a file starts: 8 bytes of memory a row. A row ends where the next one starts, so it may have
 /// separators and blanks behind it.

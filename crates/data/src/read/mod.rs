@@ -1,10 +1,13 @@
 //! Readers of training data: files become samples.
 
+mod answer;
 mod cell;
 mod chat;
 mod columns;
 mod file;
+mod interleaved;
 mod json;
+mod layout;
 mod pages;
 mod parquet;
 mod picture;
@@ -15,7 +18,9 @@ mod tar;
 
 use crate::{Error, Source};
 use cell::{Cell, Fields};
-use rows::{RowSource, Rows, layout};
+pub(crate) use file::MAX_ROW;
+use layout::layout;
+use rows::{RowSource, Rows};
 use std::{
     collections::BTreeSet,
     fs,
@@ -32,7 +37,7 @@ use std::{
 /// - the system message: `system`.
 ///
 /// A row without a question is a document, whose `text` or `caption` stands behind its pictures. Before all of these go
-/// `messages`, `conversations` and `texts` (The Cauldron's), unless a question or an answer is named here. An answer that
+/// `messages`, `conversations` and `texts` (The Cauldron's turns, or OBELICS' texts beside pictures), unless a question or an answer is named here. An answer that
 /// is a list (VQAv2's ten `answers`) is the one that most of it agree on, of equally common ones the first. An answer
 /// that is a number is its text, but not in a `label` that was only looked for: there it is a class's index.
 ///
@@ -63,10 +68,10 @@ const READ: &str = "readable are .json, .jsonl, .ndjson, .parquet, .csv, .tsv, .
 /// Opens training data, by what `path` is:
 /// - `.json` (one list) and `.jsonl`, `.ndjson` (one row a line): transformers' `{"messages": […], "images": […]}`,
 ///   LLaVA's `{"conversations": […], "image": …}`, The Cauldron's `{"images": […], "texts": […]}`, a list of messages,
-///   documents `{"text": …, "image": …}`, and [`Columns`];
+///   documents `{"text": …, "image": …}`, OBELICS' `{"images": [null, …], "texts": ["…", null]}`, and [`Columns`];
 /// - `.parquet`: the same in columns, as the Hugging Face hub keeps it;
 /// - `.csv`, `.tsv` with a first row of names: [`Columns`];
-/// - `.tar`: WebDataset's members of one name, and m4's documents and chats of numbered members;
+/// - `.tar`: WebDataset's members of one name, and m4's documents and chats of numbered members and its scans;
 /// - `.txt`: one document;
 /// - a folder: of `.parquet` or `.tar` shards, in the order of their names; or of pictures with a `metadata.csv`,
 ///   `metadata.tsv` or `metadata.jsonl`;

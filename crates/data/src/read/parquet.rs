@@ -11,9 +11,10 @@
 use super::{
     cell::{Cell, Fields},
     columns::{self, Leaf, Node, Values},
+    layout::{ANSWER, CHAT, IMAGE, QUESTION, SYSTEM, TURNS, layout},
     pages::Pages,
     references::{ALSO, SKILL},
-    rows::{ANSWER, CHAT, IMAGE, QUESTION, Rows, SYSTEM, TURNS, layout},
+    rows::Rows,
 };
 use crate::{Columns, Error};
 use parquet::{
@@ -345,7 +346,7 @@ mod tests {
         // All of them were tried; some of them are enough every time.
         const STEP: usize = 11;
         let folder = tempfile::tempdir().unwrap();
-        for name in ["vqav2.parquet", "messages.parquet", "cauldron.parquet"] {
+        for name in ["vqav2.parquet", "messages.parquet", "cauldron.parquet", "obelics.parquet"] {
             let whole = std::fs::read(data(name)).unwrap();
             let path = folder.path().join(name);
             for at in (0..whole.len()).step_by(STEP) {

@@ -3,7 +3,7 @@
 use super::{
     Columns,
     cell::{Cell, Fields},
-    rows::IMAGE,
+    layout::IMAGE,
 };
 use crate::PictureFile;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -14,12 +14,7 @@ use std::path::Path;
 /// # Errors
 /// The column that was given is missing (one that is null holds no picture), or [`picture`]'s.
 pub(super) fn pictures(fields: &mut Fields, columns: &Columns, folder: &Path) -> Result<Vec<PictureFile>, String> {
-    let cell = match &columns.image {
-        Some(name) if !fields.names(name) => return Err(format!("`{name}`, of pictures, is missing")),
-        Some(name) => fields.take(name),
-        None => IMAGE.into_iter().find_map(|name| fields.take(name)),
-    };
-    match cell {
+    match cell(fields, columns)? {
         None => Ok(Vec::new()),
         Some(Cell::List(list)) => list
             .into_iter()
@@ -27,6 +22,15 @@ pub(super) fn pictures(fields: &mut Fields, columns: &Columns, folder: &Path) ->
             .map(|(index, cell)| picture(cell, folder).map_err(|what| format!("picture {index}: {what}")))
             .collect(),
         Some(cell) => picture(cell, folder).map(|picture| vec![picture]),
+    }
+}
+
+/// The column of the row's pictures, where it has one.
+pub(super) fn cell(fields: &mut Fields, columns: &Columns) -> Result<Option<Cell>, String> {
+    match &columns.image {
+        Some(name) if !fields.names(name) => Err(format!("`{name}`, of pictures, is missing")),
+        Some(name) => Ok(fields.take(name)),
+        None => Ok(IMAGE.into_iter().find_map(|name| fields.take(name))),
     }
 }
 

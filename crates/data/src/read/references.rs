@@ -1,9 +1,10 @@
 //! What a row tells of its answers besides their text.
 
 use super::{
-    Columns,
+    Columns, answer,
     cell::{Cell, Fields},
-    rows::{self, Layout},
+    layout::{Layout, layout},
+    rows,
 };
 use crate::{Content, References, Sample};
 use std::path::Path;
@@ -59,12 +60,12 @@ fn misfit(name: &str, one: &str, count: usize) -> String {
 
 /// The answers of a list: of the answer's own column, or of `answers` beside it.
 fn given(fields: &Fields, columns: &Columns) -> Vec<String> {
-    let answer = match rows::layout(&|name| fields.get(name).is_some(), columns) {
+    let answer = match layout(&|name| fields.get(name).is_some(), columns) {
         Ok(Layout::Asked { answer, .. } | Layout::Prompted { answer }) => answer,
         _ => ANNOTATORS.to_owned(),
     };
     let list = |name: &str| match fields.get(name) {
-        Some(Cell::List(list)) => rows::texts(name, list.clone()).ok(),
+        Some(Cell::List(list)) => answer::texts(name, list.clone()).ok(),
         _ => None,
     };
     list(&answer).or_else(|| list(ANNOTATORS)).unwrap_or_default()
@@ -165,6 +166,7 @@ mod tests {
             ),
             (r#"{"question":"Q","label":["12"],"answers":"12"}"#.to_owned(), Ok(vec![told("", &[], &[])])),
             (r#"{"text":"T","skill":"s"}"#.to_owned(), Ok(Vec::new())),
+            (r#"{"texts":["T",null],"images":[null,"a"],"skill":"s"}"#.to_owned(), Ok(Vec::new())),
         ] {
             assert_eq!(read(&json, &plain), expected, "{json}");
         }

@@ -2,33 +2,17 @@
 
 use super::{
     Columns,
-    cell::{self, Cell, Fields},
+    answer::text,
+    cell::{Cell, Fields},
     chat::{self, Marks, Piece, Turn},
-    picture::pictures,
+    interleaved,
+    layout::{CHAT, Layout, SYSTEM, TURNS, layout},
+    picture::{self, pictures},
     references::with_references,
 };
 use crate::{Content, Error, References, Sample, Source};
 use smolvlm_processor::{Message, Part};
-use std::{
-    collections::HashMap,
-    path::{Path, PathBuf},
-};
-
-/// Columns that pictures are looked for in. (`path` is not among them: in corpora of text it says where a text is from.)
-pub(super) const IMAGE: [&str; 5] = ["image", "images", "file_name", "image_path", "image_file"];
-/// Columns that a question is looked for in.
-pub(super) const QUESTION: [&str; 5] = ["question", "prompt", "query", "instruction", "problem"];
-/// Columns that an answer is looked for in. The text of a document can be one, where something is asked.
-pub(super) const ANSWER: [&str; 9] =
-    ["answer", "multiple_choice_answer", "answers", "response", "output", "solution", "label", "caption", "text"];
-/// Columns that a document's text is looked for in.
-const DOCUMENT: [&str; 2] = ["text", "caption"];
-/// Columns that hold a chat.
-pub(super) const CHAT: [&str; 2] = ["messages", "conversations"];
-/// The column of The Cauldron's turns.
-pub(super) const TURNS: &str = "texts";
-/// The column of a system message.
-pub(super) const SYSTEM: &str = "system";
+use std::path::{Path, PathBuf};
 
 /// Rows that can be read in any order.
 pub(super) trait Rows: Send + Sync {
@@ -90,56 +74,6 @@ fn no_row(cell: &Cell) -> String {
     format!("{} found; an object, or a list of messages, would be right", cell.kind())
 }
 
-/// Which columns make the sample.
-#[derive(Debug, PartialEq)]
-pub(super) enum Layout {
-    /// A list of messages under this name.
-    Chat(&'static str),
-    /// [`TURNS`]: pairs of what the user says and what the assistant answers.
-    Turns,
-    /// A question and its answer.
-    Asked { question: String, answer: String },
-    /// An answer to [`Columns::prompt`] alone.
-    Prompted { answer: String },
-    /// Text behind its pictures.
-    Document { text: String },
-}
-
-/// Finds the columns among those that are there; names that were given go before every other layout.
-pub(super) fn layout(has: &dyn Fn(&str) -> bool, columns: &Columns) -> Result<Layout, String> {
-    let first = |names: &[&str]| names.iter().find(|name| has(name)).map(|&name| name.to_owned());
-    let given = |name: &Option<String>| match name {
-        Some(name) if !has(name) => Err(format!("`{name}` is missing")),
-        name => Ok(name.clone()),
-    };
-    let (question, answer) = (given(&columns.question)?, given(&columns.answer)?);
-    if question.is_none() && answer.is_none() {
-        if let Some(name) = CHAT.into_iter().find(|name| has(name)) {
-            return Ok(Layout::Chat(name));
-        }
-        if has(TURNS) {
-            return Ok(Layout::Turns);
-        }
-    }
-    let asks = question.is_some() || columns.prompt.is_some() || first(&QUESTION).is_some();
-    let question = question.or_else(|| first(&QUESTION));
-    let answer = match answer {
-        Some(name) => Some(name),
-        None if asks => first(&ANSWER),
-        None => first(&DOCUMENT),
-    };
-    match (question, answer) {
-        (Some(question), Some(answer)) => Ok(Layout::Asked { question, answer }),
-        (None, Some(answer)) if columns.prompt.is_some() => Ok(Layout::Prompted { answer }),
-        (None, Some(text)) => Ok(Layout::Document { text }),
-        (_, None) => {
-            Err("nothing in it makes a sample: `messages`, `conversations`, `texts`, a question and an answer, or \
-                          a `text` or `caption` would; other names can be given"
-                .to_owned())
-        }
-    }
-}
-
 /// The sample of a row: a list of messages, or an object of which [`layout`] knows the columns.
 pub(super) fn sample(row: Cell, columns: &Columns, folder: &Path) -> Result<Sample, String> {
     let mut fields = match row {
@@ -155,7 +89,16 @@ pub(super) fn sample(row: Cell, columns: &Columns, folder: &Path) -> Result<Samp
             let marks = if name == CHAT[0] { Marks::WithPictures } else { Marks::Always };
             (chat::turns(fields.take(name).unwrap_or(Cell::Null), folder)?, marks)
         }
-        Layout::Turns => (pairs(fields.take(TURNS).unwrap_or(Cell::Null))?, Marks::Never),
+        Layout::Turns => {
+            let cell = fields.take(TURNS).unwrap_or(Cell::Null);
+            if interleaved::is_document(&cell) {
+                if columns.system.is_some() || columns.prompt.is_some() {
+                    return Err(NO_CHAT.to_owned());
+                }
+                return interleaved::row(cell, picture::cell(&mut fields, columns)?, folder);
+            }
+            (pairs(cell)?, Marks::Never)
+        }
         Layout::Asked { question, answer } => {
             let turns = vec![
                 Turn::text("user", said(&question, &mut fields)?),
@@ -185,6 +128,10 @@ pub(super) fn sample(row: Cell, columns: &Columns, folder: &Path) -> Result<Samp
     let messages = turns.into_iter().map(|turn| Message { role: turn.role.to_owned(), content: parts(turn.content) });
     Ok(Sample { content: Content::Chat(messages.collect()), pictures })
 }
+
+/// What is wrong with a prompt or a system message for a document of texts and pictures in turn.
+pub(super) const NO_CHAT: &str =
+    "a page of texts and pictures has neither a prompt nor a system message; none given would be right";
 
 /// Text and pictures without a template.
 fn document(page: Turn, pictures: Vec<crate::PictureFile>) -> Result<Sample, String> {
@@ -245,48 +192,11 @@ fn pairs(cell: Cell) -> Result<Vec<Turn>, String> {
     Ok(turns)
 }
 
-/// The text of a column: itself, a number's, or of a list the most common, of equally common ones the first.
-///
-/// The elements of such a list are texts, or objects with an `answer` or a `text`, as VQAv2's ten annotators gave them.
-fn text(name: &str, cell: Cell, columns: &Columns) -> Result<String, String> {
-    match cell {
-        Cell::Text(text) => Ok(text),
-        Cell::Bytes(bytes) => cell::text(bytes).map_err(|what| format!("`{name}`: {what}")),
-        Cell::Number(_) if name == "label" && columns.answer.is_none() => {
-            Err("`label` is a number, which tells a class by its place in a list; a column of texts would be right"
-                .to_owned())
-        }
-        Cell::Number(number) => Ok(number),
-        Cell::List(list) => most_common(texts(name, list)?).ok_or_else(|| format!("`{name}` is empty")),
-        other => Err(format!("`{name}` is {}; a text would be right", other.kind())),
-    }
-}
-
-/// The texts of a list.
-pub(super) fn texts(name: &str, list: Vec<Cell>) -> Result<Vec<String>, String> {
-    let texts = list.into_iter().map(|cell| match cell {
-        Cell::Map(mut fields) => fields.take("answer").or_else(|| fields.take("text")).unwrap_or(Cell::Null),
-        cell => cell,
-    });
-    let texts = texts.map(|cell| match cell {
-        Cell::Text(text) => Ok(text),
-        other => Err(format!("an element of `{name}` is {}; a text would be right", other.kind())),
-    });
-    texts.collect()
-}
-
-fn most_common(texts: Vec<String>) -> Option<String> {
-    let mut counts: HashMap<&str, (usize, std::cmp::Reverse<usize>)> = HashMap::new();
-    for (index, text) in texts.iter().enumerate() {
-        counts.entry(text).or_insert((0, std::cmp::Reverse(index))).0 += 1;
-    }
-    counts.into_iter().max_by_key(|&(_, count)| count).map(|(text, _)| text.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::PictureFile;
+    use crate::read::cell;
 
     fn read(json: &str, columns: &Columns) -> Result<Sample, String> {
         sample(cell::json(json.as_bytes())?, columns, Path::new("/d"))
@@ -460,7 +370,7 @@ mod tests {
                 "message 1: the answer is empty",
             ),
             (r#"{"texts":[{"user":"Q"}]}"#.to_owned(), &plain, "turn 0: `assistant` is missing"),
-            (r#"{"texts":["Q"]}"#.to_owned(), &plain, "turn 0 is a text"),
+            (r#"{"texts":[{"user":"Q","assistant":"A"},"Q"]}"#.to_owned(), &plain, "turn 1 is a text"),
             (r#"{"text":" "}"#.to_owned(), &plain, "its text is empty"),
             (r#"{"question":"Q","answers":[]}"#.to_owned(), &plain, "`answers` is empty"),
             (r#"{"question":"Q","label":3}"#.to_owned(), &plain, "a class by its place"),

@@ -113,7 +113,7 @@ impl Pair {
 /// The nearest bfloat16 in the upper half, ties to even, NaN kept, denormal numbers taken for zero as the dot products
 /// take them; without branches.
 #[inline(always)]
-fn round_upper(x: f32) -> u32 {
+pub(crate) fn round_upper(x: f32) -> u32 {
     let bits = x.to_bits();
     let rounded = bits.wrapping_add(0x7FFF + (bits >> 16 & 1)) & 0xFFFF_0000;
     let kept = if bits & 0x7F80_0000 == 0 { bits & 0x8000_0000 } else { rounded };

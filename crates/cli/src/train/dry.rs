@@ -11,7 +11,7 @@ use std::io::IsTerminal;
 const PIECE: usize = 400;
 
 /// Prints a dry run.
-pub(crate) fn dry(dry: &DryRun, as_json: bool) -> Result<(), Error> {
+pub(super) fn print(dry: &DryRun, as_json: bool) -> Result<(), Error> {
     if as_json {
         return print_line(&to_json(dry).to_string());
     }

@@ -3,21 +3,28 @@
 //! - `ID.image.jpeg` and `ID.text.txt`, or `ID.jpg` and `ID.txt` or `ID.json`: a row, as it would stand in a table.
 //! - `ID.N.text.txt` and `ID.N.image.jpeg` with `ID.metadata.txt`, which lists all of them: a page, interleaved by N. If
 //!   each of its texts is JSON of `user` and `assistant`, a chat, whose pictures go first.
+//! - `ID.json` of a scan's text, and its pages' pictures, `ID.png` or `ID.0.png` and so on ([`scan`]).
+
+mod members;
+mod scan;
+mod suffix;
 
 use super::{
     Columns,
-    cell::{self, Cell, Fields},
+    cell::{self, Cell},
     file::{MAX_ROW, read_at},
+    layout::layout,
     references::with_references,
     rows,
 };
-use crate::{Content, Error, PictureFile, References, Sample, Source};
-use smolvlm_processor::{ImageSource, Part};
+use crate::{Error, References, Sample, Source};
+use members::{page, row, whole};
 use std::{
     collections::HashMap,
     fs::File,
     path::{Path, PathBuf},
 };
+use suffix::{Kind, Suffix, split};
 
 /// The longest member, in bytes.
 const MAX_MEMBER: u64 = 256 << 20;
@@ -45,42 +52,6 @@ struct Member {
     bytes: u64,
     /// The index of its suffix.
     suffix: usize,
-}
-
-/// `0.text.txt`, taken apart.
-struct Suffix {
-    whole: String,
-    number: Option<u32>,
-    /// Between the number and the extension.
-    name: String,
-    kind: Kind,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
-    Picture,
-    Text,
-    Json,
-    Metadata,
-    Other,
-}
-
-impl Suffix {
-    fn new(whole: &str) -> Self {
-        let (number, rest) = match whole.split_once('.') {
-            Some((first, rest)) if first.parse::<u32>().is_ok() => (first.parse().ok(), rest),
-            _ => (None, whole),
-        };
-        let (name, extension) = rest.rsplit_once('.').unwrap_or(("", rest));
-        let kind = match extension.to_ascii_lowercase().as_str() {
-            "txt" if name == "metadata" && number.is_none() => Kind::Metadata,
-            "txt" => Kind::Text,
-            "json" => Kind::Json,
-            "jpg" | "jpeg" | "png" | "webp" | "gif" | "bmp" | "tif" | "tiff" => Kind::Picture,
-            _ => Kind::Other,
-        };
-        Self { whole: whole.to_owned(), number, name: name.to_owned(), kind }
-    }
 }
 
 impl Tar {
@@ -147,24 +118,19 @@ impl Tar {
             }
         }
         let limit = |kind| if kind == Kind::Picture { MAX_MEMBER } else { MAX_ROW };
-        if let Some((suffix, member)) = found.iter().find(|(suffix, member)| member.bytes > limit(suffix.kind)) {
+        // What is not read has no limit.
+        found.retain(|(suffix, _)| suffix.kind != Kind::Other);
+        let read = found.iter().filter(|(suffix, _)| suffix.kind != Kind::Pdf);
+        if let Some((suffix, member)) = read.clone().find(|(suffix, member)| member.bytes > limit(suffix.kind)) {
             let limit = limit(suffix.kind);
             return Err(format!("the member .{} has {} bytes; at most {limit} are read", suffix.whole, member.bytes));
         }
-        let sum = found.iter().fold(0u64, |sum, (_, member)| sum.saturating_add(member.bytes));
+        let sum = read.fold(0u64, |sum, (_, member)| sum.saturating_add(member.bytes));
         if sum > MAX_SAMPLE {
             return Err(format!("{sum} bytes in all its members; at most {MAX_SAMPLE} are read"));
         }
         Ok(found)
     }
-}
-
-/// A member's sample and suffix: its name up to the first dot behind the last slash, and what follows. Hidden files are
-/// none.
-fn split(name: &[u8]) -> Option<(&[u8], &str)> {
-    let file = name.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
-    let dot = name.get(file..)?.iter().position(|&byte| byte == b'.').filter(|&dot| dot > 0)?;
-    Some((name.get(..file + dot)?, str::from_utf8(name.get(file + dot + 1..)?).ok()?))
 }
 
 impl Source for Tar {
@@ -175,25 +141,28 @@ impl Source for Tar {
     fn read(&self, index: usize) -> Result<Sample, String> {
         match self.found(index)? {
             Found::Row(row) => rows::sample(row, &self.columns, Path::new("")),
-            Found::Page(sample) => Ok(sample),
+            Found::Document(sample) => Ok(sample),
         }
     }
 
     fn read_with_references(&self, index: usize) -> Result<(Sample, Vec<References>), String> {
         match self.found(index)? {
             Found::Row(row) => with_references(row, &self.columns, Path::new("")),
-            Found::Page(sample) => Ok((sample, Vec::new())),
+            Found::Document(sample) => Ok((sample, Vec::new())),
         }
     }
 }
 
 /// What a sample's members are.
 enum Found {
+    /// A row, as it would stand in a table.
     Row(Cell),
-    Page(Sample),
+    /// Pages of texts and pictures, of which nothing is asked.
+    Document(Sample),
 }
 
 impl Tar {
+    /// Reads a sample's members.
     fn found(&self, index: usize) -> Result<Found, String> {
         let none = || format!("there is no sample {index}: {} samples", self.samples.len());
         let sample = self.samples.get(index).ok_or_else(none)?;
@@ -208,128 +177,29 @@ impl Tar {
             None if numbered => {
                 return Err("metadata.txt, the list of its members, is missing: they may not be all".to_owned());
             }
-            None => return row(&members, &mut read, &self.columns).map(Found::Row),
+            None => {
+                let mut fields = row(&members, &mut read, &self.columns)?;
+                if layout(&|name| fields.get(name).is_some(), &self.columns).is_err()
+                    && let Some(texts) = scan::texts(&mut fields)
+                {
+                    let pdf = members.iter().any(|(suffix, _)| suffix.kind == Kind::Pdf);
+                    return scan::document(texts?, fields, pdf, &self.columns).map(Found::Document);
+                }
+                return Ok(Found::Row(Cell::Map(fields)));
+            }
         }
         page(&members, &mut read, &self.columns)
     }
 }
 
-/// That every member that the list names is there.
-fn whole(members: &[(&Suffix, Member)], list: &str) -> Result<(), String> {
-    let mut names = list.lines().map(str::trim).filter(|name| !name.is_empty()).peekable();
-    if names.peek().is_none() {
-        return Err("metadata.txt, the list of its members, is empty".to_owned());
-    }
-    let missing = names.find(|name| {
-        let suffix = split(name.as_bytes()).map(|(_, suffix)| suffix);
-        !members.iter().any(|(found, _)| Some(found.whole.as_str()) == suffix)
-    });
-    match missing {
-        None => Ok(()),
-        Some(name) => Err(format!("its member {:?} is missing", name.chars().take(200).collect::<String>())),
-    }
-}
-
-/// A row of members without numbers. Its pictures stand in the column that was given for them, each text under its own
-/// name (`text` without one), and JSON adds its own fields.
-fn row(
-    members: &[(&Suffix, Member)],
-    read: &mut dyn FnMut(Member) -> Result<Vec<u8>, String>,
-    columns: &Columns,
-) -> Result<Cell, String> {
-    let (mut pictures, mut fields, mut more) = (Vec::new(), Fields::default(), Fields::default());
-    for &(suffix, member) in members {
-        match suffix.kind {
-            Kind::Picture => pictures.push(Cell::Bytes(read(member)?)),
-            Kind::Text => {
-                let name = if suffix.name.is_empty() { "text" } else { &suffix.name };
-                fields.0.push((name.to_owned(), Cell::Text(cell::text(read(member)?)?)));
-            }
-            Kind::Json => match cell::json(&read(member)?)? {
-                Cell::Map(mut inner) => more.0.append(&mut inner.0),
-                list @ Cell::List(_) => more.0.push(("messages".to_owned(), list)),
-                other => return Err(format!(".{} is {}; an object would be right", suffix.whole, other.kind())),
-            },
-            Kind::Metadata | Kind::Other => {}
-        }
-    }
-    if !pictures.is_empty() {
-        let name = columns.image.as_deref().unwrap_or("image");
-        fields.0.insert(0, (name.to_owned(), Cell::List(pictures)));
-    }
-    fields.0.append(&mut more.0);
-    Ok(Cell::Map(fields))
-}
-
-/// A page of numbered members, or the chat that its texts are.
-fn page(
-    members: &[(&Suffix, Member)],
-    read: &mut dyn FnMut(Member) -> Result<Vec<u8>, String>,
-    columns: &Columns,
-) -> Result<Found, String> {
-    let (mut parts, mut pictures, mut turns) = (Vec::new(), Vec::new(), Vec::new());
-    let mut last = None;
-    for &(suffix, member) in members {
-        match suffix.kind {
-            Kind::Text => {
-                let text = cell::text(read(member)?)?;
-                turns.extend(turn(&text));
-                parts.push((suffix.number, Part::Text(text)));
-            }
-            Kind::Picture => {
-                pictures.push(PictureFile::Bytes(read(member)?));
-                parts.push((suffix.number, Part::Image(ImageSource::Given)));
-            }
-            Kind::Json | Kind::Metadata | Kind::Other => {}
-        }
-    }
-    let texts = parts.len() - pictures.len();
-    if texts > 0 && turns.len() == texts {
-        let pictures = pictures.into_iter().map(|picture| match picture {
-            PictureFile::Bytes(bytes) => Cell::Bytes(bytes),
-            PictureFile::Path(path) => Cell::Text(path.display().to_string()),
-        });
-        let image = columns.image.as_deref().unwrap_or("images").to_owned();
-        let fields = vec![(image, Cell::List(pictures.collect())), (rows::TURNS.to_owned(), Cell::List(turns))];
-        return Ok(Found::Row(Cell::Map(Fields(fields))));
-    }
-    if *columns != Columns::default() {
-        return Err(
-            "a page of texts and pictures has neither columns nor a prompt; none given would be right".to_owned()
-        );
-    }
-    for (number, _) in &parts {
-        match number {
-            None => return Err("a member has no number, which would tell its place".to_owned()),
-            Some(number) if Some(*number) == last => return Err(format!("two members have the place {number}")),
-            Some(number) => last = Some(*number),
-        }
-    }
-    if texts == 0 {
-        return Err("no text in it".to_owned());
-    }
-    Ok(Found::Page(Sample { content: Content::Document(parts.into_iter().map(|(_, part)| part).collect()), pictures }))
-}
-
-/// A text that is JSON of `user` and `assistant`.
-fn turn(text: &str) -> Option<Cell> {
-    if !text.trim_start().starts_with('{') {
-        return None;
-    }
-    match cell::json(text.as_bytes()) {
-        Ok(Cell::Map(fields)) if fields.get("user").is_some() && fields.get("assistant").is_some() => {
-            Some(Cell::Map(fields))
-        }
-        _ => None,
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::read::open;
+    use crate::{Content, PictureFile};
+    use smolvlm_processor::{ImageSource, Part};
 
-    fn write(path: &Path, members: &[(&str, &[u8])]) {
+    pub(super) fn write(path: &Path, members: &[(&str, &[u8])]) {
         let mut archive = ::tar::Builder::new(File::create(path).unwrap());
         for (name, bytes) in members {
             let mut header = ::tar::Header::new_gnu();
@@ -344,7 +214,7 @@ mod tests {
         all.iter().map(|bytes| PictureFile::Bytes(bytes.as_bytes().to_vec())).collect()
     }
 
-    fn document(parts: &[&str], pictures: &[&str]) -> Sample {
+    pub(super) fn document(parts: &[&str], pictures: &[&str]) -> Sample {
         let part = |part: &&str| match *part {
             "" => Part::Image(ImageSource::Given),
             text => Part::Text(text.to_owned()),
@@ -407,7 +277,7 @@ mod tests {
         let prompt = Columns { prompt: Some("P".to_owned()), ..Columns::default() };
         let source = open(folder.path(), &prompt).unwrap();
         assert!(matches!(source.read(0).unwrap().content, Content::Chat(_)));
-        assert!(source.read(3).unwrap_err().contains("neither columns nor a prompt"));
+        assert!(source.read(3).unwrap_err().contains("neither a prompt nor a system message"));
     }
 
     #[test]
