@@ -26,6 +26,9 @@ pub(crate) enum Error {
     /// Data to train on.
     #[error(transparent)]
     Data(#[from] smolvlm_data::Error),
+    /// Scoring answers.
+    #[error(transparent)]
+    Eval(#[from] smolvlm_eval::Error),
     /// Training, and making models for it.
     #[error(transparent)]
     Train(#[from] smolvlm_train::Error),

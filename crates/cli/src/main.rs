@@ -10,6 +10,7 @@ mod data;
 mod doctor;
 mod dump;
 mod error;
+mod eval;
 mod explain;
 mod merge;
 mod new;
@@ -18,6 +19,7 @@ mod output;
 mod perplexity;
 mod progress;
 mod run;
+mod signals;
 mod train;
 
 use clap::error::ErrorKind;
@@ -39,6 +41,7 @@ enum Command {
     Run(run::Args),
     Train(Box<train::Args>),
     Merge(merge::Args),
+    Eval(eval::Args),
     Explain(explain::Args),
     Perplexity(perplexity::Args),
     Bench(bench::Args),
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Train(args) => train::run(*args),
         Command::Merge(args) => merge::run(args),
+        Command::Eval(args) => eval::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Perplexity(args) => perplexity::run(args),
         Command::Bench(args) => bench::run(args),

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::progress::Progress;
 use clap::{Args, ValueEnum};
 use smolvlm_backend::Isa;
-use smolvlm_data::Columns;
+use smolvlm_data::{Columns, SourceConfig, read_mixture};
 use smolvlm_engine::{DTypeChoice, Engine, EngineOptions};
 use smolvlm_processor::{Alpha, DecodeOptions, MAX_LONGEST_EDGE, Picture, PlanOptions};
 use std::io::Read;
@@ -88,6 +88,11 @@ impl ModelArgs {
     /// The model's folder.
     pub(crate) fn folder(&self) -> Result<PathBuf, Error> {
         Ok(smolvlm_hub::resolve(&self.model)?.dir)
+    }
+
+    /// The model and its adapters, as they were given.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        [&self.model].into_iter().chain(&self.adapter).map(String::as_str)
     }
 
     /// Loads the model.
@@ -186,8 +191,23 @@ impl ColumnArgs {
             answer: answer.clone(),
             system: system.clone(),
             prompt: prompt.clone(),
+            skill: None,
         }
     }
+}
+
+/// Files as sources; a mixture's file gives its own.
+pub(crate) fn sources(files: &[PathBuf], columns: &Columns) -> Result<Vec<SourceConfig>, Error> {
+    let mut sources = Vec::new();
+    for file in files {
+        let mixture = file.extension().is_some_and(|e| e == "toml" || e == "yaml" || e == "yml");
+        if mixture {
+            sources.extend(read_mixture(file)?);
+            continue;
+        }
+        sources.push(SourceConfig::new(file).with(columns.clone()));
+    }
+    Ok(sources)
 }
 
 /// The most MiB of a question or a chat: a hundred times what a context holds.

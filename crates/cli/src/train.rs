@@ -5,18 +5,18 @@ mod dry;
 mod shown;
 
 use crate::error::Error;
-use crate::options::ColumnArgs;
+use crate::options::{ColumnArgs, sources};
 use crate::output::print_line;
 use crate::progress::Progress;
+use crate::signals::stop_on_signals;
 use args::{AdapterArgs, RunArgs, SampleArgs, StageArgs};
 use serde_json::json;
 use shown::Shown;
-use smolvlm_data::{SourceConfig, read_mixture};
 use smolvlm_train::{Config, Options, RECIPES, Validation};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -107,7 +107,7 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
     if config.output.as_os_str().is_empty() {
         return Error::usage("where does it go? -o FOLDER would be right (or --dry-run)");
     }
-    stop_on_signals(&stop)?;
+    stop_on_signals(&stop, "stopping after this step")?;
     let mut shown = Shown::new();
     let outcome = smolvlm_train::train(&config, &options, &mut shown)?;
     shown.clear();
@@ -137,18 +137,6 @@ fn report(config: &Config, outcome: &smolvlm_train::Outcome, json: bool) -> Resu
     let page = config.output.join("report.html");
     let _ = writeln!(err, "{} steps, the last loss {:.4}; curves in {}", outcome.steps, outcome.loss, page.display());
     print_line(&outcome.checkpoint.display().to_string())
-}
-
-/// SIGINT and SIGTERM let the step end and write a checkpoint; a second one ends at once.
-fn stop_on_signals(stop: &Arc<AtomicBool>) -> Result<(), Error> {
-    let stop = Arc::clone(stop);
-    let handler = move || {
-        if stop.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-        let _ = writeln!(std::io::stderr(), "\nstopping after this step; once more to stop at once");
-    };
-    ctrlc::set_handler(handler).map_err(|e| Error::Usage(format!("signals cannot be caught: {e}")))
 }
 
 /// The settings of a run that goes on: its own.
@@ -181,11 +169,11 @@ fn config(args: &Args) -> Result<Config, Error> {
     if let Some(output) = &args.output {
         config.output.clone_from(output);
     }
-    let sources = sources(&args.data, &args.columns)?;
-    if !sources.is_empty() {
-        config.data.sources = sources;
+    let data = sources(&args.data, &args.columns.columns())?;
+    if !data.is_empty() {
+        config.data.sources = data;
     }
-    let validation = self::sources(&args.run.validation, &args.columns)?;
+    let validation = sources(&args.run.validation, &args.columns.columns())?;
     if !validation.is_empty() {
         config.validation = Some(Validation::new(validation));
     }
@@ -194,18 +182,4 @@ fn config(args: &Args) -> Result<Config, Error> {
     config.stages.iter_mut().for_each(|stage| args.stage.apply(stage));
     args.run.apply(&mut config);
     Ok(config)
-}
-
-/// Files as sources; a mixture's file gives its own.
-fn sources(files: &[PathBuf], columns: &ColumnArgs) -> Result<Vec<SourceConfig>, Error> {
-    let mut sources = Vec::new();
-    for file in files {
-        let mixture = file.extension().is_some_and(|e| e == "toml" || e == "yaml" || e == "yml");
-        if mixture {
-            sources.extend(read_mixture(file)?);
-            continue;
-        }
-        sources.push(SourceConfig::new(file).with(columns.columns()));
-    }
-    Ok(sources)
 }

@@ -1,6 +1,6 @@
 //! Data that is drawn as it is read: the endless stream of `smolvlm-synth`, and its test sets.
 
-use crate::{Content, Error, PictureFile, Sample, Source};
+use crate::{Content, Error, PictureFile, References, Sample, Source};
 use smolvlm_processor::{ImageSource, Message, Part, Picture};
 use smolvlm_synth::{Kit, Mix, Set, Split, Stream};
 use std::path::Path;
@@ -55,6 +55,10 @@ impl Source for Stream {
     fn read(&self, index: usize) -> Result<Sample, String> {
         Ok(chat(self.sample(index as u64)))
     }
+
+    fn read_with_references(&self, index: usize) -> Result<(Sample, Vec<References>), String> {
+        Ok(scored(self.sample(index as u64)))
+    }
 }
 
 impl Source for Set {
@@ -65,6 +69,21 @@ impl Source for Set {
     fn read(&self, index: usize) -> Result<Sample, String> {
         Ok(chat(self.sample(index)))
     }
+
+    fn read_with_references(&self, index: usize) -> Result<(Sample, Vec<References>), String> {
+        Ok(scored(self.sample(index)))
+    }
+}
+
+/// A drawn sample with what is as right as its answers.
+fn scored(drawn: smolvlm_synth::Sample) -> (Sample, Vec<References>) {
+    let of = |turn: &smolvlm_synth::Turn| References {
+        skill: Some(turn.skill.into()),
+        annotators: Vec::new(),
+        also: turn.also.clone(),
+    };
+    let references = drawn.turns.iter().map(of).collect();
+    (chat(drawn), references)
 }
 
 /// The chat of a drawn sample: its pictures stand in front of the first question.

@@ -29,6 +29,6 @@ pub use loader::{Loader, Skipped, StepData};
 pub use mixture::{Draw, Mixture};
 pub use pack::{Pack, Packing, pack};
 pub use read::{Columns, open};
-pub use sample::{Content, PictureData, PictureFile, Sample, Source};
+pub use sample::{Content, PictureData, PictureFile, References, Sample, Source};
 pub use sources::{SourceConfig, read_mixture};
 pub use write::JsonLines;

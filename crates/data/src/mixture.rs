@@ -74,6 +74,13 @@ impl Mixture {
         self.parts.iter().map(|part| part.rows.count() * part.repeat).sum()
     }
 
+    /// Every row that counts, once, source after source, in order.
+    pub fn rows(&self) -> impl Iterator<Item = Draw> {
+        self.parts.iter().enumerate().flat_map(|(source, part)| {
+            (0..part.rows.count()).map(move |place| Draw { source, row: part.rows.row(place) })
+        })
+    }
+
     /// What a source's samples count in the loss.
     pub fn loss_weight(&self, source: usize) -> f32 {
         self.parts.get(source).map_or(0.0, |part| part.loss_weight)
@@ -265,6 +272,10 @@ mod tests {
         assert_eq!(of("first:3").unwrap(), [0, 1, 2]);
         assert_eq!(of("end:2").unwrap(), [8, 9]);
         assert_eq!(of("all").unwrap().len(), 10);
+        let config = SourceConfig { limit: Some("end:2".into()), repeat: 3, ..source(&dir, "a") };
+        let mixture = Mixture::open(&[source(&dir, "a"), config], 1).unwrap();
+        let rows: Vec<(usize, u64)> = mixture.rows().map(|draw| (draw.source, draw.row)).collect();
+        assert_eq!(rows, (0..10).map(|row| (0, row)).chain([(1, 8), (1, 9)]).collect::<Vec<_>>());
         let random = of("random:40%").unwrap();
         assert!(random.len() == 4 && random != [0, 1, 2, 3]);
         for wrong in ["half", "first:x", "random:101%", "some:3", "first:0"] {

@@ -21,6 +21,17 @@ pub enum Content {
     Document(Vec<Part>),
 }
 
+/// What is told of one answer besides its text, for whoever scores others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct References {
+    /// What its question asks for, as results are grouped: `count`, `colour`.
+    pub skill: Option<String>,
+    /// The answers of several annotators, one each, as VQAv2 has ten; the answer itself is the most common of them.
+    pub annotators: Vec<String>,
+    /// Other answers that are right as well.
+    pub also: Vec<String>,
+}
+
 /// Where a picture is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PictureFile {
@@ -51,6 +62,20 @@ impl PictureFile {
             PictureFile::Path(path) => Picture::read(&path, decode).map(PictureData::Encoded),
             PictureFile::Bytes(bytes) => Ok(PictureData::Encoded(bytes)),
             PictureFile::Pixels(picture) => Ok(PictureData::Pixels(picture)),
+        }
+    }
+}
+
+impl PictureFile {
+    /// Its (width, height), from the header where it is encoded.
+    ///
+    /// # Errors
+    /// Its file cannot be read, or is no picture.
+    pub fn size(&self, decode: &DecodeOptions) -> Result<(u32, u32), Error> {
+        match self {
+            PictureFile::Path(path) => Picture::size_of(path, decode),
+            PictureFile::Bytes(bytes) => Picture::size(bytes, decode),
+            PictureFile::Pixels(picture) => Ok((picture.width, picture.height)),
         }
     }
 }
@@ -120,4 +145,14 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// What is wrong with it, in words that name no file and no row: whoever asks knows them.
     fn read(&self, index: usize) -> Result<Sample, String>;
+
+    /// The same with what is told of each answer: one for each turn of the assistant, none for a document.
+    ///
+    /// # Errors
+    /// As [`Source::read`], and where what is told does not fit the answers.
+    fn read_with_references(&self, index: usize) -> Result<(Sample, Vec<References>), String> {
+        let sample = self.read(index)?;
+        let references = sample.references();
+        Ok((sample, references))
+    }
 }

@@ -44,6 +44,9 @@ pub struct SourceConfig {
     /// A text in front of what the user shows and says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
+    /// The column of skills, by which results are grouped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skill: Option<String>,
 }
 
 fn one() -> usize {
@@ -78,13 +81,14 @@ impl SourceConfig {
             answer: None,
             system: None,
             prompt: None,
+            skill: None,
         }
     }
 
     /// The same with its columns named.
     pub fn with(self, columns: Columns) -> SourceConfig {
-        let Columns { image, question, answer, system, prompt } = columns;
-        SourceConfig { image, question, answer, system, prompt, ..self }
+        let Columns { image, question, answer, system, prompt, skill } = columns;
+        SourceConfig { image, question, answer, system, prompt, skill, ..self }
     }
 
     /// What logs call it.
@@ -100,6 +104,7 @@ impl SourceConfig {
             answer: self.answer.clone(),
             system: self.system.clone(),
             prompt: self.prompt.clone(),
+            skill: self.skill.clone(),
         }
     }
 }

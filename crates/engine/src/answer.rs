@@ -2,7 +2,7 @@
 
 use crate::capture::Capture;
 use crate::prompt::{Observer, Prompt};
-use crate::stop::StopStrings;
+use crate::writer::Writer;
 use crate::{Answer, Engine, Error, Event, Request, Sampler, StopReason, Times};
 use smolvlm_backend::{Tensor, numbers};
 use smolvlm_processor::{Picture, Plan, PlanOptions};
@@ -75,56 +75,40 @@ impl Engine {
         observer: Observer<'_>,
     ) -> Result<StopReason, Error> {
         let Prompt { mut sequence, mut logits } = prompt;
-        let mut decoder = self.processor.tokenizer().stream(request.show_special);
-        let mut stops = StopStrings::new(&request.stop);
-        let mut show = |text: &str, answer: &mut Answer| {
-            answer.text.push_str(text);
-            if text.is_empty() { ControlFlow::Continue(()) } else { observer(Event::Text(text)) }
-        };
-        let reason = loop {
-            if answer.output_ids.len() == request.max_tokens {
-                break StopReason::MaxTokens;
-            }
-            let id = self.next_token(request, sampler, &logits)?;
-            answer.output_ids.push(id);
-            sampler.see(&[id]);
-            let ends = self.stops.contains(&id);
-            if ends && !request.show_special {
-                break StopReason::EndOfTurn;
-            }
-            let (text, stopped) = stops.push(&decoder.push(id));
-            let shown = show(&text, answer);
-            if stopped {
-                return Ok(StopReason::StopString);
-            }
-            if shown.is_break() {
-                return Ok(StopReason::Cancelled);
-            }
-            if ends {
-                break StopReason::EndOfTurn;
-            }
-            if sequence.len() >= self.processor.context() {
-                break StopReason::ContextFull;
-            }
-            if answer.output_ids.len() < request.max_tokens {
-                logits = self.core.step(&mut sequence, id);
-            }
-        };
-        // What was held back: the rest of a character, or what might have become a stop string.
-        let (text, stopped) = stops.push(&decoder.finish());
-        let rest = if stopped { text } else { text + &stops.finish() };
-        if show(&rest, answer).is_break() {
-            return Ok(StopReason::Cancelled);
+        let mut writer = Writer::new(self, request);
+        if request.max_tokens == 0 {
+            return Ok(StopReason::MaxTokens);
         }
-        Ok(if stopped { StopReason::StopString } else { reason })
+        loop {
+            let id = self.next_token(request, sampler, &logits, 0)?;
+            sampler.see(&[id]);
+            let (text, reason) = writer.push(id, sequence.len());
+            answer.output_ids.push(id);
+            answer.text.push_str(&text);
+            let shown = if text.is_empty() { ControlFlow::Continue(()) } else { observer(Event::Text(&text)) };
+            match reason {
+                Some(StopReason::StopString) => return Ok(StopReason::StopString),
+                _ if shown.is_break() => return Ok(StopReason::Cancelled),
+                Some(reason) => return Ok(reason),
+                None => logits = self.core.step(&mut sequence, id),
+            }
+        }
     }
 
-    fn next_token(&self, request: &Request, sampler: &mut Sampler, logits: &Tensor) -> Result<u32, Error> {
+    /// The next token, chosen by a row of logits.
+    pub(crate) fn next_token(
+        &self,
+        request: &Request,
+        sampler: &mut Sampler,
+        logits: &Tensor,
+        row: usize,
+    ) -> Result<u32, Error> {
         if request.sampling.is_plain_greedy() {
-            let top = self.core.backend.top(logits, 0);
+            let top = self.core.backend.top(logits, row);
             return if top.value.is_finite() { Ok(top.index as u32) } else { Err(Error::NotFinite) };
         }
-        let mut logits = numbers(&*self.core.backend, logits);
+        let logits = self.core.backend.gather_rows(logits, &[row as u32]);
+        let mut logits = numbers(&*self.core.backend, &logits);
         if !logits.iter().all(|x| x.is_finite()) {
             return Err(Error::NotFinite);
         }

@@ -40,6 +40,18 @@ impl Core {
         self.model.text.forward(&*self.backend, x, &mut step, &mut Save::Off)
     }
 
+    /// New rows of several sequences side by side through the layers: so many of each, in order.
+    pub(crate) fn side_by_side(&self, sequences: &mut [&mut KvSequence], x: Tensor, rows: &[usize]) -> Tensor {
+        let (mut spans, mut positions) = (Vec::new(), Vec::new());
+        for (sequence, &rows) in sequences.iter().zip(rows) {
+            let keys = sequence.len() + rows;
+            spans.push(Span { rows, keys, causal: true });
+            positions.extend(sequence.len() as u32..keys as u32);
+        }
+        let mut step = Step { sequences, spans: &spans, positions: &positions };
+        self.model.text.forward(&*self.backend, x, &mut step, &mut Save::Off)
+    }
+
     /// Logits of rows that have passed the layers: [rows, vocabulary].
     pub(crate) fn logits(&self, hidden: &Tensor) -> Tensor {
         self.model.text.logits(&*self.backend, hidden, &mut Save::Off)

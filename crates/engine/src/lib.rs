@@ -11,6 +11,7 @@
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
 mod answer;
+mod batch;
 pub mod bench;
 mod capture;
 mod core;
@@ -21,7 +22,9 @@ mod prompt;
 mod request;
 mod sampling;
 mod stop;
+mod writer;
 
+pub use batch::{Asked, Features};
 pub use capture::Capture;
 pub use engine::{DTypeChoice, Engine, EngineOptions, Network};
 pub use error::Error;

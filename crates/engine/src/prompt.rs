@@ -10,7 +10,7 @@ use smolvlm_sys::Stopwatch;
 use std::ops::ControlFlow;
 
 /// Rows of a prompt that pass the layers together.
-const PREFILL_ROWS: usize = 512;
+pub(crate) const PREFILL_ROWS: usize = 512;
 
 /// A prompt that the model has taken in.
 pub(crate) struct Prompt {

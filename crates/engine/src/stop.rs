@@ -26,8 +26,8 @@ impl StopStrings {
     }
 
     /// What was held back, when no more comes.
-    pub(crate) fn finish(self) -> String {
-        self.held
+    pub(crate) fn finish(&mut self) -> String {
+        std::mem::take(&mut self.held)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::options::ColumnArgs;
 use crate::output::print_line;
 use serde_json::{Value, json};
 use smolvlm_data::{Content, PictureFile, Sample, open};
-use smolvlm_processor::{DecodeOptions, Part, Picture};
+use smolvlm_processor::{DecodeOptions, Part};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -59,12 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
 
 /// A picture's (width, height), from its header.
 fn size(file: &PictureFile) -> Result<(u32, u32), String> {
-    let options = DecodeOptions::default();
-    match file {
-        PictureFile::Path(path) => Picture::size_of(path, &options).map_err(|e| e.to_string()),
-        PictureFile::Bytes(bytes) => Picture::size(bytes, &options).map_err(|e| e.to_string()),
-        PictureFile::Pixels(picture) => Ok((picture.width, picture.height)),
-    }
+    file.size(&DecodeOptions::default()).map_err(|e| e.to_string())
 }
 
 /// Who says what; a document is nobody's.

@@ -18,19 +18,22 @@ pub(super) fn text(name: &str, cell: Cell, columns: &Columns) -> Result<String, 
                 .to_owned())
         }
         Cell::Number(number) => Ok(number),
-        Cell::List(list) => {
-            let texts = list.into_iter().map(|cell| match cell {
-                Cell::Map(mut fields) => fields.take("answer").or_else(|| fields.take("text")).unwrap_or(Cell::Null),
-                cell => cell,
-            });
-            let texts = texts.map(|cell| match cell {
-                Cell::Text(text) => Ok(text),
-                other => Err(format!("an element of `{name}` is {}; a text would be right", other.kind())),
-            });
-            most_common(texts.collect::<Result<Vec<_>, _>>()?).ok_or_else(|| format!("`{name}` is empty"))
-        }
+        Cell::List(list) => most_common(texts(name, list)?).ok_or_else(|| format!("`{name}` is empty")),
         other => Err(format!("`{name}` is {}; a text would be right", other.kind())),
     }
+}
+
+/// The texts of such a list.
+pub(super) fn texts(name: &str, list: Vec<Cell>) -> Result<Vec<String>, String> {
+    let texts = list.into_iter().map(|cell| match cell {
+        Cell::Map(mut fields) => fields.take("answer").or_else(|| fields.take("text")).unwrap_or(Cell::Null),
+        cell => cell,
+    });
+    let texts = texts.map(|cell| match cell {
+        Cell::Text(text) => Ok(text),
+        other => Err(format!("an element of `{name}` is {}; a text would be right", other.kind())),
+    });
+    texts.collect()
 }
 
 fn most_common(texts: Vec<String>) -> Option<String> {

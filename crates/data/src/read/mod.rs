@@ -11,6 +11,7 @@ mod layout;
 mod pages;
 mod parquet;
 mod picture;
+mod references;
 mod rows;
 mod table;
 mod tar;
@@ -42,6 +43,10 @@ use std::{
 /// `messages`, `conversations` and `texts` (The Cauldron's turns, or OBELICS' texts beside pictures), unless a question or an answer is named here. An answer that
 /// is a list (VQAv2's ten `answers`) is the one that most of it agree on, of equally common ones the first. An answer
 /// that is a number is its text, but not in a `label` that was only looked for: there it is a class's index.
+///
+/// Whoever scores answers is also told ([`Source::read_with_references`]) the skill that is asked for, of `skill`; other
+/// right answers, of `also`; and all answers of such a list. The first two are one for all answers of a chat, or a list of
+/// one for each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Columns {
     /// The column of pictures.
@@ -55,6 +60,8 @@ pub struct Columns {
     /// What every chat begins with: a text of its own in front of what the user shows and says first, such as "Answer
     /// briefly.". It is asked of what would be a document, too, which becomes a chat with the text for its answer.
     pub prompt: Option<String>,
+    /// The column of skills.
+    pub skill: Option<String>,
 }
 
 /// What [`open`] reads, for its messages.
@@ -130,7 +137,7 @@ fn rows<R: Rows>(path: &Path, rows: R, columns: &Columns) -> Result<RowSource<R>
 fn table(path: &Path, delimiter: u8, columns: &Columns) -> Result<Box<dyn Source>, Error> {
     let table = table::Table::open(path, delimiter)?;
     let has = |name: &str| table.names().iter().any(|found| found == name);
-    let given = [&columns.image, &columns.system];
+    let given = [&columns.image, &columns.system, &columns.skill];
     let missing = given.into_iter().flatten().find(|name| !has(name)).map(|name| format!("`{name}` is missing"));
     match missing.map_or_else(|| layout(&has, columns).map(|_| ()), Err) {
         Ok(()) => rows(path, table, columns).map(boxed),

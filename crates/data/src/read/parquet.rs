@@ -13,6 +13,7 @@ use super::{
     columns::{self, Leaf, Node, Values},
     layout::{ANSWER, CHAT, IMAGE, QUESTION, SYSTEM, TURNS, layout},
     pages::Pages,
+    references::{ALSO, SKILL},
     rows::Rows,
 };
 use crate::{Columns, Error};
@@ -131,7 +132,7 @@ impl Shard {
         let found = || format!("its columns are {}", names.join(", "));
         let has = |name: &str| names.contains(&name);
         layout(&has, columns).map_err(|what| wrong(format!("{what}; {}", found())))?;
-        let given = [&columns.image, &columns.question, &columns.answer, &columns.system];
+        let given = [&columns.image, &columns.question, &columns.answer, &columns.system, &columns.skill];
         let given: Vec<&str> = given.into_iter().flatten().map(String::as_str).collect();
         if let Some(name) = given.iter().find(|name| !has(name)) {
             return Err(wrong(format!("`{name}` is missing; {}", found())));
@@ -142,7 +143,7 @@ impl Shard {
                 || QUESTION.contains(&name)
                 || ANSWER.contains(&name)
                 || CHAT.contains(&name)
-                || [TURNS, SYSTEM].contains(&name)
+                || [TURNS, SYSTEM, SKILL, ALSO].contains(&name)
         };
         let columns = Node::columns(root, &read).map_err(wrong)?;
         compressions(&meta, &columns).map_err(wrong)?;
@@ -263,6 +264,8 @@ mod tests {
         // Its answer is null, so the annotators' counts; `b` twice.
         assert_eq!(chat(&source.read(5).unwrap())[1], Message::text("assistant", "b"));
         assert!(source.read(7).is_err());
+        let (_, references) = source.read_with_references(2).unwrap();
+        assert_eq!(references[0].annotators, ["a", "b", "c", "b"]);
     }
 
     #[test]

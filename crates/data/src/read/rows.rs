@@ -8,8 +8,9 @@ use super::{
     interleaved,
     layout::{CHAT, Layout, SYSTEM, TURNS, layout},
     picture::{self, pictures},
+    references::with_references,
 };
-use crate::{Content, Error, Sample, Source};
+use crate::{Content, Error, References, Sample, Source};
 use smolvlm_processor::{Message, Part};
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,10 @@ impl<R: Rows> Source for RowSource<R> {
 
     fn read(&self, index: usize) -> Result<Sample, String> {
         sample(self.rows.row(index)?, &self.columns, &self.folder)
+    }
+
+    fn read_with_references(&self, index: usize) -> Result<(Sample, Vec<References>), String> {
+        with_references(self.rows.row(index)?, &self.columns, &self.folder)
     }
 }
 
@@ -225,7 +230,7 @@ mod tests {
     fn columns(image: &str, question: &str, answer: &str, system: &str, prompt: &str) -> Columns {
         let given = |name: &str| Some(name.to_owned()).filter(|name| !name.is_empty());
         let (image, question, answer) = (given(image), given(question), given(answer));
-        Columns { image, question, answer, system: given(system), prompt: given(prompt) }
+        Columns { image, question, answer, system: given(system), prompt: given(prompt), skill: None }
     }
 
     #[test]

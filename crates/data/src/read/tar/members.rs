@@ -1,9 +1,10 @@
 //! The members of a sample become its row, its page or its chat.
 
 use super::{
-    Member,
+    Found, Member,
     suffix::{Kind, Suffix, split},
 };
+use crate::PictureFile;
 use crate::read::{
     Columns,
     cell::{self, Cell, Fields},
@@ -12,8 +13,6 @@ use crate::read::{
     layout::TURNS,
     rows,
 };
-use crate::{PictureFile, Sample};
-use std::path::Path;
 
 /// That every member that the list names is there.
 pub(super) fn whole(members: &[(&Suffix, Member)], list: &str) -> Result<(), String> {
@@ -67,7 +66,7 @@ pub(super) fn page(
     members: &[(&Suffix, Member)],
     read: &mut dyn FnMut(Member) -> Result<Vec<u8>, String>,
     columns: &Columns,
-) -> Result<Sample, String> {
+) -> Result<Found, String> {
     let (mut pieces, mut turns) = (Vec::new(), Vec::new());
     for &(suffix, member) in members {
         match suffix.kind {
@@ -82,7 +81,7 @@ pub(super) fn page(
     }
     let texts = pieces.iter().filter(|(_, piece)| matches!(piece, Piece::Text(_))).count();
     if texts > 0 && turns.len() == texts {
-        return chat(pieces.into_iter().map(|(_, piece)| piece), turns, columns);
+        return Ok(Found::Row(chat(pieces.into_iter().map(|(_, piece)| piece), turns, columns)));
     }
     if *columns != Columns::default() {
         return Err(rows::NO_CHAT.to_owned());
@@ -95,18 +94,18 @@ pub(super) fn page(
             Some(number) => last = Some(*number),
         }
     }
-    interleaved::document(pieces.into_iter().map(|(_, piece)| piece).collect())
+    interleaved::document(pieces.into_iter().map(|(_, piece)| piece).collect()).map(Found::Document)
 }
 
-/// A chat of turns, with the pictures among these pieces in front.
-fn chat(pieces: impl Iterator<Item = Piece>, turns: Vec<Cell>, columns: &Columns) -> Result<Sample, String> {
+/// A row of turns, with the pictures among these pieces in front.
+fn chat(pieces: impl Iterator<Item = Piece>, turns: Vec<Cell>, columns: &Columns) -> Cell {
     let pictures = pieces.filter_map(|piece| match piece {
         Piece::Own(PictureFile::Bytes(bytes)) => Some(Cell::Bytes(bytes)),
         _ => None,
     });
     let image = columns.image.as_deref().unwrap_or("images").to_owned();
     let fields = vec![(image, Cell::List(pictures.collect())), (TURNS.to_owned(), Cell::List(turns))];
-    rows::sample(Cell::Map(Fields(fields)), columns, Path::new(""))
+    Cell::Map(Fields(fields))
 }
 
 /// A text that is JSON of `user` and `assistant`.

@@ -14,9 +14,10 @@ use super::{
     cell::{self, Cell},
     file::{MAX_ROW, read_at},
     layout::layout,
+    references::with_references,
     rows,
 };
-use crate::{Error, Sample, Source};
+use crate::{Error, References, Sample, Source};
 use members::{page, row, whole};
 use std::{
     collections::HashMap,
@@ -138,6 +139,31 @@ impl Source for Tar {
     }
 
     fn read(&self, index: usize) -> Result<Sample, String> {
+        match self.found(index)? {
+            Found::Row(row) => rows::sample(row, &self.columns, Path::new("")),
+            Found::Document(sample) => Ok(sample),
+        }
+    }
+
+    fn read_with_references(&self, index: usize) -> Result<(Sample, Vec<References>), String> {
+        match self.found(index)? {
+            Found::Row(row) => with_references(row, &self.columns, Path::new("")),
+            Found::Document(sample) => Ok((sample, Vec::new())),
+        }
+    }
+}
+
+/// What a sample's members are.
+enum Found {
+    /// A row, as it would stand in a table.
+    Row(Cell),
+    /// Pages of texts and pictures, of which nothing is asked.
+    Document(Sample),
+}
+
+impl Tar {
+    /// Reads a sample's members.
+    fn found(&self, index: usize) -> Result<Found, String> {
         let none = || format!("there is no sample {index}: {} samples", self.samples.len());
         let sample = self.samples.get(index).ok_or_else(none)?;
         let members = self.members(sample)?;
@@ -157,9 +183,9 @@ impl Source for Tar {
                     && let Some(texts) = scan::texts(&mut fields)
                 {
                     let pdf = members.iter().any(|(suffix, _)| suffix.kind == Kind::Pdf);
-                    return scan::document(texts?, fields, pdf, &self.columns);
+                    return scan::document(texts?, fields, pdf, &self.columns).map(Found::Document);
                 }
-                return rows::sample(Cell::Map(fields), &self.columns, Path::new(""));
+                return Ok(Found::Row(Cell::Map(fields)));
             }
         }
         page(&members, &mut read, &self.columns)
@@ -205,7 +231,7 @@ pub(super) mod tests {
             &[
                 ("a.image.jpeg", b"A"),
                 ("a.text.txt", b"pair"),
-                ("b.json", br#"{"question":"Q","answer":"A"}"#),
+                ("b.json", br#"{"question":"Q","answer":"A","skill":"s"}"#),
                 ("b.png", b"B"),
                 ("._b.png", b"a Mac's"),
                 (&long, b"L"),
@@ -241,6 +267,12 @@ pub(super) mod tests {
         let first = |text: &str| vec![Part::Image(ImageSource::Given), Part::Text(text.to_owned())];
         assert_eq!(said(source.read(1).unwrap()), (vec![first("Q"), text("A")], bytes(&["B"])));
         assert_eq!(said(source.read(4).unwrap()), (vec![first("Q"), text("A"), text("R"), text("B")], bytes(&["S"])));
+
+        let skills = |row| {
+            let (_, references) = source.read_with_references(row).unwrap();
+            references.into_iter().map(|answer| answer.skill).collect::<Vec<_>>()
+        };
+        assert_eq!((skills(1), skills(3), skills(4)), (vec![Some("s".to_owned())], vec![], vec![None, None]));
 
         let prompt = Columns { prompt: Some("P".to_owned()), ..Columns::default() };
         let source = open(folder.path(), &prompt).unwrap();

@@ -112,6 +112,7 @@ mod tests {
         assert_eq!(source.read(0), Ok(document(&["", "first\nsecond"], &["R"])));
         assert_eq!(source.read(1), Ok(document(&["", "one two\n\n", "", "three"], &["P", "Q"])));
         assert_eq!(source.read(2), Ok(document(&["", "one two"], &["I"])));
+        assert_eq!(source.read_with_references(2), Ok((document(&["", "one two"], &["I"]), Vec::new())));
         let prompt = Columns { prompt: Some("Read it.".to_owned()), ..Columns::default() };
         assert!(open(&path, &prompt).unwrap().read(0).unwrap_err().contains("neither a prompt"));
     }

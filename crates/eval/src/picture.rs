@@ -1,0 +1,102 @@
+//! The pictures that are shown: read, seen once, and remembered as long as there is room.
+
+use sha2::{Digest, Sha256};
+use smolvlm_data::PictureFile;
+use smolvlm_engine::{Engine, Features};
+use smolvlm_processor::{DecodeOptions, Picture, PlanOptions};
+use std::path::PathBuf;
+
+/// The most bytes of features that are remembered.
+const ROOM: usize = 256 << 20;
+/// What a blank picture is of.
+const GREY: u8 = 128;
+
+/// What is shown in a picture's place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// A picture of the data.
+    File(PictureFile),
+    /// Grey of this width and height.
+    Grey(u32, u32),
+}
+
+/// What tells one picture from others.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Key {
+    Path(PathBuf),
+    Digest([u8; 32]),
+    Grey(u32, u32),
+}
+
+impl Shown {
+    /// Its key: of bytes their digest.
+    pub(crate) fn key(&self) -> Key {
+        match self {
+            Shown::File(PictureFile::Path(path)) => Key::Path(path.clone()),
+            Shown::File(PictureFile::Bytes(bytes)) => Key::Digest(Sha256::digest(bytes).into()),
+            Shown::File(PictureFile::Pixels(picture)) => {
+                let size = [picture.width.to_le_bytes(), picture.height.to_le_bytes()].concat();
+                Key::Digest(Sha256::new().chain_update(size).chain_update(&picture.rgb).finalize().into())
+            }
+            Shown::Grey(width, height) => Key::Grey(*width, *height),
+        }
+    }
+
+    /// The picture.
+    pub(crate) fn open(&self, decode: &DecodeOptions) -> Result<Picture, String> {
+        let wrong = |e: smolvlm_processor::Error| e.to_string();
+        match self {
+            Shown::File(PictureFile::Path(path)) => Picture::open(path, decode).map_err(wrong),
+            Shown::File(PictureFile::Bytes(bytes)) => Picture::decode(bytes, decode).map_err(wrong),
+            Shown::File(PictureFile::Pixels(picture)) => Ok(picture.clone()),
+            &Shown::Grey(width, height) => {
+                let bytes = (width as usize).checked_mul(height as usize).and_then(|pixels| pixels.checked_mul(3));
+                let rgb = vec![GREY; bytes.ok_or("too large")?];
+                Ok(Picture { width, height, rgb })
+            }
+        }
+    }
+
+    /// Grey of the picture's size.
+    pub(crate) fn blank(&self, decode: &DecodeOptions) -> Result<Shown, String> {
+        let size = match self {
+            Shown::File(file) => file.size(decode),
+            Shown::Grey(width, height) => Ok((*width, *height)),
+        };
+        size.map(|(width, height)| Shown::Grey(width, height)).map_err(|e| e.to_string())
+    }
+}
+
+/// Features of the pictures that were shown last: several questions about one cost it once.
+#[derive(Default)]
+pub(crate) struct Gallery {
+    /// The last one last.
+    seen: Vec<(Key, Features)>,
+    bytes: usize,
+}
+
+impl Gallery {
+    /// A picture's features.
+    pub(crate) fn see(
+        &mut self,
+        engine: &Engine,
+        shown: &Shown,
+        (decode, plan): (&DecodeOptions, &PlanOptions),
+    ) -> Result<Features, String> {
+        let key = shown.key();
+        if let Some(at) = self.seen.iter().rposition(|(seen, _)| *seen == key) {
+            let entry = self.seen.remove(at);
+            let features = entry.1.clone();
+            self.seen.push(entry);
+            return Ok(features);
+        }
+        let features = engine.see(&shown.open(decode)?, plan).map_err(|e| e.to_string())?;
+        self.bytes += features.bytes();
+        self.seen.push((key, features.clone()));
+        while self.bytes > ROOM && self.seen.len() > 1 {
+            let (_, gone) = self.seen.remove(0);
+            self.bytes -= gone.bytes();
+        }
+        Ok(features)
+    }
+}
