@@ -20,6 +20,7 @@ mod perplexity;
 mod progress;
 mod run;
 mod signals;
+mod tokenizer;
 mod train;
 
 use clap::error::ErrorKind;
@@ -48,6 +49,7 @@ enum Command {
     Data(data::Args),
     Doctor(doctor::Args),
     New(new::Args),
+    Tokenizer(tokenizer::Args),
 }
 
 fn main() -> ExitCode {
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         Command::Data(args) => data::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::New(args) => new::run(args),
+        Command::Tokenizer(args) => tokenizer::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

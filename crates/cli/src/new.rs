@@ -16,6 +16,7 @@ tied to the table where the decoder's is, unless a shape file says tied = false.
 
 A shape file, in TOML or JSON; with --text or --vision without the part that they give:
   scale_factor = 4
+  longest_edge = 2048   # of pictures; four tiles, if it is left out
   tied = false
   [vision]
   hidden = 768

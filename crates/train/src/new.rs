@@ -5,6 +5,7 @@ mod settings;
 mod shape;
 mod source;
 mod tensors;
+mod tokenizer;
 mod tokens;
 
 use crate::Error;
@@ -22,6 +23,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use tensors::Making;
 use tokens::Tokens;
+
+pub use tokenizer::{NewTokenizer, learn as learn_tokenizer};
 
 /// What a new checkpoint is made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -118,7 +121,7 @@ pub fn make(new: &New, progress: &dyn Fn(usize, usize)) -> Result<Made, Error> {
     tower.as_mut().map_or(Ok(()), |tower| tower.check(&slots))?;
 
     write(&folder.path().join("config.json"), config_text.as_bytes())?;
-    settings::write(folder.path(), &config, &names)?;
+    settings::write(folder.path(), &config, shape.as_ref().and_then(|shape| shape.longest_edge), &names)?;
     tokens.write(folder.path(), config.text.context)?;
     // Whatever a later reader would refuse is refused now.
     Processor::open(folder.path())?;

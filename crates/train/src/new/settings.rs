@@ -108,7 +108,12 @@ pub(super) fn pretty(value: &Value) -> String {
 }
 
 /// Writes `generation_config.json`, `processor_config.json`, `preprocessor_config.json` and `chat_template.json`.
-pub(super) fn write(folder: &Path, config: &Config, names: &Names<'_>) -> Result<(), Error> {
+pub(super) fn write(
+    folder: &Path,
+    config: &Config,
+    longest_edge: Option<usize>,
+    names: &Names<'_>,
+) -> Result<(), Error> {
     let side = config.vision.image_size;
     // Both the decoder's own end and SmolVLM's, which it has yet to learn.
     let mut ends = names.eos.clone();
@@ -132,7 +137,7 @@ pub(super) fn write(folder: &Path, config: &Config, names: &Names<'_>) -> Result
                 "image_processor_type": "Idefics3ImageProcessor",
                 "do_convert_rgb": true,
                 "do_resize": true,
-                "size": {"longest_edge": TILES * side},
+                "size": {"longest_edge": longest_edge.unwrap_or(TILES * side)},
                 "resample": 1,
                 "do_image_splitting": true,
                 "max_image_size": {"longest_edge": side},

@@ -16,6 +16,8 @@ pub(super) struct Shape {
     text: Option<DecoderShape>,
     /// Pixel shuffle: `scale_factor^2` patches become one token.
     pub(super) scale_factor: Option<usize>,
+    /// What pictures' longest edges are brought to; four tiles, where the file is silent.
+    pub(super) longest_edge: Option<usize>,
     /// Whether the head shares the embedding table.
     pub(super) tied: Option<bool>,
     /// Its name or file, for errors.
@@ -133,6 +135,7 @@ impl Shape {
             }),
             scale_factor: Some(scale_factor),
             tied: Some(tied),
+            longest_edge: None,
             place: name.to_string(),
         }
     }
