@@ -40,7 +40,7 @@ pub(crate) fn name_openmoji(kit: &Kit, random: &mut Random, split: Split) -> Sam
 fn one(kit: &Kit, among: &[Hand], random: &mut Random, split: Split) -> Option<Sample> {
     let hands = kit.hands.as_ref()?;
     let thing = Thing::any(split, among, hands, random)?;
-    let widest = if random.chance(0.9) { 224.0 } else { 480.0 };
+    let widest = if random.chance(0.92) { 208.0 } else { 448.0 };
     let width = random.range(96.0, widest).floor();
     let height = (width * random.range(0.75, 1.333)).floor();
     let place = place(width, height, split, random);
