@@ -26,6 +26,9 @@ pub(crate) enum Error {
     /// Data to train on.
     #[error(transparent)]
     Data(#[from] smolvlm_data::Error),
+    /// What is drawn.
+    #[error(transparent)]
+    Synth(#[from] smolvlm_synth::Error),
     /// Training, and making models for it.
     #[error(transparent)]
     Train(#[from] smolvlm_train::Error),

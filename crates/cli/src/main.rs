@@ -18,6 +18,7 @@ mod output;
 mod perplexity;
 mod progress;
 mod run;
+mod synth;
 mod train;
 mod train_show;
 
@@ -44,6 +45,7 @@ enum Command {
     Perplexity(perplexity::Args),
     Bench(bench::Args),
     Data(data::Args),
+    Synth(synth::Args),
     Doctor(doctor::Args),
     New(new::Args),
 }
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         Command::Perplexity(args) => perplexity::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Data(args) => data::run(args),
+        Command::Synth(args) => synth::run(&args),
         Command::Doctor(args) => doctor::run(args),
         Command::New(args) => new::run(args),
     };

@@ -16,9 +16,10 @@ mod pack;
 pub mod random;
 mod read;
 mod sample;
+mod write;
 
-pub use drawn::is_drawn;
 pub use dedup::{Fingerprint, LIMIT, MOST_LIMIT, Match, PictureAt, PictureIndex, RowPrints, fingerprints};
+pub use drawn::is_drawn;
 pub use encode::{Encoding, Example, ExamplePicture, Long};
 pub use error::Error;
 pub use labels::Labels;
@@ -27,3 +28,4 @@ pub use mixture::{Draw, Mixture, SourceConfig, read_mixture};
 pub use pack::{Pack, Packing, pack};
 pub use read::{Columns, open};
 pub use sample::{Content, PictureData, PictureFile, Sample, Source};
+pub use write::{Format, Writer};
