@@ -162,7 +162,7 @@ impl Written {
     /// Asks about its value.
     fn value(&self, random: &mut Random, split: Split, value: u32) -> Turn {
         if random.chance(0.4) {
-            let answer = if value % 2 == 0 { "even" } else { "odd" };
+            let answer = if value.is_multiple_of(2) { "even" } else { "odd" };
             return turn("value-of", "read.even-or-odd", split, random, &[], answer, Vec::new());
         }
         let digits = value.to_string().len();

@@ -43,6 +43,12 @@ pub const SKILLS: &[Skill] = &[
     skill("read-sign", "read", 1.0, &[Need::Fonts], reading::sign),
     skill("bars-easy", "charts", 0.5, &[Need::Fonts], chart::easy),
     skill("bars", "charts", 2.0, &[Need::Fonts], chart::bars),
+    skill("lines", "charts", 0.8, &[Need::Fonts], chart::line),
+    skill("two-lines", "charts", 0.4, &[Need::Fonts], chart::two),
+    skill("pie", "charts", 1.0, &[Need::Fonts], chart::pie),
+    skill("table", "tables", 1.0, &[Need::Fonts], table::table),
+    skill("small-talk", "talk", 0.4, &[], talk::talk),
+    skill("talk-picture", "talk", 0.3, &[Need::Fonts], talk::about_a_picture),
     skill("name-easy", "things", 0.5, &[Need::Hands], things::naming::easy),
     skill("name", "things", 3.0, &[Need::Hands], things::naming::name),
     // For tests alone: no mix has it but by its name.

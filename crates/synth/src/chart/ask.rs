@@ -12,7 +12,7 @@ pub(crate) struct Chart<'a> {
     /// The colours of its parts; none where they have all the same.
     pub(crate) inks: &'a [Ink],
     pub(crate) title: Option<&'static str>,
-    /// What stands for a value: `bar`, `point`, `slice`.
+    /// What stands for a value: `bar`, `point` (of a line), `line` (whose points are not marked), `slice`.
     pub(crate) what: &'static str,
 }
 
@@ -78,6 +78,7 @@ impl Chart<'_> {
             }
             Value => self.value(random, split),
             Compare => self.compare(random, split),
+            Count if self.what == "line" => None,
             Count => Some(self.ask("chart-count", "count", split, random, &[], &self.data.values.len().to_string())),
             Colour => self.colour(random, split),
             OfColour => self.of_colour(random, split),
@@ -88,7 +89,8 @@ impl Chart<'_> {
     }
 
     fn section(&self, of: &str) -> String {
-        format!("{}.{of}", self.what)
+        let what = if self.what == "line" { "point" } else { self.what };
+        format!("{what}.{of}")
     }
 
     fn ask(
@@ -113,7 +115,9 @@ impl Chart<'_> {
             _ => ("value", random.below(self.data.values.len())),
         };
         let fills = [("label", self.data.label(at))];
-        Some(self.ask("chart-value", of, split, random, &fills, &self.data.value(at).to_string()))
+        let also = if self.data.unit.is_empty() { Vec::new() } else { vec![self.data.value(at).to_string()] };
+        let section = self.section(of);
+        Some(turn("chart-value", &section, split, random, &fills, &self.data.answer(at), also))
     }
 
     fn compare(&self, random: &mut Random, split: Split) -> Option<Turn> {
@@ -159,7 +163,7 @@ impl Chart<'_> {
             false => ("chart.difference", self.data.value(a).abs_diff(self.data.value(b))),
         };
         let easy = answer <= 20 || self.data.on_ticks;
-        if !self.data.exact() || !easy || random.chance(0.5) {
+        if !self.data.exact() || !easy || !self.data.unit.is_empty() || random.chance(0.5) {
             return None;
         }
         let fills = [("label", self.data.label(a)), ("other", self.data.label(b))];

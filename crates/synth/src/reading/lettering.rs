@@ -53,8 +53,10 @@ impl Ink {
     /// Any colour that is seen on a ground, if not as well as letters must be.
     pub(crate) fn seen(random: &mut Random, ground: Colour) -> Ink {
         let mut ink = Ink::of(random, Named::pick);
+        // Dark colours are hard to tell from each other.
+        let dark = |colour: Colour| colour.oklab()[0] < 0.5;
         for _ in 0..60 {
-            if ground.contrast(ink.colour) >= 0.2 {
+            if ground.contrast(ink.colour) >= if dark(ground) && dark(ink.colour) { 0.4 } else { 0.2 } {
                 break;
             }
             ink = Ink::of(random, Named::pick);
