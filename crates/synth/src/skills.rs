@@ -1,6 +1,6 @@
 //! The skills: one line a kind of sample.
 
-use crate::{Error, Kit, Random, Sample, Split, chart, kit::Need, reading, shape_skills, things};
+use crate::{Error, Kit, Random, Sample, Split, chart, kit::Need, reading, shape_skills, table, talk, things};
 
 /// A kind of sample.
 pub struct Skill {
