@@ -1,6 +1,6 @@
 //! Samples of one thing: what is it?
 
-use super::{CATEGORIES, Hand, Hands, Noun, category_of, nouns, thing::Thing};
+use super::{Hand, Hands, Noun, category_of, nouns, questions, thing::Thing};
 use crate::{
     Ground, Kit, Place, Random, Sample, Split, Turn,
     wear::{Keep, wear},
@@ -67,14 +67,13 @@ fn place(width: f64, height: f64, split: Split, random: &mut Random) -> Place {
     Place { turn, mirrored: random.chance(0.5), ..Place::at(x, y, scale) }
 }
 
-/// One or two turns about a thing; a test asks what it is, once.
+/// One to three turns about a thing; a test asks what it is, once.
 fn turns(thing: &Thing, hands: &Hands, split: Split, random: &mut Random) -> Vec<Turn> {
     if split == Split::Test {
         return vec![what(thing, split, random)];
     }
-    let count = if random.chance(0.15) { 2 } else { 1 };
     let mut turns: Vec<Turn> = Vec::new();
-    for _ in 0..count {
+    for _ in 0..random.between(1, 3) {
         let turn = match random.unit() {
             kind if kind < 0.62 => what(thing, split, random),
             kind if kind < 0.70 => hint(thing, split, random),
@@ -119,10 +118,8 @@ fn kind_of(thing: &Thing, split: Split, random: &mut Random) -> Turn {
 /// Is it an animal?
 fn is_kind(thing: &Thing, split: Split, random: &mut Random) -> Turn {
     let Some(category) = category_of(thing.noun.category) else { return what(thing, split, random) };
-    let yes = random.chance(0.5);
-    let other = random.pick(CATEGORIES);
-    let asked_for = if yes { category } else { other };
-    let answer = if asked_for == category { "yes" } else { "no" };
+    let other = if random.chance(0.5) { None } else { questions::other(&[category], random) };
+    let (asked_for, answer) = other.map_or((category, "yes"), |other| (other, "no"));
     let asked = ask("name.yes.kind", split, random, &[("kind", asked_for.one)], answer);
     Turn { skill: "is-kind", question: asked.question, answer: asked.answer, also: Vec::new() }
 }
@@ -137,14 +134,16 @@ fn is_it(thing: &Thing, hands: &Hands, split: Split, random: &mut Random) -> Tur
     Turn { skill: "is-it", question: asked.question, answer: asked.answer, also: Vec::new() }
 }
 
-/// A noun that is plainly another.
+/// A noun that is plainly another, mostly of the same category.
 pub(crate) fn another(noun: &Noun, hands: &Hands, random: &mut Random) -> Option<&'static Noun> {
-    let same_category = random.chance(0.8);
     let drawn = |other: &Noun| Hand::TRAINED.iter().any(|hand| hands.count(*hand, other) > 0);
-    (0..200).map(|_| random.pick(nouns())).find(|other| {
-        (other.category == noun.category || !same_category)
-            && !noun.like(other)
-            && other.also.iter().all(|word| !noun.is_called(word))
-            && drawn(other)
-    })
+    let called = |other: &Noun| other.also.iter().chain(&other.broader).any(|word| noun.is_called(word));
+    let clear = |other: &&Noun| !noun.like(other) && !called(other) && drawn(other);
+    let of_category = |other: &&Noun| other.category == noun.category;
+    let same = random.chance(0.8);
+    let mut others: Vec<&'static Noun> = nouns().iter().filter(|other| of_category(other) && clear(other)).collect();
+    if !same || others.is_empty() {
+        others = nouns().iter().filter(clear).collect();
+    }
+    others.get(random.below(others.len())).copied()
 }
