@@ -11,6 +11,7 @@ pub(crate) use signs::sign;
 
 use crate::{
     Canvas, Colour, Kit, Place, Random, Rgb, Sample, Split, Text, Turn,
+    colours::hsv,
     wear::{Keep, wear},
     wordings,
 };
@@ -36,6 +37,31 @@ pub(crate) fn easy(kit: &Kit, random: &mut Random, split: Split) -> Sample {
         let side = f64::from(side);
         let scale = look.scale(&text, side * random.range(0.26, 0.4), 0.9 * side, 0.9 * side);
         look.draw(&mut canvas, &text, &look.place(side / 2.0, side / 2.0, scale));
+    }
+    Sample { pictures: vec![canvas.into_rgb()], turns: vec![written.read(random, split)] }
+}
+
+/// Any word, letters or number, as large as they fit, black or white on a plain ground.
+pub(crate) fn plain(kit: &Kit, random: &mut Random, split: Split) -> Sample {
+    let written = match random.unit() {
+        u if u < 0.5 => Written::word(random, split, 3, 10),
+        u if u < 0.65 => Written::invented(random),
+        u if u < 0.8 => Written::whole(random, 6),
+        _ => Written::number(random),
+    };
+    let (name, ground) = match random.chance(0.8) {
+        true => ("black", hsv(random.range(0.0, 360.0), random.range(0.0, 0.2), random.range(0.88, 1.0))),
+        false => ("white", hsv(random.range(0.0, 360.0), random.range(0.0, 0.8), random.range(0.0, 0.4))),
+    };
+    let look = Look::plain(kit.fonts.pick(random, split), Ink::called(random, name));
+    let (width, height) = size(random, written.text.len());
+    let mut canvas = Canvas::new(width, height, ground);
+    if let Some(text) = look.write(&written.text) {
+        let (width, height) = (f64::from(width), f64::from(height));
+        let high = random.range(0.2, HEIGHTS.1) * width.max(height);
+        let scale = look.scale(&text, high, INSIDE * width, INSIDE * height);
+        let place = anywhere(random, &look, &text, scale, width, height);
+        look.draw(&mut canvas, &text, &place);
     }
     Sample { pictures: vec![canvas.into_rgb()], turns: vec![written.read(random, split)] }
 }

@@ -35,6 +35,7 @@ pub const SKILLS: &[Skill] = &[
     skill("yesno", "shapes", 1.5, &[], shape_skills::yes_or_no),
     skill("caption", "shapes", 0.5, &[], shape_skills::captions),
     skill("read-easy", "read", 0.5, &[Need::Fonts], reading::easy),
+    skill("read-plain", "read", 1.0, &[Need::Fonts], reading::plain),
     skill("read-word", "read", 2.0, &[Need::Fonts], reading::word),
     skill("read-letters", "read", 1.0, &[Need::Fonts], reading::invented),
     skill("read-number", "read", 2.0, &[Need::Fonts], reading::number),
