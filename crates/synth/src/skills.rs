@@ -1,6 +1,6 @@
 //! The skills: one line a kind of sample.
 
-use crate::{Error, Kit, Random, Sample, Split, chart, kit::Need, reading, shape_skills, table, talk, things};
+use crate::{Error, Kit, Random, Sample, Split, chart, kit::Need, reading, several, shape_skills, table, talk, things};
 
 /// A kind of sample.
 pub struct Skill {
@@ -34,6 +34,8 @@ pub const SKILLS: &[Skill] = &[
     skill("relation", "shapes", 2.0, &[], shape_skills::relations),
     skill("yesno", "shapes", 1.5, &[], shape_skills::yes_or_no),
     skill("caption", "shapes", 0.5, &[], shape_skills::captions),
+    skill("pictures", "shapes", 0.6, &[], several::which),
+    skill("differences", "shapes", 0.4, &[], several::differences),
     skill("read-easy", "read", 0.5, &[Need::Fonts], reading::easy),
     skill("read-plain", "read", 1.0, &[Need::Fonts], reading::plain),
     skill("read-word", "read", 2.0, &[Need::Fonts], reading::word),
