@@ -53,7 +53,7 @@ fn one(kit: &Kit, among: &[Hand], random: &mut Random, split: Split) -> Option<S
 
 /// Mostly upright, somewhere within the picture; a few things hang over the edge.
 fn place(width: f64, height: f64, split: Split, random: &mut Random) -> Place {
-    let scale = width.min(height) * random.range(0.2, 0.48);
+    let scale = width.min(height) * random.range(0.24, 0.48);
     let turn = if random.chance(0.85) { random.range(-30.0, 30.0) } else { random.range(-180.0, 180.0) };
     let (sin, cos) = libm::sincos(turn.to_radians());
     // The corners of the square are mostly empty.
