@@ -4,6 +4,8 @@
 //! and the hands that drew the things. What tests keep for themselves (wordings, fonts, words, pairs of colour and shape,
 //! positions) is held out in the files of `words/` and by [`Split`].
 
+#![forbid(unsafe_code)]
+
 mod ask;
 mod canvas;
 mod cast;

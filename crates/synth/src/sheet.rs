@@ -10,7 +10,7 @@ const EM: f64 = 12.0;
 /// The most pixels down that a picture takes.
 const TALL: u32 = 240;
 const AIR: u32 = 8;
-const GROUND: Colour = Colour(250, 250, 250);
+const GROUND: Colour = Colour(226, 226, 226);
 const QUESTION: Colour = Colour(40, 40, 40);
 const ANSWER: Colour = Colour(0, 90, 160);
 
@@ -118,7 +118,7 @@ mod tests {
         let at = |x: u32, y: u32| sheet.data[((y * sheet.width + x) * 3) as usize];
         // 600 pixels are divided by 3.
         assert_eq!((sheet.width, sheet.height), (600, 2 * (13 + 30 + 24)));
-        assert_eq!((at(10, 10), at(310, 10), at(10, 77), at(310, 77)), (10, 90, 200, 250));
+        assert_eq!((at(10, 10), at(310, 10), at(10, 77), at(310, 77)), (10, 90, 200, 226));
         let dark =
             |rows: std::ops::Range<u32>| rows.flat_map(|y| (0..60).map(move |x| (x, y))).any(|(x, y)| at(x, y) < 120);
         assert!(dark(22..40) && !dark(60..67));
