@@ -3,8 +3,8 @@
 use super::{Hand, Hands, Noun, category_of, nouns, questions, thing::Thing};
 use crate::{
     Ground, Kit, Place, Random, Sample, Split, Turn,
+    ask::{owned, turn, yes_no},
     wear::{Keep, wear},
-    wordings::ask,
 };
 
 /// One thing, large and upright in the middle of a plain ground; a short question with a short answer.
@@ -21,7 +21,7 @@ fn large(kit: &Kit, random: &mut Random, split: Split) -> Option<Sample> {
     let sprite = thing.sprite(hands, scale)?;
     let mut canvas = Ground::simple(side as u32, side as u32, &[sprite.mean()], random).canvas;
     sprite.stamp(&mut canvas, &place);
-    Some(Sample { pictures: vec![canvas.into_rgb()], turns: vec![what(&thing, split, random)] })
+    Some(Sample { pictures: vec![canvas.into_rgb()], turns: what(&thing, split, random).into_iter().collect() })
 }
 
 /// One thing at any size, turn and place, on any ground; for learning in any style.
@@ -70,68 +70,54 @@ fn place(width: f64, height: f64, split: Split, random: &mut Random) -> Place {
 /// One to three turns about a thing; a test asks what it is, once.
 fn turns(thing: &Thing, hands: &Hands, split: Split, random: &mut Random) -> Vec<Turn> {
     if split == Split::Test {
-        return vec![what(thing, split, random)];
+        return what(thing, split, random).into_iter().collect();
     }
     let mut turns: Vec<Turn> = Vec::new();
     for _ in 0..random.between(1, 3) {
         let turn = match random.unit() {
-            kind if kind < 0.62 => what(thing, split, random),
+            kind if kind < 0.62 => None,
             kind if kind < 0.70 => hint(thing, split, random),
             kind if kind < 0.80 => kind_of(thing, split, random),
             kind if kind < 0.85 => is_kind(thing, split, random),
             _ => is_it(thing, hands, split, random),
         };
-        if turns.iter().all(|before| before.skill != turn.skill) {
-            turns.push(turn);
-        }
+        let turn = turn.or_else(|| what(thing, split, random));
+        turns.extend(turn.filter(|turn| turns.iter().all(|before| before.skill != turn.skill)));
     }
     turns
 }
 
 /// What is it?
-pub(crate) fn what(thing: &Thing, split: Split, random: &mut Random) -> Turn {
-    let phrase = thing.noun.phrase();
-    let asked = ask("name.what", split, random, &[("phrase", &phrase)], thing.noun.word);
-    named(thing.noun, asked.question, asked.answer)
+fn what(thing: &Thing, split: Split, random: &mut Random) -> Option<Turn> {
+    let noun = thing.noun;
+    turn("name", "name.what", split, random, &[("phrase", &noun.phrase())], noun.word, owned(&noun.also))
 }
 
 /// Which animal is it?
-fn hint(thing: &Thing, split: Split, random: &mut Random) -> Turn {
-    let Some(category) = category_of(thing.noun.category) else { return what(thing, split, random) };
-    let asked = ask("name.hint", split, random, &[("category", category.which)], thing.noun.word);
-    named(thing.noun, asked.question, asked.answer)
-}
-
-fn named(noun: &Noun, question: String, answer: String) -> Turn {
-    let also = noun.also.iter().map(|word| (*word).to_owned()).collect();
-    Turn { skill: "name", question, answer, also }
+fn hint(thing: &Thing, split: Split, random: &mut Random) -> Option<Turn> {
+    let fills = [("category", category_of(thing.noun.category)?.which)];
+    turn("name", "name.hint", split, random, &fills, thing.noun.word, owned(&thing.noun.also))
 }
 
 /// What kind of thing is it?
-fn kind_of(thing: &Thing, split: Split, random: &mut Random) -> Turn {
-    let Some(category) = category_of(thing.noun.category) else { return what(thing, split, random) };
-    let asked = ask("name.kind", split, random, &[], category.name);
-    let also = category.also.iter().map(|word| (*word).to_owned()).collect();
-    Turn { skill: "kind", question: asked.question, answer: asked.answer, also }
+fn kind_of(thing: &Thing, split: Split, random: &mut Random) -> Option<Turn> {
+    let category = category_of(thing.noun.category)?;
+    turn("kind", "name.kind", split, random, &[], category.name, owned(category.also))
 }
 
 /// Is it an animal?
-fn is_kind(thing: &Thing, split: Split, random: &mut Random) -> Turn {
-    let Some(category) = category_of(thing.noun.category) else { return what(thing, split, random) };
+fn is_kind(thing: &Thing, split: Split, random: &mut Random) -> Option<Turn> {
+    let category = category_of(thing.noun.category)?;
     let other = if random.chance(0.5) { None } else { questions::other(&[category], random) };
-    let (asked_for, answer) = other.map_or((category, "yes"), |other| (other, "no"));
-    let asked = ask("name.yes.kind", split, random, &[("kind", asked_for.one)], answer);
-    Turn { skill: "is-kind", question: asked.question, answer: asked.answer, also: Vec::new() }
+    let asked = other.unwrap_or(category);
+    yes_no("is-kind", "name.yes.kind", split, random, &[("kind", asked.one)], other.is_none())
 }
 
 /// Is it a dog? Where it is not, what is asked for is mostly of the same category.
-fn is_it(thing: &Thing, hands: &Hands, split: Split, random: &mut Random) -> Turn {
-    let yes = random.chance(0.5);
-    let other = if yes { None } else { another(thing.noun, hands, random) };
-    let (noun, answer) = other.map_or((thing.noun, "yes"), |other| (other, "no"));
-    let phrase = noun.phrase();
-    let asked = ask("name.yes", split, random, &[("thing", &phrase)], answer);
-    Turn { skill: "is-it", question: asked.question, answer: asked.answer, also: Vec::new() }
+fn is_it(thing: &Thing, hands: &Hands, split: Split, random: &mut Random) -> Option<Turn> {
+    let other = if random.chance(0.5) { None } else { another(thing.noun, hands, random) };
+    let phrase = other.unwrap_or(thing.noun).phrase();
+    yes_no("is-it", "name.yes", split, random, &[("thing", &phrase)], other.is_none())
 }
 
 /// A noun that is plainly another, mostly of the same category.
