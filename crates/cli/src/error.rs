@@ -29,6 +29,9 @@ pub(crate) enum Error {
     /// Scoring answers.
     #[error(transparent)]
     Eval(#[from] smolvlm_eval::Error),
+    /// What is drawn.
+    #[error(transparent)]
+    Synth(#[from] smolvlm_synth::Error),
     /// Training, and making models for it.
     #[error(transparent)]
     Train(#[from] smolvlm_train::Error),

@@ -20,6 +20,7 @@ mod perplexity;
 mod progress;
 mod run;
 mod signals;
+mod synth;
 mod tokenizer;
 mod train;
 
@@ -47,6 +48,7 @@ enum Command {
     Perplexity(perplexity::Args),
     Bench(bench::Args),
     Data(data::Args),
+    Synth(synth::Args),
     Doctor(doctor::Args),
     New(new::Args),
     Tokenizer(tokenizer::Args),
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         Command::Perplexity(args) => perplexity::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Data(args) => data::run(args),
+        Command::Synth(args) => synth::run(&args),
         Command::Doctor(args) => doctor::run(args),
         Command::New(args) => new::run(args),
         Command::Tokenizer(args) => tokenizer::run(args),

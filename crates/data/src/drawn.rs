@@ -1,9 +1,13 @@
 //! Data that is drawn as it is read: the endless stream of `smolvlm-synth`, and its test sets.
 
+mod files;
+
 use crate::{Content, Error, PictureFile, References, Sample, Source};
 use smolvlm_processor::{ImageSource, Message, Part, Picture};
 use smolvlm_synth::{Kit, Mix, Set, Split, Stream};
 use std::path::Path;
+
+pub use files::{Format, Writer};
 
 /// The seed of the stream that is learnt from; where a mixture begins in it, its own seed says.
 const SEED: u64 = 1;

@@ -21,7 +21,7 @@ mod turns;
 mod write;
 
 pub use dedup::{Fingerprint, LIMIT, MOST_LIMIT, Match, PictureAt, PictureIndex, RowPrints, fingerprints};
-pub use drawn::is_drawn;
+pub use drawn::{Format, Writer, is_drawn};
 pub use encode::{Encoding, Example, ExamplePicture, Long};
 pub use error::Error;
 pub use labels::Labels;

@@ -44,6 +44,7 @@ impl Place {
 }
 
 /// A picture that is drawn on. It is opaque: it begins as a ground, and everything is drawn over that.
+#[derive(Debug, Clone)]
 pub struct Canvas {
     pixmap: Pixmap,
     /// Whether edges are smooth; some programs draw them in steps.
@@ -65,9 +66,7 @@ impl Canvas {
     /// A canvas that begins as a picture.
     pub fn of(rgb: &Rgb) -> Canvas {
         let mut canvas = Canvas::new(rgb.width, rgb.height, Colour(0, 0, 0));
-        for (to, from) in canvas.pixmap.data_mut().chunks_exact_mut(4).zip(rgb.data.chunks_exact(3)) {
-            to[..3].copy_from_slice(from);
-        }
+        canvas.paste(rgb, 0, 0);
         canvas
     }
 
@@ -134,6 +133,20 @@ impl Canvas {
         paint.set_color_rgba8(colour.0, colour.1, colour.2, (alpha.clamp(0.0, 1.0) * 255.0).round() as u8);
         paint.anti_alias = self.smooth;
         paint
+    }
+
+    /// Copies a picture to a place, from the left and the top; what hangs over is cut.
+    pub fn paste(&mut self, picture: &Rgb, left: u32, top: u32) {
+        let width = self.width() as usize;
+        let across = picture.width.min(self.width().saturating_sub(left)) as usize;
+        let rows = picture.data.chunks_exact((picture.width as usize * 3).max(1));
+        for (y, row) in (top as usize..self.height() as usize).zip(rows) {
+            let start = (y * width + left as usize) * 4;
+            let line = &mut self.pixmap.data_mut()[start..start + across * 4];
+            for (to, from) in line.chunks_exact_mut(4).zip(row.chunks_exact(3)) {
+                to[..3].copy_from_slice(from);
+            }
+        }
     }
 
     /// The finished picture.

@@ -22,7 +22,7 @@ pub enum Error {
     },
     /// A skill draws with packages that are not there.
     #[error(
-        "{skill} is drawn with {what}, not found under {folder}: scripts/get-drawings.sh fetches them, and SMOLVLM_SYNTH names another folder"
+        "{skill} is drawn with {what}, not found under {folder}: scripts/get-fonts.sh and scripts/get-drawings.sh fetch them, and SMOLVLM_SYNTH names another folder"
     )]
     Missing {
         /// The skill.

@@ -7,6 +7,7 @@ const PLAIN: f64 = 0.13;
 const VARIED: f64 = 0.2;
 
 /// A canvas that is not empty, to draw on.
+#[derive(Debug, Clone)]
 pub struct Ground {
     /// The canvas.
     pub canvas: Canvas,

@@ -35,7 +35,8 @@ pub enum Need {
 }
 
 impl Kit {
-    /// A kit of a folder of packages, as `scripts/get-drawings.sh` fills it. What is not there is left out.
+    /// A kit of a folder of packages, as `scripts/get-fonts.sh` and `scripts/get-drawings.sh` fill it. What is not there
+    /// is left out.
     ///
     /// # Errors
     /// Something is there and cannot be read.

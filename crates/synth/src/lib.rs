@@ -4,6 +4,8 @@
 //! and the hands that drew the things. What tests keep for themselves (wordings, fonts, words, pairs of colour and shape,
 //! positions) is held out in the files of `words/` and by [`Split`].
 
+#![forbid(unsafe_code)]
+
 mod ask;
 mod canvas;
 mod cast;
@@ -22,10 +24,14 @@ mod reading;
 mod sample;
 pub mod scene;
 mod sets;
+mod several;
 mod shape_skills;
 pub mod shapes;
+mod sheet;
 mod skills;
 mod stream;
+mod table;
+mod talk;
 pub mod things;
 pub mod wear;
 pub mod wordings;
@@ -39,5 +45,6 @@ pub use letters::{Font, Fonts, Text};
 pub use random::Random;
 pub use sample::{Rgb, Sample, Split, Turn};
 pub use sets::{SETS, Set};
+pub use sheet::sheet;
 pub use skills::{Mix, SKILLS, Skill};
 pub use stream::Stream;

@@ -51,7 +51,7 @@ mod tests {
     fn it_is_smooth_and_fills_its_range() {
         let field = field(200, 100, 16.0, 1, &mut Random::new(1, 2));
         let (low, high) = field.iter().fold((1.0f64, 0.0f64), |(low, high), &v| (low.min(v), high.max(v)));
-        assert!(field.len() == 20_000 && low >= 0.0 && low < 0.1 && high <= 1.0 && high > 0.9, "{low} {high}");
+        assert!(field.len() == 20_000 && (0.0..0.1).contains(&low) && (0.9..=1.0).contains(&high), "{low} {high}");
         let step = |a: &[f64]| (a[1] - a[0]).abs();
         assert!(field.chunks_exact(200).flat_map(|row| row.windows(2)).map(step).fold(0.0, f64::max) < 0.1);
     }

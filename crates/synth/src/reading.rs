@@ -11,6 +11,7 @@ pub(crate) use signs::sign;
 
 use crate::{
     Canvas, Colour, Kit, Place, Random, Rgb, Sample, Split, Text, Turn,
+    colours::hsv,
     wear::{Keep, wear},
     wordings,
 };
@@ -36,6 +37,31 @@ pub(crate) fn easy(kit: &Kit, random: &mut Random, split: Split) -> Sample {
         let side = f64::from(side);
         let scale = look.scale(&text, side * random.range(0.26, 0.4), 0.9 * side, 0.9 * side);
         look.draw(&mut canvas, &text, &look.place(side / 2.0, side / 2.0, scale));
+    }
+    Sample { pictures: vec![canvas.into_rgb()], turns: vec![written.read(random, split)] }
+}
+
+/// Any word, letters or number, as large as they fit, black or white on a plain ground.
+pub(crate) fn plain(kit: &Kit, random: &mut Random, split: Split) -> Sample {
+    let written = match random.unit() {
+        u if u < 0.5 => Written::word(random, split, 3, 10),
+        u if u < 0.65 => Written::invented(random),
+        u if u < 0.8 => Written::whole(random, 6),
+        _ => Written::number(random),
+    };
+    let (name, ground) = match random.chance(0.8) {
+        true => ("black", hsv(random.range(0.0, 360.0), random.range(0.0, 0.2), random.range(0.88, 1.0))),
+        false => ("white", hsv(random.range(0.0, 360.0), random.range(0.0, 0.8), random.range(0.0, 0.4))),
+    };
+    let look = Look::plain(kit.fonts.pick(random, split), Ink::called(random, name));
+    let (width, height) = size(random, written.text.len());
+    let mut canvas = Canvas::new(width, height, ground);
+    if let Some(text) = look.write(&written.text) {
+        let (width, height) = (f64::from(width), f64::from(height));
+        let high = random.range(0.2, HEIGHTS.1) * width.max(height);
+        let scale = look.scale(&text, high, INSIDE * width, INSIDE * height);
+        let place = anywhere(random, &look, &text, scale, width, height);
+        look.draw(&mut canvas, &text, &place);
     }
     Sample { pictures: vec![canvas.into_rgb()], turns: vec![written.read(random, split)] }
 }
@@ -162,7 +188,7 @@ impl Written {
     /// Asks about its value.
     fn value(&self, random: &mut Random, split: Split, value: u32) -> Turn {
         if random.chance(0.4) {
-            let answer = if value % 2 == 0 { "even" } else { "odd" };
+            let answer = if value.is_multiple_of(2) { "even" } else { "odd" };
             return turn("value-of", "read.even-or-odd", split, random, &[], answer, Vec::new());
         }
         let digits = value.to_string().len();
@@ -194,7 +220,7 @@ fn off_by_a_digit(random: &mut Random, text: &str) -> String {
 fn one(kit: &Kit, random: &mut Random, split: Split, written: &Written) -> Sample {
     let (picture, ink) = picture(kit, random, split, &written.text);
     let mut turns = vec![written.read(random, split)];
-    if random.chance(0.3) {
+    if let Some(ink) = ink.filter(|_| random.chance(0.3)) {
         turns.push(colour(random, split, &ink));
     }
     if random.chance(0.3) {
@@ -213,8 +239,8 @@ fn one(kit: &Kit, random: &mut Random, split: Split, written: &Written) -> Sampl
     Sample { pictures: vec![picture], turns }
 }
 
-/// A picture with one text somewhere in it, and the text's colour.
-fn picture(kit: &Kit, random: &mut Random, split: Split, written: &str) -> (Rgb, Ink) {
+/// A picture with one text somewhere in it, and the text's colour where it has one.
+fn picture(kit: &Kit, random: &mut Random, split: Split, written: &str) -> (Rgb, Option<Ink>) {
     let longest = written.lines().map(str::len).max().unwrap_or(0);
     let size = size(random, longest);
     let (mut canvas, under, ink) = ground(random, size);
@@ -226,7 +252,7 @@ fn picture(kit: &Kit, random: &mut Random, split: Split, written: &str) -> (Rgb,
         let place = anywhere(random, &look, &text, scale, width, height);
         look.draw(&mut canvas, &text, &place);
     }
-    (wear(canvas.into_rgb(), Keep::Colours, random), ink)
+    (wear(canvas.into_rgb(), Keep::Colours, random), look.is_of_one_colour().then_some(ink))
 }
 
 /// Asks for the text's colour.
@@ -275,4 +301,80 @@ pub(crate) fn turn(
 ) -> Turn {
     let asked = wordings::ask(section, split, random, fills, answer);
     Turn { skill, question: asked.question, answer: asked.answer, also }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(kind: Kind, text: &str) -> Written {
+        Written { kind, text: text.to_owned(), also: Vec::new(), whole: text.parse().ok() }
+    }
+
+    #[test]
+    fn answers_are_true_of_what_is_written() {
+        let mut random = Random::new(31, 32);
+        let (word, number) = (written(Kind::Word, "Plate"), written(Kind::Number, "407"));
+        let mut yes = 0;
+        for _ in 0..400 {
+            let turn = word.is(&mut random, Split::Test);
+            let mut words = turn.question.split(|c: char| !c.is_alphabetic());
+            assert_eq!(turn.answer == "yes", words.any(|word| word == "Plate"), "{}", turn.question);
+            yes += usize::from(turn.answer == "yes");
+            let turn = number.is(&mut random, Split::Test);
+            assert_eq!(turn.answer == "yes", turn.question.contains("407"), "{}", turn.question);
+            let part = number.parts(&mut random, Split::Test).answer;
+            assert!(["4", "7", "3"].contains(&part.as_str()));
+            let part = word.parts(&mut random, Split::Test).answer;
+            assert!(["P", "e", "5"].contains(&part.as_str()));
+            let turn = number.value(&mut random, Split::Test, 407);
+            let other =
+                turn.question.split(|c: char| !c.is_ascii_digit()).find_map(|digits| digits.parse::<u32>().ok());
+            match other {
+                None => assert_eq!(turn.answer, "odd"),
+                Some(other) => {
+                    let greater = ["larger", "more"].iter().any(|word| turn.question.contains(word));
+                    assert_eq!(turn.answer == "yes", (407 > other) == greater, "{}", turn.question);
+                }
+            }
+        }
+        assert!((140..260).contains(&yes), "{yes}");
+    }
+
+    #[test]
+    fn a_test_asks_once_for_a_word_that_is_held_out() {
+        let (kit, mut random) = (Kit::default(), Random::new(33, 34));
+        for _ in 0..100 {
+            let sample = test_words(&kit, &mut random, Split::Test);
+            let [turn] = &sample.turns[..] else { panic!("{:?}", sample.turns) };
+            assert!(texts::is_word(Split::Test, &turn.answer.to_lowercase()), "{}", turn.answer);
+            assert!(wordings::section("read.word").test.contains(&turn.question.as_str()));
+            let sample = test_numbers(&kit, &mut random, Split::Test);
+            assert!(sample.turns.len() == 1 && sample.turns[0].answer.contains(|c: char| c.is_ascii_digit()));
+        }
+    }
+
+    #[test]
+    fn text_is_large_enough_to_read() {
+        let (kit, mut random) = (Kit::default(), Random::new(35, 36));
+        for _ in 0..60 {
+            let look = Look::plain(kit.fonts.built_in(), Ink::called(&mut random, "white"));
+            let text = look.write("information").unwrap();
+            let (width, height) = size(&mut random, 11);
+            let scale = look.scale(&text, 0.09 * f64::from(width), INSIDE * f64::from(width), f64::from(height));
+            assert!(scale * look.font.capitals >= 0.088 * f64::from(width), "{width} {height}");
+        }
+    }
+
+    #[test]
+    fn one_digit_is_changed() {
+        let mut random = Random::new(37, 38);
+        for text in ["7", "$4.99", "12:30", "2024-05-06"] {
+            for _ in 0..20 {
+                let off = off_by_a_digit(&mut random, text);
+                let differ = text.bytes().zip(off.bytes()).filter(|(a, b)| a != b);
+                assert_eq!((off.len(), differ.count()), (text.len(), 1), "{text} {off}");
+            }
+        }
+    }
 }

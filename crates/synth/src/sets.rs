@@ -1,6 +1,6 @@
 //! The test sets: drawn once with seeds of their own, and known by their hashes.
 
-use crate::{Error, Kit, Random, Sample, Split, chart, kit::Need, reading, shape_skills};
+use crate::{Error, Kit, Random, Sample, Split, chart, kit::Need, reading, shape_skills, things::naming as name};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
@@ -35,6 +35,8 @@ pub const SETS: &[SetKind] = &[
     set("numbers", 9006, &[Need::Fonts], reading::test_numbers),
     set("words", 9007, &[Need::Fonts], reading::test_words),
     set("bars", 9008, &[Need::Fonts], chart::test_bars),
+    set("name", 9009, &[Need::Hands], name::name),
+    set("name-openmoji", 9010, &[Need::Hands, Need::UnseenHand], name::name_openmoji),
 ];
 
 /// A test set: questions that training never asks so, each of a picture of its own.

@@ -117,7 +117,7 @@ const ANY: &Asks = &[
 
 /// Draws scenes until one can be asked about: for learning, several turns of what it is for and two of anything; for
 /// tests one.
-fn sample(
+pub(crate) fn sample(
     random: &mut Random,
     split: Split,
     asks: &Asks,

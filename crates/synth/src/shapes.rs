@@ -147,7 +147,7 @@ impl Shape {
             Arrow => (arrow(random), if upright { 90.0 * random.below(4) as f64 } else { any }),
             Crescent => (crescent(random), if upright { 180.0 * random.below(2) as f64 } else { any }),
             Semicircle => (semicircle(), if upright { 90.0 * random.below(4) as f64 } else { any }),
-            Trapezoid => (trapezoid(random), if upright { 0.0 } else { any }),
+            Trapezoid => (trapezoid(random), if random.chance(0.7) { 0.0 } else { any }),
         };
         Shape { kind, path, ratio, turn }
     }
@@ -243,7 +243,7 @@ fn star(random: &mut Random) -> Path {
         5 => random.range(0.36, 0.5),
         _ => random.range(0.45, 0.58),
     };
-    let corner = |i: usize| at(if i % 2 == 0 { 1.0 } else { inner }, PI * i as f64 / points as f64);
+    let corner = |i: usize| at(if i.is_multiple_of(2) { 1.0 } else { inner }, PI * i as f64 / points as f64);
     through(&(0..2 * points).map(corner).collect::<Vec<_>>())
 }
 
@@ -330,7 +330,7 @@ fn semicircle() -> Path {
 fn trapezoid(random: &mut Random) -> Path {
     let (top, tall) = (random.range(0.4, 0.6), random.range(0.42, 0.6));
     let bottom = (1.0 - tall * tall).sqrt();
-    let lean = if random.chance(0.25) { random.range(-0.12, 0.12) } else { 0.0 };
+    let lean = if random.chance(0.15) { random.range(-0.1, 0.1) } else { 0.0 };
     through(&[(lean - top * bottom, -tall), (lean + top * bottom, -tall), (bottom, tall), (-bottom, tall)])
 }
 

@@ -1,6 +1,6 @@
 //! The skills: one line a kind of sample.
 
-use crate::{Error, Kit, Random, Sample, Split, chart, kit::Need, reading, shape_skills, things};
+use crate::{Error, Kit, Random, Sample, Split, chart, kit::Need, reading, several, shape_skills, table, talk, things};
 
 /// A kind of sample.
 pub struct Skill {
@@ -8,7 +8,7 @@ pub struct Skill {
     pub name: &'static str,
     /// The group that it belongs to; a mix may name the group.
     pub group: &'static str,
-    /// Its weight in the default mix and in its group's; 0 for what is drawn by its own name alone.
+    /// Its weight in the default mix and in its group's.
     pub weight: f64,
     /// What it draws with.
     pub needs: &'static [Need],
@@ -34,7 +34,10 @@ pub const SKILLS: &[Skill] = &[
     skill("relation", "shapes", 2.0, &[], shape_skills::relations),
     skill("yesno", "shapes", 1.5, &[], shape_skills::yes_or_no),
     skill("caption", "shapes", 0.5, &[], shape_skills::captions),
+    skill("pictures", "shapes", 0.6, &[], several::which),
+    skill("differences", "shapes", 0.4, &[], several::differences),
     skill("read-easy", "read", 0.5, &[Need::Fonts], reading::easy),
+    skill("read-plain", "read", 1.0, &[Need::Fonts], reading::plain),
     skill("read-word", "read", 2.0, &[Need::Fonts], reading::word),
     skill("read-letters", "read", 1.0, &[Need::Fonts], reading::invented),
     skill("read-number", "read", 2.0, &[Need::Fonts], reading::number),
@@ -43,10 +46,15 @@ pub const SKILLS: &[Skill] = &[
     skill("read-sign", "read", 1.0, &[Need::Fonts], reading::sign),
     skill("bars-easy", "charts", 0.5, &[Need::Fonts], chart::easy),
     skill("bars", "charts", 2.0, &[Need::Fonts], chart::bars),
+    skill("lines", "charts", 0.8, &[Need::Fonts], chart::line),
+    skill("two-lines", "charts", 0.4, &[Need::Fonts], chart::two),
+    skill("pie", "charts", 1.0, &[Need::Fonts], chart::pie),
+    skill("table", "tables", 1.0, &[Need::Fonts], table::table),
+    skill("small-talk", "talk", 0.4, &[], talk::talk),
+    skill("talk-picture", "talk", 0.3, &[Need::Fonts], talk::about_a_picture),
     skill("name-easy", "things", 0.5, &[Need::Hands], things::naming::easy),
     skill("name", "things", 3.0, &[Need::Hands], things::naming::name),
-    // For tests alone: no mix has it but by its name.
-    skill("name-openmoji", "tests", 0.0, &[Need::Hands, Need::UnseenHand], things::naming::name_openmoji),
+    skill("scenes", "things", 3.0, &[Need::Hands], things::scenes::scenes),
 ];
 
 /// Skills with their weights, as `single,count=2` names them.
@@ -70,14 +78,13 @@ impl Mix {
                 Some((name, weight)) => (name.trim(), Some(number(text, weight)?)),
             };
             let named: Vec<usize> = members(name);
-            let own = |skill: &Skill| if skill.weight == 0.0 && name != "all" { 1.0 } else { skill.weight };
-            let sum: f64 = named.iter().filter_map(|&at| SKILLS.get(at)).map(own).sum();
+            let sum: f64 = named.iter().filter_map(|&at| SKILLS.get(at)).map(|skill| skill.weight).sum();
             if named.is_empty() {
                 return Err(Error::Unknown { name: name.to_owned(), kind: "skill", known: known() });
             }
             for at in named {
                 if let (Some(total), Some(skill)) = (weights.get_mut(at), SKILLS.get(at)) {
-                    *total += weight.map_or(own(skill), |weight| weight * own(skill) / sum);
+                    *total += weight.map_or(skill.weight, |weight| weight * skill.weight / sum);
                 }
             }
         }
@@ -138,9 +145,7 @@ mod tests {
     #[test]
     fn mixes_are_parsed_and_what_is_none_is_refused() {
         let names = |text: &str| Mix::parse(text).unwrap().skills().map(|skill| skill.name).collect::<Vec<_>>();
-        let drawn = SKILLS.iter().filter(|skill| skill.weight > 0.0).count();
-        assert_eq!((names("").len(), names("all").len()), (drawn, drawn));
-        assert_eq!(names("name-openmoji"), ["name-openmoji"]);
+        assert_eq!((names("").len(), names("all").len()), (SKILLS.len(), SKILLS.len()));
         assert_eq!(names("single=2"), ["single"]);
         assert!(names("shapes").contains(&"single"));
         assert!(Mix::parse("singel").unwrap_err().to_string().starts_with("'singel' is no skill; known are single"));

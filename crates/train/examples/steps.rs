@@ -12,7 +12,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 use smolvlm_backend::Pool;
 use smolvlm_data::{Encoding, Example, Loader, Mixture, Packing};
-use smolvlm_processor::{DecodeOptions, Picture, Processor};
+use smolvlm_processor::{DecodeOptions, Processor};
 use smolvlm_train::{Batches, Config, Reduction};
 use std::collections::HashMap;
 use std::error::Error;
@@ -110,7 +110,7 @@ impl Tiles {
     fn of(&mut self, example: &Example, decode: &DecodeOptions, pool: &Pool) -> Outcome<Option<String>> {
         let mut tiles = Vec::new();
         for picture in &example.pictures {
-            tiles.extend(picture.plan.tiles(&Picture::decode(&picture.bytes, decode)?, pool)?);
+            tiles.extend(picture.plan.tiles(&*picture.data.decode(decode)?, pool)?);
             self.side = picture.plan.tile as usize;
         }
         let next = self.names.len().to_string();

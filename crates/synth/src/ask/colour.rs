@@ -44,6 +44,9 @@ pub(crate) fn of(scene: &Scene, random: &mut Random, split: Split) -> Option<Tur
 /// Of the ground.
 pub(crate) fn ground(scene: &Scene, random: &mut Random, split: Split) -> Option<Turn> {
     let colour = scene.ground?;
+    if colour.name == "white" && random.chance(0.6) {
+        return None;
+    }
     let (_, nouns) = scene.nouns(random);
     turn("colour", "colour.ground", split, random, &[("objects", nouns)], colour.name, owned(colour.also))
 }

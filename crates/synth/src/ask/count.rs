@@ -18,8 +18,11 @@ pub(crate) fn also(count: usize) -> Vec<String> {
     }
 }
 
-/// A turn of a number of things.
+/// A turn of a number of things. That there is one or none is seldom asked for learning.
 fn ask(section: &str, count: usize, fills: &[(&str, &str)], random: &mut Random, split: Split) -> Option<Turn> {
+    if split == Split::Train && count < 2 && random.chance(0.5) {
+        return None;
+    }
     let mut fills = fills.to_vec();
     fills.push(("are", is_are(count)));
     turn("count", section, split, random, &fills, &count.to_string(), also(count))
@@ -30,13 +33,20 @@ pub(crate) fn all(scene: &Scene, random: &mut Random, split: Split) -> Option<Tu
     let (one, many) = scene.nouns(random);
     let count = scene.objects.len();
     let things = if count == 1 { one } else { many };
-    ask("count.all", count, &[("objects", many), ("said", things)], random, split)
+    let fills = [("object", one), ("objects", many), ("said", things)];
+    ask("count.all", count, &fills, random, split)
 }
 
-/// Of some kinds with their numbers one: each number that there is as often as the others.
+/// Of some kinds with their numbers one: each number that there is as often as the others, but none and one less often.
 fn choose<T>(mut of: Vec<(usize, T)>, random: &mut Random) -> Option<(usize, T)> {
-    let numbers: Vec<usize> = of.iter().map(|(count, _)| *count).collect::<BTreeSet<_>>().into_iter().collect();
-    let number = *numbers.get(random.below(numbers.len()))?;
+    let (few, less) = (random.unit(), random.unit());
+    let numbers: BTreeSet<usize> = of.iter().map(|(count, _)| *count).collect();
+    let rare = |number: usize| (number == 0 && few < 0.75) || (number == 1 && less < 0.5);
+    let mut common: Vec<usize> = numbers.iter().copied().filter(|number| !rare(*number)).collect();
+    if common.is_empty() {
+        common.extend(&numbers);
+    }
+    let number = *common.get(random.below(common.len()))?;
     of.retain(|(count, _)| *count == number);
     let at = random.below(of.len());
     (at < of.len()).then(|| of.swap_remove(at))

@@ -15,9 +15,9 @@ type Wanted = (String, String);
 pub(crate) fn exists(scene: &Scene, random: &mut Random, split: Split) -> Option<Turn> {
     let yes = random.chance(0.5);
     let (one, many) = if yes { present(scene, random) } else { missing(scene, random, split) }?;
-    let (noun, _) = scene.nouns(random);
+    let (noun, nouns) = scene.nouns(random);
     let so = if yes { with_article(&one) } else { format!("no {one}") };
-    let fills = [("thing", one.as_str()), ("things", &many), ("object", noun), ("one", &so)];
+    let fills = [("thing", one.as_str()), ("things", &many), ("object", noun), ("objects", nouns), ("one", &so)];
     yes_no("yesno", "exists.yes", split, random, &fills, yes)
 }
 

@@ -12,7 +12,7 @@ pub(crate) struct Chart<'a> {
     /// The colours of its parts; none where they have all the same.
     pub(crate) inks: &'a [Ink],
     pub(crate) title: Option<&'static str>,
-    /// What stands for a value: `bar`, `point`, `slice`.
+    /// What stands for a value: `bar`, `point` (of a line), `line` (whose points are not marked), `slice`.
     pub(crate) what: &'static str,
 }
 
@@ -78,6 +78,7 @@ impl Chart<'_> {
             }
             Value => self.value(random, split),
             Compare => self.compare(random, split),
+            Count if self.what == "line" => None,
             Count => Some(self.ask("chart-count", "count", split, random, &[], &self.data.values.len().to_string())),
             Colour => self.colour(random, split),
             OfColour => self.of_colour(random, split),
@@ -88,7 +89,8 @@ impl Chart<'_> {
     }
 
     fn section(&self, of: &str) -> String {
-        format!("{}.{of}", self.what)
+        let what = if self.what == "line" { "point" } else { self.what };
+        format!("{what}.{of}")
     }
 
     fn ask(
@@ -113,7 +115,9 @@ impl Chart<'_> {
             _ => ("value", random.below(self.data.values.len())),
         };
         let fills = [("label", self.data.label(at))];
-        Some(self.ask("chart-value", of, split, random, &fills, &self.data.value(at).to_string()))
+        let also = if self.data.unit.is_empty() { Vec::new() } else { vec![self.data.value(at).to_string()] };
+        let section = self.section(of);
+        Some(turn("chart-value", &section, split, random, &fills, &self.data.answer(at), also))
     }
 
     fn compare(&self, random: &mut Random, split: Split) -> Option<Turn> {
@@ -159,7 +163,7 @@ impl Chart<'_> {
             false => ("chart.difference", self.data.value(a).abs_diff(self.data.value(b))),
         };
         let easy = answer <= 20 || self.data.on_ticks;
-        if !self.data.exact() || !easy || random.chance(0.5) {
+        if !self.data.exact() || !easy || !self.data.unit.is_empty() || random.chance(0.5) {
             return None;
         }
         let fills = [("label", self.data.label(a)), ("other", self.data.label(b))];
@@ -176,5 +180,64 @@ impl Chart<'_> {
             false => ("last", self.data.labels.last()?),
         };
         Some(self.ask("chart-end", of, split, random, &[], label))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn answers_are_true_of_the_data() {
+        let data = Data {
+            labels: ["Tea", "Milk", "Cola"].map(String::from).to_vec(),
+            values: vec![10, 40, 25],
+            step: 5,
+            most: 40,
+            on_ticks: true,
+            written: false,
+            ticks: true,
+            unit: "",
+        };
+        let value = |label: &str| data.values[data.labels.iter().position(|other| other == label).unwrap()];
+        let mut random = Random::new(39, 40);
+        let inks = ["red", "blue", "green"].map(|name| Ink::called(&mut random, name));
+        let mut seen = BTreeSet::new();
+        for at in 0..3000 {
+            let what = ["bar", "point", "slice"][at % 3];
+            let inks = if what == "point" { &[] } else { &inks[..] };
+            let chart = Chart { data: &data, inks, title: Some("Sales"), what };
+            for turn in chart.turns(&mut random, Split::Test, Asks::All) {
+                let words = turn.question.split(|c: char| !c.is_alphabetic());
+                let labels: Vec<&str> = words.filter(|word| data.labels.iter().any(|label| label == word)).collect();
+                let says = |words: &[&str]| words.iter().any(|word| turn.question.contains(word));
+                let either = |first: bool, one: &str, other: &str| if first { one } else { other }.to_owned();
+                let right = match (turn.skill, &labels[..]) {
+                    ("chart-largest", []) => "Milk".to_owned(),
+                    ("chart-smallest", []) => "Tea".to_owned(),
+                    ("chart-value", [label]) => value(label).to_string(),
+                    ("chart-value", []) => either(says(&["lowest", "smallest", "least"]), "10", "40"),
+                    ("chart-compare", [a, b]) => {
+                        let smaller = says(&["smaller", "less", "lower", "below"]);
+                        either((value(a) < value(b)) == smaller, "yes", "no")
+                    }
+                    ("chart-count", []) => "3".to_owned(),
+                    ("chart-colour", []) => "blue".to_owned(),
+                    ("chart-colour", ["Tea"]) => "red".to_owned(),
+                    ("chart-colour", [label]) => either(*label == "Milk", "blue", "green"),
+                    ("chart-of-colour", []) if says(&["green"]) => "Cola".to_owned(),
+                    ("chart-of-colour", []) => either(says(&["red"]), "Tea", "Milk"),
+                    ("chart-title", []) => "Sales".to_owned(),
+                    ("chart-end", []) => either(says(&["first"]), "Tea", "Cola"),
+                    ("chart-reckon", [a, b]) if says(&["differ"]) => value(a).abs_diff(value(b)).to_string(),
+                    ("chart-reckon", [a, b]) => (value(a) + value(b)).to_string(),
+                    other => panic!("{other:?}: {}", turn.question),
+                };
+                assert_eq!(turn.answer, right, "{}", turn.question);
+                seen.insert(turn.skill);
+            }
+        }
+        assert_eq!(seen.len(), 10, "{seen:?}");
     }
 }

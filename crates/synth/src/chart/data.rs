@@ -38,11 +38,10 @@ pub(crate) fn measure(random: &mut Random) -> &'static str {
 /// `n` labels of one set, in its order if it has one; with an order alone where that is asked for. Of those that
 /// `fits` allows; `A`, `B`, … where a few tries find none.
 pub(crate) fn labels(random: &mut Random, n: usize, ordered: bool, fits: impl Fn(&str) -> bool) -> Vec<String> {
+    let sets: Vec<&Labels> =
+        LISTS.labels.iter().filter(|set| set.labels.len() >= n && (set.ordered || !ordered)).collect();
     for _ in 0..12 {
-        let Some(set) = LISTS.labels.get(random.below(LISTS.labels.len())) else { break };
-        if set.labels.len() < n || (ordered && !set.ordered) {
-            continue;
-        }
+        let Some(set) = sets.get(random.below(sets.len())) else { break };
         let mut chosen: Vec<&str> = match set.ordered {
             true => set.labels.iter().skip(random.below(set.labels.len() - n + 1)).take(n).copied().collect(),
             false => {
@@ -75,6 +74,8 @@ pub(crate) struct Data {
     pub(crate) written: bool,
     /// Whether the axis has its numbers.
     pub(crate) ticks: bool,
+    /// What stands behind a value: nothing, or `%`.
+    pub(crate) unit: &'static str,
 }
 
 impl Data {
@@ -87,7 +88,17 @@ impl Data {
         let values = values(random, n, step, most, on_ticks);
         let written = random.chance(0.4);
         let ticks = (on_ticks && !written) || random.chance(0.5);
-        Data { labels: Vec::new(), values, step, most, on_ticks, written, ticks }
+        Data { labels: Vec::new(), values, step, most, on_ticks, written, ticks, unit: "" }
+    }
+
+    /// The same axis and labels, without values.
+    pub(crate) fn again(&self) -> Data {
+        Data { labels: self.labels.clone(), values: Vec::new(), ..*self }
+    }
+
+    /// A value as it is written.
+    pub(crate) fn answer(&self, at: usize) -> String {
+        format!("{}{}", self.value(at), self.unit)
     }
 
     /// Where the largest is.
@@ -132,7 +143,8 @@ impl Data {
     }
 }
 
-fn values(random: &mut Random, n: usize, step: u32, most: u32, on_ticks: bool) -> Vec<u32> {
+/// `n` values of an axis, the largest and the smallest apart from the others.
+pub(crate) fn values(random: &mut Random, n: usize, step: u32, most: u32, on_ticks: bool) -> Vec<u32> {
     let unit = if on_ticks { step } else { 1 };
     let least = (f64::from(most) * 0.08 / f64::from(unit)).ceil().max(1.0) as usize;
     let gap = (f64::from(most) * GAP).ceil() as u32;

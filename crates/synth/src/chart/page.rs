@@ -27,6 +27,8 @@ pub(crate) enum At {
     Left,
     /// The right end, at half of its height.
     Right,
+    /// Its centre.
+    Centre,
 }
 
 /// Least and most height of capitals, of the longer side.
@@ -76,6 +78,7 @@ impl<'a> Page<'a> {
             At::Middle => (x, y - text.baseline * scale),
             At::Left => (x + across, y),
             At::Right => (x - across, y),
+            At::Centre => (x, y),
         };
         let x = x.clamp(across + 1.0, (self.width - across - 1.0).max(across + 1.0));
         let y = y.clamp(down + 1.0, (self.height - down - 1.0).max(down + 1.0));

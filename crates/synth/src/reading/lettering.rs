@@ -9,6 +9,15 @@ use resvg::tiny_skia::{Path, PathBuilder};
 /// The least contrast of text and what it stands on (in Oklab, black and white are 1 apart).
 const CONTRAST: f64 = 0.36;
 
+/// The least difference of their lightness: colours that are as light as each other are hard to read on each other.
+const LIGHTNESS: f64 = 0.16;
+
+/// Whether letters of a colour can be read on another.
+fn legible(ground: Colour, ink: Colour) -> bool {
+    let ([light, ..], [other, ..]) = (ground.oklab(), ink.oklab());
+    ground.contrast(ink) >= CONTRAST && libm::fabs(light - other) >= LIGHTNESS
+}
+
 /// How a text is written.
 pub(crate) struct Look<'a> {
     pub(crate) font: &'a Font,
@@ -42,7 +51,7 @@ impl Ink {
     pub(crate) fn against(random: &mut Random, others: &[Colour]) -> Ink {
         for _ in 0..60 {
             let ink = Ink::of(random, Named::pick);
-            if others.iter().all(|other| other.contrast(ink.colour) >= CONTRAST) {
+            if others.iter().all(|other| legible(*other, ink.colour)) {
                 return ink;
             }
         }
@@ -53,8 +62,10 @@ impl Ink {
     /// Any colour that is seen on a ground, if not as well as letters must be.
     pub(crate) fn seen(random: &mut Random, ground: Colour) -> Ink {
         let mut ink = Ink::of(random, Named::pick);
+        // Dark colours are hard to tell from each other.
+        let dark = |colour: Colour| colour.oklab()[0] < 0.5;
         for _ in 0..60 {
-            if ground.contrast(ink.colour) >= 0.2 {
+            if ground.contrast(ink.colour) >= if dark(ground) && dark(ink.colour) { 0.4 } else { 0.2 } {
                 break;
             }
             ink = Ink::of(random, Named::pick);
@@ -98,7 +109,7 @@ pub(crate) fn ground(random: &mut Random, (width, height): (u32, u32)) -> (Canva
         let ink = Ink::of(random, Named::pick);
         for _ in 0..4 {
             let ground = Ground::draw(width, height, &[ink.colour], random);
-            if ground.contrast(ink.colour) >= CONTRAST {
+            if ground.colours.iter().all(|colour| legible(*colour, ink.colour)) {
                 let colour = ground.colours.first().copied().unwrap_or(Colour(128, 128, 128));
                 return (ground.canvas, colour, ink);
             }
@@ -151,6 +162,11 @@ impl<'a> Look<'a> {
             _ => Trim::None,
         };
         look
+    }
+
+    /// Whether the letters alone have a colour.
+    pub(crate) fn is_of_one_colour(&self) -> bool {
+        !matches!(self.trim, Trim::Outline(_))
     }
 
     /// Without a turn.

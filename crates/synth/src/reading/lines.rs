@@ -26,7 +26,7 @@ pub(crate) fn line(kit: &Kit, random: &mut Random, split: Split) -> Sample {
     if random.chance(0.3) {
         turns.push(nth(random, split, &words));
     }
-    if random.chance(0.2) {
+    if let Some(ink) = ink.filter(|_| random.chance(0.2)) {
         turns.push(super::colour(random, split, &ink));
     }
     turns.truncate(3);

@@ -87,9 +87,9 @@ pub(crate) fn invented(random: &mut Random) -> String {
 fn syllables(random: &mut Random) -> String {
     let mut text = String::new();
     for _ in 0..random.between(1, 3) {
-        text.push_str(*random.pick(ONSETS));
-        text.push_str(*random.pick(MIDDLES));
-        text.push_str(*random.pick(ENDS));
+        text.push_str(random.pick::<&str>(ONSETS));
+        text.push_str(random.pick::<&str>(MIDDLES));
+        text.push_str(random.pick::<&str>(ENDS));
     }
     text
 }

@@ -244,7 +244,7 @@ impl Brush {
     /// Sets it down at a place in half pixels: an even number of them across, or down.
     fn dab(&self, side: usize, out: &mut [u8], x: usize, y: usize) {
         let [across, down] = &self.dabs;
-        let dab = if x % 2 == 0 { across } else { down };
+        let dab = if x.is_multiple_of(2) { across } else { down };
         let sides = 2 * self.reach + 1;
         let (left, top) = (x / 2, y / 2);
         for (row, from) in dab.chunks_exact(sides).enumerate() {

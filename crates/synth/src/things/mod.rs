@@ -4,12 +4,17 @@
 //! pixels, dressed in a style and stamped onto a canvas. One hand is kept for tests: [`Hand::TRAINED`] is what learning sees.
 
 mod categories;
+mod figure;
 mod hands;
 mod ink;
 pub(crate) mod naming;
 mod nouns;
+mod questions;
+pub(crate) mod scenes;
 mod sprite;
 mod styles;
+#[cfg(test)]
+mod tests;
 mod thing;
 
 pub use categories::{CATEGORIES, Category, category_of};

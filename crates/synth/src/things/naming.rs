@@ -1,10 +1,10 @@
 //! Samples of one thing: what is it?
 
-use super::{CATEGORIES, Hand, Hands, Noun, category_of, nouns, thing::Thing};
+use super::{Hand, Hands, Noun, category_of, nouns, questions, thing::Thing};
 use crate::{
     Ground, Kit, Place, Random, Sample, Split, Turn,
+    ask::{owned, turn, yes_no},
     wear::{Keep, wear},
-    wordings::ask,
 };
 
 /// One thing, large and upright in the middle of a plain ground; a short question with a short answer.
@@ -21,7 +21,7 @@ fn large(kit: &Kit, random: &mut Random, split: Split) -> Option<Sample> {
     let sprite = thing.sprite(hands, scale)?;
     let mut canvas = Ground::simple(side as u32, side as u32, &[sprite.mean()], random).canvas;
     sprite.stamp(&mut canvas, &place);
-    Some(Sample { pictures: vec![canvas.into_rgb()], turns: vec![what(&thing, split, random)] })
+    Some(Sample { pictures: vec![canvas.into_rgb()], turns: what(&thing, split, random).into_iter().collect() })
 }
 
 /// One thing at any size, turn and place, on any ground; for learning in any style.
@@ -40,7 +40,7 @@ pub(crate) fn name_openmoji(kit: &Kit, random: &mut Random, split: Split) -> Sam
 fn one(kit: &Kit, among: &[Hand], random: &mut Random, split: Split) -> Option<Sample> {
     let hands = kit.hands.as_ref()?;
     let thing = Thing::any(split, among, hands, random)?;
-    let widest = if random.chance(0.9) { 224.0 } else { 480.0 };
+    let widest = if random.chance(0.92) { 208.0 } else { 448.0 };
     let width = random.range(96.0, widest).floor();
     let height = (width * random.range(0.75, 1.333)).floor();
     let place = place(width, height, split, random);
@@ -53,7 +53,7 @@ fn one(kit: &Kit, among: &[Hand], random: &mut Random, split: Split) -> Option<S
 
 /// Mostly upright, somewhere within the picture; a few things hang over the edge.
 fn place(width: f64, height: f64, split: Split, random: &mut Random) -> Place {
-    let scale = width.min(height) * random.range(0.2, 0.48);
+    let scale = width.min(height) * random.range(0.24, 0.48);
     let turn = if random.chance(0.85) { random.range(-30.0, 30.0) } else { random.range(-180.0, 180.0) };
     let (sin, cos) = libm::sincos(turn.to_radians());
     // The corners of the square are mostly empty.
@@ -67,84 +67,69 @@ fn place(width: f64, height: f64, split: Split, random: &mut Random) -> Place {
     Place { turn, mirrored: random.chance(0.5), ..Place::at(x, y, scale) }
 }
 
-/// One or two turns about a thing; a test asks what it is, once.
+/// One to three turns about a thing; a test asks what it is, once.
 fn turns(thing: &Thing, hands: &Hands, split: Split, random: &mut Random) -> Vec<Turn> {
     if split == Split::Test {
-        return vec![what(thing, split, random)];
+        return what(thing, split, random).into_iter().collect();
     }
-    let count = if random.chance(0.15) { 2 } else { 1 };
     let mut turns: Vec<Turn> = Vec::new();
-    for _ in 0..count {
+    for _ in 0..random.between(1, 3) {
         let turn = match random.unit() {
-            kind if kind < 0.62 => what(thing, split, random),
+            kind if kind < 0.62 => None,
             kind if kind < 0.70 => hint(thing, split, random),
             kind if kind < 0.80 => kind_of(thing, split, random),
             kind if kind < 0.85 => is_kind(thing, split, random),
             _ => is_it(thing, hands, split, random),
         };
-        if turns.iter().all(|before| before.skill != turn.skill) {
-            turns.push(turn);
-        }
+        let turn = turn.or_else(|| what(thing, split, random));
+        turns.extend(turn.filter(|turn| turns.iter().all(|before| before.skill != turn.skill)));
     }
     turns
 }
 
 /// What is it?
-pub(crate) fn what(thing: &Thing, split: Split, random: &mut Random) -> Turn {
-    let phrase = thing.noun.phrase();
-    let asked = ask("name.what", split, random, &[("phrase", &phrase)], thing.noun.word);
-    named(thing.noun, asked.question, asked.answer)
+fn what(thing: &Thing, split: Split, random: &mut Random) -> Option<Turn> {
+    let noun = thing.noun;
+    turn("name", "name.what", split, random, &[("phrase", &noun.phrase())], noun.word, owned(&noun.also))
 }
 
 /// Which animal is it?
-fn hint(thing: &Thing, split: Split, random: &mut Random) -> Turn {
-    let Some(category) = category_of(thing.noun.category) else { return what(thing, split, random) };
-    let asked = ask("name.hint", split, random, &[("category", category.which)], thing.noun.word);
-    named(thing.noun, asked.question, asked.answer)
-}
-
-fn named(noun: &Noun, question: String, answer: String) -> Turn {
-    let also = noun.also.iter().map(|word| (*word).to_owned()).collect();
-    Turn { skill: "name", question, answer, also }
+fn hint(thing: &Thing, split: Split, random: &mut Random) -> Option<Turn> {
+    let fills = [("category", category_of(thing.noun.category)?.which)];
+    turn("name", "name.hint", split, random, &fills, thing.noun.word, owned(&thing.noun.also))
 }
 
 /// What kind of thing is it?
-fn kind_of(thing: &Thing, split: Split, random: &mut Random) -> Turn {
-    let Some(category) = category_of(thing.noun.category) else { return what(thing, split, random) };
-    let asked = ask("name.kind", split, random, &[], category.name);
-    let also = category.also.iter().map(|word| (*word).to_owned()).collect();
-    Turn { skill: "kind", question: asked.question, answer: asked.answer, also }
+fn kind_of(thing: &Thing, split: Split, random: &mut Random) -> Option<Turn> {
+    let category = category_of(thing.noun.category)?;
+    turn("kind", "name.kind", split, random, &[], category.name, owned(category.also))
 }
 
 /// Is it an animal?
-fn is_kind(thing: &Thing, split: Split, random: &mut Random) -> Turn {
-    let Some(category) = category_of(thing.noun.category) else { return what(thing, split, random) };
-    let yes = random.chance(0.5);
-    let other = random.pick(CATEGORIES);
-    let asked_for = if yes { category } else { other };
-    let answer = if asked_for == category { "yes" } else { "no" };
-    let asked = ask("name.yes.kind", split, random, &[("kind", asked_for.one)], answer);
-    Turn { skill: "is-kind", question: asked.question, answer: asked.answer, also: Vec::new() }
+fn is_kind(thing: &Thing, split: Split, random: &mut Random) -> Option<Turn> {
+    let category = category_of(thing.noun.category)?;
+    let other = if random.chance(0.5) { None } else { questions::other(&[category], random) };
+    let asked = other.unwrap_or(category);
+    yes_no("is-kind", "name.yes.kind", split, random, &[("kind", asked.one)], other.is_none())
 }
 
 /// Is it a dog? Where it is not, what is asked for is mostly of the same category.
-fn is_it(thing: &Thing, hands: &Hands, split: Split, random: &mut Random) -> Turn {
-    let yes = random.chance(0.5);
-    let other = if yes { None } else { another(thing.noun, hands, random) };
-    let (noun, answer) = other.map_or((thing.noun, "yes"), |other| (other, "no"));
-    let phrase = noun.phrase();
-    let asked = ask("name.yes", split, random, &[("thing", &phrase)], answer);
-    Turn { skill: "is-it", question: asked.question, answer: asked.answer, also: Vec::new() }
+fn is_it(thing: &Thing, hands: &Hands, split: Split, random: &mut Random) -> Option<Turn> {
+    let other = if random.chance(0.5) { None } else { another(thing.noun, hands, random) };
+    let phrase = other.unwrap_or(thing.noun).phrase();
+    yes_no("is-it", "name.yes", split, random, &[("thing", &phrase)], other.is_none())
 }
 
-/// A noun that is plainly another.
+/// A noun that is plainly another, mostly of the same category.
 pub(crate) fn another(noun: &Noun, hands: &Hands, random: &mut Random) -> Option<&'static Noun> {
-    let same_category = random.chance(0.8);
     let drawn = |other: &Noun| Hand::TRAINED.iter().any(|hand| hands.count(*hand, other) > 0);
-    (0..200).map(|_| random.pick(nouns())).find(|other| {
-        (other.category == noun.category || !same_category)
-            && !noun.like(other)
-            && other.also.iter().all(|word| !noun.is_called(word))
-            && drawn(other)
-    })
+    let called = |other: &Noun| other.also.iter().chain(&other.broader).any(|word| noun.is_called(word));
+    let clear = |other: &&Noun| !noun.like(other) && !called(other) && drawn(other);
+    let of_category = |other: &&Noun| other.category == noun.category;
+    let same = random.chance(0.8);
+    let mut others: Vec<&'static Noun> = nouns().iter().filter(|other| of_category(other) && clear(other)).collect();
+    if !same || others.is_empty() {
+        others = nouns().iter().filter(clear).collect();
+    }
+    others.get(random.below(others.len())).copied()
 }

@@ -125,23 +125,34 @@ fn bilinear(side: usize, data: &[u8], u: f32, v: f32) -> Option<[f32; 4]> {
     // Above -1: adding one makes the cast a floor.
     let (x, y) = ((u + 1.0) as usize, (v + 1.0) as usize);
     let (right, below) = (u + 1.0 - x as f32, v + 1.0 - y as f32);
-    let mut sum = [0.0f32; 4];
-    let corners = [
-        (0, 0, (1.0 - right) * (1.0 - below)),
-        (1, 0, right * (1.0 - below)),
-        (0, 1, (1.0 - right) * below),
-        (1, 1, right * below),
-    ];
-    for (over, down, weight) in corners {
-        let (x, y) = (x + over, y + down);
-        if x == 0 || y == 0 || x > side || y > side {
-            continue;
-        }
-        if let Some(pixel) = data.get(((y - 1) * side + x - 1) * 4..).and_then(|at| at.first_chunk::<4>()) {
-            sum.iter_mut().zip(pixel).for_each(|(sum, part)| *sum += *part as f32 * weight);
-        }
+    let [a, b, c, d] = corners(side, data, x, y)?;
+    let mut out = [0.0; 4];
+    for (out, ((a, b), (c, d))) in out.iter_mut().zip(a.into_iter().zip(b).zip(c.into_iter().zip(d))) {
+        let (a, b, c, d) = (f32::from(a), f32::from(b), f32::from(c), f32::from(d));
+        let (above, under) = (a + (b - a) * right, c + (d - c) * right);
+        *out = above + (under - above) * below;
     }
-    (sum[3] > 0.0).then_some(sum)
+    Some(out)
+}
+
+/// The four pixels before a corner of pixels and behind it: left and right above, left and right below; nothing where all
+/// are empty.
+fn corners(side: usize, data: &[u8], x: usize, y: usize) -> Option<[[u8; 4]; 4]> {
+    let four = if (1..side).contains(&x) && (1..side).contains(&y) {
+        let at = ((y - 1) * side + x - 1) * 4;
+        let above: [u8; 8] = *data.get(at..)?.first_chunk()?;
+        let below: [u8; 8] = *data.get(at + side * 4..)?.first_chunk()?;
+        let [[a, b], [c, d]] = [above, below].map(|[a, b, c, d, e, f, g, h]| [[a, b, c, d], [e, f, g, h]]);
+        [a, b, c, d]
+    } else {
+        let pixel = |(x, y): (usize, usize)| {
+            let inside = x > 0 && y > 0 && x <= side && y <= side;
+            let at = if inside { data.get(((y - 1) * side + x - 1) * 4..) } else { None };
+            at.and_then(|at| at.first_chunk().copied()).unwrap_or_default()
+        };
+        [(x, y), (x + 1, y), (x, y + 1), (x + 1, y + 1)].map(pixel)
+    };
+    four.iter().any(|pixel| pixel[3] > 0).then_some(four)
 }
 
 /// The mean of every two by two pixels.
