@@ -73,7 +73,8 @@ struct Drawing {
     sprite: OnceLock<Arc<Sprite>>,
 }
 
-/// The drawings of every noun by every hand that is there. Each is drawn once, at its first use; all of them take 250 MB.
+/// The drawings of every noun by every hand that is there. Each is drawn once, at its first use; all of them take 250
+/// MB.
 #[derive(Debug, Default)]
 pub struct Hands {
     /// By hand, then by noun: one or several drawings, none where the hand did not draw it.
@@ -81,8 +82,8 @@ pub struct Hands {
 }
 
 impl Hands {
-    /// The hands of a folder of packages: `FOLDER/noto/icons.json` and so on. Those that are not there are left out; `None`
-    /// where one of the trained is.
+    /// The hands of a folder of packages: `FOLDER/noto/icons.json` and so on. Those that are not there are left out;
+    /// `None` where one of the trained is.
     ///
     /// # Errors
     /// A file that cannot be read, or is not the pinned one.

@@ -165,8 +165,8 @@ fn labels(data: &[u8], fills: &[Colour]) -> Vec<u8> {
     data.chunks_exact(4).map(label).collect()
 }
 
-/// Each label becomes the one that most of its neighbours have, unless it is that of all corners around: specks and rims
-/// vanish.
+/// Each label becomes the one that most of its neighbours have, unless it is that of all corners around: specks and
+/// rims vanish.
 fn smooth(side: usize, labels: &[u8], fills: usize, reach: usize) -> Vec<u8> {
     let mut out = labels.to_vec();
     let mut counts = vec![0u32; fills];
@@ -279,8 +279,8 @@ fn spread(Colour(r, g, b): Colour) -> f64 {
     f64::from(r.max(g).max(b) - r.min(g).min(b)) / 255.0
 }
 
-/// A plain colour like this one: its hue to the next eighteenth of the circle, stronger, and one of few values; grey where
-/// it is pale.
+/// A plain colour like this one: its hue to the next eighteenth of the circle, stronger, and one of few values; grey
+/// where it is pale.
 fn plain(colour: Colour, random: &mut Random) -> Colour {
     let light = differ(colour, Colour(0, 0, 0));
     if spread(colour) < 0.16 {

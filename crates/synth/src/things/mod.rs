@@ -1,7 +1,8 @@
 //! Things: nouns drawn by several hands.
 //!
-//! A [`Noun`] is a word with its category and the icons that show it; [`Hands`] hold the drawings; a [`Sprite`] is one as
-//! pixels, dressed in a style and stamped onto a canvas. One hand is kept for tests: [`Hand::TRAINED`] is what learning sees.
+//! A [`Noun`] is a word with its category and the icons that show it; [`Hands`] hold the drawings; a [`Sprite`] is one
+//! as pixels, dressed in a style and stamped onto a canvas. One hand is kept for tests: [`Hand::TRAINED`] is what
+//! learning sees.
 
 mod categories;
 mod figure;

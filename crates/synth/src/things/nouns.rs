@@ -1,9 +1,10 @@
 //! The nouns: what the drawn things are called.
 //!
-//! `words/nouns.tsv` has a line a noun, its columns parted by tabs: the word; the names of the icons that show it, parted
-//! by spaces; its category; other words that are as right (synonyms, what it looks like), parted by commas; words for
-//! more than it ("flower" of a rose), which are true of it and no good names; its plural where that is irregular, `-` where
-//! it has none (mass nouns, pairs); and the drawings that do not fit the word, as `hand/icon`, parted by spaces.
+//! `words/nouns.tsv` has a line a noun, its columns parted by tabs: the word; the names of the icons that show it,
+//! parted by spaces; its category; other words that are as right (synonyms, what it looks like), parted by commas;
+//! words for more than it ("flower" of a rose), which are true of it and no good names; its plural where that is
+//! irregular, `-` where it has none (mass nouns, pairs); and the drawings that do not fit the word, as `hand/icon`,
+//! parted by spaces.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 

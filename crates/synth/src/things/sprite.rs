@@ -135,8 +135,8 @@ fn bilinear(side: usize, data: &[u8], u: f32, v: f32) -> Option<[f32; 4]> {
     Some(out)
 }
 
-/// The four pixels before a corner of pixels and behind it: left and right above, left and right below; nothing where all
-/// are empty.
+/// The four pixels before a corner of pixels and behind it: left and right above, left and right below; nothing where
+/// all are empty.
 fn corners(side: usize, data: &[u8], x: usize, y: usize) -> Option<[[u8; 4]; 4]> {
     let four = if (1..side).contains(&x) && (1..side).contains(&y) {
         let at = ((y - 1) * side + x - 1) * 4;

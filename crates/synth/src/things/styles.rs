@@ -7,8 +7,8 @@ use super::{
 use crate::{Colour, Random};
 use std::sync::Arc;
 
-/// A drawing in some style, bent a little in half of the cases. Four of ten stay as they were drawn, or nearly so; four of
-/// ten are drawn again with a pen.
+/// A drawing in some style, bent a little in half of the cases. Four of ten stay as they were drawn, or nearly so; four
+/// of ten are drawn again with a pen.
 pub fn dress(sprite: Arc<Sprite>, random: &mut Random) -> Arc<Sprite> {
     let style = random.unit();
     let pen = (style < 0.47).then(|| Pen::pick(random));
