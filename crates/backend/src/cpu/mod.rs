@@ -83,9 +83,22 @@ impl Cpu {
     }
 }
 
+/// The first `len` of a tensor's numbers as they are stored.
+fn stored<T: bytemuck::Pod>(x: &Tensor, len: usize) -> &[T] {
+    &x.buffer::<CpuBuffer>().values()[..len]
+}
+
+/// The same, to write.
+fn stored_mut<T: bytemuck::Pod>(x: &mut Tensor, len: usize) -> &mut [T] {
+    match x.buffer_mut::<CpuBuffer>() {
+        Some(buffer) => &mut buffer.values_mut()[..len],
+        None => unreachable!("a shared tensor must be copied before it is written"),
+    }
+}
+
 /// A tensor's numbers: f32, or bfloat16 in pairs.
 fn values<E: Element>(x: &Tensor) -> &[E] {
-    &x.buffer::<CpuBuffer>().values()[..x.len() / E::STEPS]
+    stored(x, x.len() / E::STEPS)
 }
 
 fn f32s(x: &Tensor) -> &[f32] {
@@ -96,24 +109,7 @@ fn f32s(x: &Tensor) -> &[f32] {
 /// A tensor's numbers, to write.
 fn values_mut<E: Element>(x: &mut Tensor) -> &mut [E] {
     let len = x.len() / E::STEPS;
-    match x.buffer_mut::<CpuBuffer>() {
-        Some(buffer) => &mut buffer.values_mut()[..len],
-        None => unreachable!("a shared tensor must be copied before it is written"),
-    }
-}
-
-/// A tensor's numbers as they are stored.
-fn numbers<T: bytemuck::Pod>(x: &Tensor) -> &[T] {
-    &x.buffer::<CpuBuffer>().values()[..x.len()]
-}
-
-/// A tensor's numbers as they are stored, to write.
-fn numbers_mut<T: bytemuck::Pod>(x: &mut Tensor) -> &mut [T] {
-    let len = x.len();
-    match x.buffer_mut::<CpuBuffer>() {
-        Some(buffer) => &mut buffer.values_mut()[..len],
-        None => unreachable!("a shared tensor must be copied before it is written"),
-    }
+    stored_mut(x, len)
 }
 
 /// A matrix on the CPU.
@@ -268,10 +264,10 @@ impl Backend for Cpu {
     }
 
     fn cast(&self, x: &Tensor, dtype: DType) -> Tensor {
-        let mut out = self.empty(x.shape(), dtype);
+        let (len, mut out) = (x.len(), self.empty(x.shape(), dtype));
         match (x.dtype(), dtype) {
-            (DType::F32, DType::Bf16) => halves::narrow(self.isa, &self.pool, f32s(x), numbers_mut(&mut out)),
-            (DType::Bf16, DType::F32) => halves::widen(self.isa, &self.pool, numbers(x), numbers_mut(&mut out)),
+            (DType::F32, DType::Bf16) => halves::narrow(self.isa, &self.pool, f32s(x), stored_mut(&mut out, len)),
+            (DType::Bf16, DType::F32) => halves::widen(self.isa, &self.pool, stored(x, len), values_mut(&mut out)),
             _ => return x.clone(),
         }
         out
