@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
 
+pub mod aside;
 mod dedup;
 mod drawn;
 mod encode;

@@ -51,12 +51,5 @@ impl Lines {
 
 /// Writes a file aside and gives it its name, in the place of the one before.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let mut builder = tempfile::Builder::new();
-    // The permissions of a file made in the ordinary way, not those of a secret.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut aside = builder.tempfile_in(path.parent().unwrap_or(Path::new("."))).map_err(failed(path))?;
-    aside.write_all(bytes).map_err(failed(path))?;
-    aside.persist(path).map_err(|e| failed(path)(e.error))?;
-    Ok(())
+    smolvlm_data::aside::replace(path, bytes).map_err(failed(path))
 }

@@ -4,6 +4,7 @@ mod json_lines;
 mod parquet;
 
 use crate::Error;
+use crate::aside::NewFolder;
 use json_lines::JsonLines;
 use smolvlm_processor::Picture;
 use smolvlm_synth::{Rgb, Sample};
@@ -23,7 +24,7 @@ pub enum Format {
 /// A row has `messages` (of `role` and `content`), `images`, and for each answer the `skill` that was asked for and, in
 /// `also`, other answers that are right.
 pub struct Writer {
-    folder: tempfile::TempDir,
+    folder: NewFolder,
     output: PathBuf,
     rows: Rows,
 }
@@ -42,13 +43,7 @@ impl Writer {
         if output.exists() {
             return Err(failed(output, std::io::ErrorKind::AlreadyExists.into()));
         }
-        let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".smolvlm-");
-        // The permissions of a folder made in the ordinary way, not those of a secret.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-        let folder = builder.tempdir_in(parent).map_err(|e| failed(output, e.kind().into()))?;
+        let folder = NewFolder::begin(output).map_err(|source| failed(output, source))?;
         let rows = match format {
             Format::JsonLines => Rows::JsonLines(JsonLines::begin(folder.path())?),
             Format::Parquet => Rows::Parquet(parquet::Parquet::begin(folder.path())?),
@@ -76,10 +71,7 @@ impl Writer {
             Rows::JsonLines(rows) => rows.finish()?,
             Rows::Parquet(rows) => rows.finish()?,
         }
-        std::fs::rename(self.folder.path(), &self.output).map_err(|source| failed(&self.output, source))?;
-        // Nothing is left under the temporary name.
-        let _ = self.folder.keep();
-        Ok(())
+        self.folder.finish(&self.output).map_err(|source| failed(&self.output, source))
     }
 }
 
