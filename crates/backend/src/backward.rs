@@ -1,6 +1,6 @@
 //! The operations of a backward pass.
 
-use crate::{AdamW, Angles, Backend, Blocks, DType, Heads, Norm, Sgd, Span, Tensor, Weight};
+use crate::{AdamW, Angles, Backend, Blocks, DType, Heads, Muon, Norm, Sgd, Span, Tensor, Weight};
 
 /// What attention took and made, [rows, heads * dim] and, of keys and values, [rows, kv_heads * dim].
 #[derive(Clone, Copy)]
@@ -84,6 +84,9 @@ pub trait Backward: Backend {
         scale: f32,
         velocity: Option<(f32, &mut Tensor)>,
     );
+
+    /// A step of Muon over a matrix in f32, its gradient, which counts `scale` times, and the mean gradient.
+    fn muon(&self, settings: Muon, parameters: &mut Tensor, grad: &Tensor, scale: f32, mean: &mut Tensor);
 
     /// The sum of a tensor's squares.
     fn sum_of_squares(&self, x: &Tensor) -> f64;

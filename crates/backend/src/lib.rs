@@ -15,7 +15,7 @@ pub use cpu::Cpu;
 pub use kv::{KvLayout, KvSequence};
 pub use smolvlm_kernels::attention::{Heads, MAX_DIM, Span};
 pub use smolvlm_kernels::linear::{Stored, widen};
-pub use smolvlm_kernels::optimiser::{AdamW, BLOCK as OPTIMISER_BLOCK, Blocks, Sgd};
+pub use smolvlm_kernels::optimiser::{AdamW, BLOCK as OPTIMISER_BLOCK, Blocks, Muon, Sgd};
 pub use smolvlm_kernels::patches::levels;
 pub use smolvlm_kernels::peak::Reading;
 pub use smolvlm_kernels::random::Splitmix;

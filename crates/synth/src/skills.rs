@@ -54,6 +54,7 @@ pub const SKILLS: &[Skill] = &[
     skill("talk-picture", "talk", 0.3, &[Need::Fonts], talk::about_a_picture),
     skill("name-easy", "things", 0.5, &[Need::Hands], things::naming::easy),
     skill("name", "things", 3.0, &[Need::Hands], things::naming::name),
+    skill("rows", "things", 1.0, &[Need::Hands], things::rows::rows),
     skill("scenes", "things", 3.0, &[Need::Hands], things::scenes::scenes),
 ];
 

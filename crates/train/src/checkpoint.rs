@@ -142,6 +142,7 @@ fn state(dir: &Path, trained: &Trained, progress: &Progress) -> Result<(), Error
                 }
             }
             State::Sgd { velocity } => tensors.push((format!("velocity/{name}"), exported(trained, velocity))),
+            State::Muon { mean } => tensors.push((format!("muon/{name}"), exported(trained, mean))),
         }
     }
     export::write(&dir.join(TENSORS), tensors)?;
@@ -184,6 +185,8 @@ pub(crate) fn restore(path: &Path, trained: &mut Trained) -> Result<Progress, Er
             State::AdamW8 { means: [mean?, square?], steps: steps.unwrap_or(0) }
         } else if tensors.has(&format!("velocity/{name}")) {
             State::Sgd { velocity: upload(tensors.numbers(&format!("velocity/{name}"), len)?) }
+        } else if tensors.has(&format!("muon/{name}")) {
+            State::Muon { mean: upload(tensors.numbers(&format!("muon/{name}"), len)?) }
         } else {
             continue;
         };

@@ -132,7 +132,7 @@ fn memory(config: &Config, trained: &Trained, ready: &crate::prepare::Ready) -> 
     let means = |optimiser: Optimiser| match optimiser {
         Optimiser::Adamw => 8.0,
         Optimiser::Adamw8 => 2.0 + 8.0 / 256.0,
-        Optimiser::Sgd => 4.0,
+        Optimiser::Sgd | Optimiser::Muon => 4.0,
     };
     let most = config.stages.iter().map(|stage| means(stage.optimiser)).fold(0.0, f64::max);
     let reach = Reach::of(&trained.parameters.masters);

@@ -1,7 +1,7 @@
 //! The parameters that are trained, in f32, and what their optimiser remembers.
 
 use crate::{Optimiser, Stage};
-use smolvlm_backend::{AdamW, Backend, Backward, Blocks, OPTIMISER_BLOCK, Sgd, Tensor};
+use smolvlm_backend::{AdamW, Backend, Backward, Blocks, Muon, OPTIMISER_BLOCK, Sgd, Tensor};
 use smolvlm_model::parameters::Slot;
 use smolvlm_model::vlm::{CONNECTOR, VISION};
 use smolvlm_model::{Grads, Vlm};
@@ -15,6 +15,8 @@ pub(crate) enum State {
     AdamW8 { means: [(Vec<u8>, Vec<f32>); 2], steps: u32 },
     /// Stochastic gradient descent's velocity.
     Sgd { velocity: Tensor },
+    /// Muon's mean gradient.
+    Muon { mean: Tensor },
 }
 
 /// The parameters by name.
@@ -64,7 +66,12 @@ impl Parameters {
     pub(crate) fn step(&mut self, backend: &dyn Backward, model: &mut Vlm, grads: &Grads, scale: f32, rate: Rate<'_>) {
         for (name, master) in &mut self.masters {
             let Some(grad) = grads.get(name) else { continue };
-            let state = self.states.entry(name.clone()).or_insert_with(|| State::new(backend, rate.stage, master));
+            let optimiser = chosen(rate.stage, name, master);
+            // What another optimiser remembered is of no use.
+            if self.states.get(name).is_none_or(|state| state.optimiser() != optimiser) {
+                self.states.insert(name.clone(), State::new(backend, optimiser, master));
+            }
+            let Some(state) = self.states.get_mut(name) else { continue };
             // A master may still share its numbers with what it was loaded beside.
             if master.is_shared() {
                 *master = backend.copy(master);
@@ -87,15 +94,37 @@ impl Parameters {
     }
 }
 
+/// Whose step a parameter takes in a stage.
+fn chosen(stage: &Stage, name: &str, master: &Tensor) -> Optimiser {
+    match stage.optimiser {
+        Optimiser::Adamw8 if master.len() < SMALL => Optimiser::Adamw,
+        // Tables of tokens and positions, and the head, are lists of rows rather than maps.
+        Optimiser::Muon if master.shape().len() != 2 || name.contains("embed") || name.contains("lm_head") => {
+            Optimiser::Adamw
+        }
+        optimiser => optimiser,
+    }
+}
+
 impl State {
-    fn new(backend: &dyn Backend, stage: &Stage, master: &Tensor) -> State {
+    fn new(backend: &dyn Backend, optimiser: Optimiser, master: &Tensor) -> State {
         let zeros = || backend.upload(master.shape(), &vec![0.0; master.len()]);
         let none = || (vec![0; master.len()], vec![0.0; master.len().div_ceil(OPTIMISER_BLOCK)]);
-        match stage.optimiser {
-            // As bitsandbytes has it, small ones are not worth it.
-            Optimiser::Adamw8 if master.len() >= SMALL => State::AdamW8 { means: [none(), none()], steps: 0 },
-            Optimiser::Adamw | Optimiser::Adamw8 => State::AdamW { means: [zeros(), zeros()], steps: 0 },
+        match optimiser {
+            Optimiser::Adamw => State::AdamW { means: [zeros(), zeros()], steps: 0 },
+            Optimiser::Adamw8 => State::AdamW8 { means: [none(), none()], steps: 0 },
             Optimiser::Sgd => State::Sgd { velocity: zeros() },
+            Optimiser::Muon => State::Muon { mean: zeros() },
+        }
+    }
+
+    /// Whose it is.
+    fn optimiser(&self) -> Optimiser {
+        match self {
+            State::AdamW { .. } => Optimiser::Adamw,
+            State::AdamW8 { .. } => Optimiser::Adamw8,
+            State::Sgd { .. } => Optimiser::Sgd,
+            State::Muon { .. } => Optimiser::Muon,
         }
     }
 
@@ -126,8 +155,12 @@ impl State {
                 backend.adamw8(adamw(steps), master, grad, scale, means);
             }
             State::Sgd { velocity } => {
-                let momentum = (stage.momentum > 0.0).then_some((stage.momentum as f32, velocity));
+                let momentum = stage.momentum.filter(|x| *x > 0.0).map(|x| (x as f32, velocity));
                 backend.sgd(Sgd { lr, weight_decay }, master, grad, scale, momentum);
+            }
+            State::Muon { mean } => {
+                let momentum = stage.momentum.unwrap_or(MUON_MOMENTUM) as f32;
+                backend.muon(Muon { lr, momentum, weight_decay }, master, grad, scale, mean);
             }
         }
     }
@@ -135,3 +168,5 @@ impl State {
 
 /// Parameters of fewer numbers keep their means in f32 (`min_8bit_size` of bitsandbytes).
 const SMALL: usize = 4096;
+/// Muon's momentum, where a stage says none.
+const MUON_MOMENTUM: f64 = 0.95;

@@ -45,8 +45,9 @@ pub struct Stage {
     pub eps: f64,
     /// Decoupled decay, of all but norms and biases.
     pub weight_decay: f64,
-    /// SGD's.
-    pub momentum: f64,
+    /// SGD's (0 where it is not given) or Muon's (0.95).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub momentum: Option<f64>,
     /// The greatest norm of the whole gradient; 0 does not clip.
     pub clip: f64,
     /// Patterns of the names of parameters that are trained; none: all (or with adapters, theirs).
@@ -66,6 +67,8 @@ pub enum Optimiser {
     Adamw8,
     /// Stochastic gradient descent.
     Sgd,
+    /// Muon for the layers' matrices, AdamW for tables, norms, biases and the patch embedding.
+    Muon,
 }
 
 impl Default for Stage {
@@ -87,7 +90,7 @@ impl Default for Stage {
             betas: [0.9, 0.999],
             eps: 1e-8,
             weight_decay: 0.01,
-            momentum: 0.0,
+            momentum: None,
             clip: 1.0,
             train: Vec::new(),
             freeze: Vec::new(),
@@ -109,7 +112,7 @@ impl Stage {
         if self.steps == Some(0) || !(self.epochs.is_finite() && self.epochs > 0.0) {
             return Err("steps and epochs must be above 0".into());
         }
-        if !self.betas.iter().chain([&self.momentum]).all(|beta| (0.0..1.0).contains(beta)) || self.eps <= 0.0 {
+        if !self.betas.iter().chain(&self.momentum).all(|beta| (0.0..1.0).contains(beta)) || self.eps <= 0.0 {
             return Err("betas and momentum must be from 0 to below 1, eps above 0".into());
         }
         if adapter && !self.train.is_empty() {

@@ -59,7 +59,13 @@ fn config(dir: &Path, output: &str, adapter: bool) -> Config {
         ramp: Some(Ramp { start: 2, increment: 2, samples: 6 }),
         ..Stage::default()
     };
-    let second = Stage { steps: Some(4), ramp: None, freeze: vec!["vision_model".into()], ..stage.clone() };
+    let second = Stage {
+        steps: Some(4),
+        ramp: None,
+        freeze: vec!["vision_model".into()],
+        optimiser: Optimiser::Muon,
+        ..stage.clone()
+    };
     let mut config = Config {
         model: folder().join("idefics3-256m"),
         output: dir.join(output),

@@ -2,8 +2,8 @@
 
 use super::{Cpu, CpuWeight, f32s, norm_of, values_mut};
 use crate::{
-    AdamW, Angles, AttentionForward, Backend, Backward, Blocks, DType, Heads, Norm, NormGrads, Quant, Sgd, Source,
-    Span, Stored, Tensor, Use, Weight,
+    AdamW, Angles, AttentionForward, Backend, Backward, Blocks, DType, Heads, Muon, Norm, NormGrads, Quant, Sgd,
+    Source, Span, Stored, Tensor, Use, Weight,
 };
 use smolvlm_kernels::attention::{self, Forward, Gradients};
 use smolvlm_kernels::linear::{self, Epilogue, Input, Kept, PackedWeight};
@@ -163,6 +163,13 @@ impl Backward for Cpu {
     ) {
         let velocity = velocity.map(|(momentum, velocity)| (momentum, values_mut(velocity)));
         optimiser::sgd(self.isa, &self.pool, settings, values_mut(parameters), f32s(grad), scale, velocity);
+    }
+
+    fn muon(&self, settings: Muon, parameters: &mut Tensor, grad: &Tensor, scale: f32, mean: &mut Tensor) {
+        let mut room = self.muon.lock().unwrap_or_else(PoisonError::into_inner);
+        let (width, mean) = (parameters.width(), values_mut(mean));
+        let matrix = (values_mut(parameters), width);
+        optimiser::muon(self.isa, &self.pool, settings, matrix, f32s(grad), scale, mean, &mut room);
     }
 
     fn sum_of_squares(&self, x: &Tensor) -> f64 {

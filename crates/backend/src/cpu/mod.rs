@@ -10,6 +10,7 @@ use crate::{
 use smolvlm_kernels::attention::{self, BLOCK};
 use smolvlm_kernels::linear::{self, Input, Kept, PackedWeight, Product};
 use smolvlm_kernels::nf4::Nf4;
+use smolvlm_kernels::optimiser::MuonRoom;
 use smolvlm_kernels::peak::{self, Arithmetic};
 use smolvlm_kernels::top::Top;
 use smolvlm_kernels::{AlignedBytes, Arena, Element, Isa, Pair, Pool, dropout, halves, norm, patches, rope, top};
@@ -27,6 +28,7 @@ pub struct Cpu {
     columns: Mutex<AlignedBytes>,
     /// Memory of weights that were unpacked for one product.
     spare: Mutex<Vec<AlignedBytes>>,
+    muon: Mutex<MuonRoom>,
 }
 
 /// Rows of `pool.chunks` below which splitting costs more than it gains.
@@ -51,6 +53,7 @@ impl Cpu {
             weights: Mutex::default(),
             columns: Mutex::new(AlignedBytes::zeroed(0)),
             spare: Mutex::default(),
+            muon: Mutex::default(),
         }
     }
 

@@ -96,7 +96,7 @@ pub(super) struct StageArgs {
     /// Steps over which the rate rises; below 1 a part of them
     #[arg(long, value_name = "N")]
     warmup: Option<f64>,
-    /// Whose step: adamw, adamw8 (its means in 8 bits) or sgd
+    /// Whose step: adamw, adamw8 (its means in 8 bits), muon or sgd
     #[arg(long, value_enum)]
     optimiser: Option<OptimiserArg>,
     /// Decay of all but norms and biases

@@ -1,6 +1,7 @@
 //! Steps of optimisers, in place.
 
 mod eight;
+mod muon;
 
 use crate::isa::for_each_isa;
 use crate::math::fma;
@@ -8,6 +9,7 @@ use crate::pool::SendPtr;
 use crate::{Isa, Pool};
 
 pub use eight::{BLOCK, Blocks, adamw8};
+pub use muon::{Muon, MuonRoom, muon};
 
 /// Numbers in a task.
 const TASK: usize = 1 << 14;

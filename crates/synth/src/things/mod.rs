@@ -11,6 +11,7 @@ mod ink;
 pub(crate) mod naming;
 mod nouns;
 mod questions;
+pub(crate) mod rows;
 pub(crate) mod scenes;
 mod sprite;
 mod styles;

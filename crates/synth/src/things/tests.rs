@@ -1,6 +1,6 @@
 //! What holds for the samples of things; the tests that need the packages are ignored without them.
 
-use super::{Hand, Hands, Noun, Sprite, hands::tests::TINY, naming, naming as common, nouns, scenes};
+use super::{Hand, Hands, Noun, Sprite, hands::tests::TINY, naming, naming as common, nouns, rows, scenes};
 use crate::{Kit, Random, Sample, Split};
 
 /// A kit whose drawings are those of two hands: a dog and a cat each.
@@ -21,7 +21,7 @@ fn packages() -> std::sync::Arc<Kit> {
 
 type Draw = fn(&Kit, &mut Random, Split) -> Sample;
 
-const DRAWN: [Draw; 4] = [naming::easy, naming::name, naming::name_openmoji, scenes::scenes];
+const DRAWN: [Draw; 5] = [naming::easy, naming::name, naming::name_openmoji, rows::rows, scenes::scenes];
 
 #[test]
 fn learning_never_sees_the_unseen_hand() {
