@@ -25,6 +25,7 @@ A shape file, in TOML or JSON; with --text or --vision without the part that the
   heads = 12
   image_size = 512
   patch_size = 16
+  patches = \"random\"   # how the patch embedding begins: as it is, if left out, or \"cosines\", which learn sooner
   [text]
   hidden = 576
   intermediate = 1536

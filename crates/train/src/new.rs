@@ -1,6 +1,7 @@
 //! A new checkpoint: a decoder and a tower that others have trained, or fresh ones, and a fresh connector between them,
 //! in SmolVLM's layout.
 
+mod cosines;
 mod settings;
 mod shape;
 mod source;
@@ -111,7 +112,7 @@ pub fn make(new: &New, progress: &dyn Fn(usize, usize)) -> Result<Made, Error> {
     let place = new.shape.as_deref().unwrap_or("the new model");
     let config = Config::parse(&config_text).map_err(|what| wrong(format!("{place}: {what}")))?;
 
-    let slots = tensors::slots(&config);
+    let slots = tensors::slots(&config, shape.as_ref().is_some_and(Shape::cosines));
     let [vision, connector, text_count] = tensors::parameters(&slots);
     if vision + connector + text_count > MAX_PARAMETERS {
         let asked = vision + connector + text_count;

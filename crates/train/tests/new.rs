@@ -265,6 +265,20 @@ fn a_seed_draws_the_same_weights() {
 }
 
 #[test]
+fn a_patch_embedding_may_begin_as_cosines() {
+    let bench = Bench::new();
+    let shape = bench.write("cosines.toml", &SHAPE.replace("patch_size = 8", "patch_size = 8\npatches = \"cosines\""));
+    bench.make(New { shape: Some(shape), dtype: Some(Stored::F32), ..bench.fresh() }).unwrap();
+    let tensors = bench.tensors();
+    let (shape, _, bytes) = &tensors["model.vision_model.embeddings.patch_embedding.weight"];
+    assert_eq!(shape[..], [32, 3, 8, 8]);
+    // The first is a patch's mean brightness; no other has a part in it.
+    let sums: Vec<f32> = f32s(bytes).chunks_exact(3 * 64).map(|row| row.iter().sum()).collect();
+    assert!(sums[0].abs() > 0.1 && sums[1..].iter().all(|sum| sum.abs() < 1e-4), "{sums:?}");
+    assert!(ask(&bench.at("out")) > 3);
+}
+
+#[test]
 fn a_trained_decoder_keeps_its_bits() {
     for (dtype, stored) in [(Dtype::BF16, Dtype::BF16), (Dtype::F32, Dtype::F32), (Dtype::F16, Dtype::F32)] {
         let bench = Bench::new();
@@ -418,6 +432,8 @@ fn what_does_not_fit_is_refused_in_a_line_and_leaves_nothing() {
         (with("3b", bench.fresh()), "neither a file nor one of smolvlm-256m"),
         (fresh("image_size = 48", "image_size = 50"), "image_size 50 must be a multiple of patch_size 8"),
         (fresh("patch_size = 8", "patch_size = 0"), "must be a multiple of patch_size 0"),
+        (fresh("patch_size = 8", "patch_size = 2\npatches = \"cosines\""), "patches of 2 have 12 cosines"),
+        (fresh("patch_size = 8", "patch_size = 8\npatches = \"sines\""), "unknown variant `sines`"),
         (fresh("scale_factor = 2", "scale_factor = 4"), "scale_factor 4 must divide the 6 patches"),
         (fresh("scale_factor = 2", "scale_factor = 2\nscale = 1"), "unknown field `scale`"),
         (fresh("layers = 2", "layers = 2\ndepth = 1"), "unknown field `depth`"),

@@ -1,5 +1,6 @@
 //! Sizes of what is made fresh: a published model's, or those of a file.
 
+use super::cosines::most;
 use super::{New, SMALL_FILE, read_file, wrong};
 use crate::Error;
 use serde::Deserialize;
@@ -34,6 +35,18 @@ struct TowerShape {
     heads: usize,
     image_size: usize,
     patch_size: usize,
+    /// How the patch embedding begins.
+    #[serde(default)]
+    patches: Patches,
+}
+
+/// How a patch embedding begins.
+#[derive(Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Patches {
+    #[default]
+    Random,
+    Cosines,
 }
 
 #[derive(Deserialize)]
@@ -120,6 +133,7 @@ impl Shape {
                 heads: vision.heads,
                 image_size: vision.image_size,
                 patch_size: vision.patch_size,
+                patches: Patches::Random,
             }),
             text: Some(DecoderShape {
                 hidden: text.hidden,
@@ -140,18 +154,29 @@ impl Shape {
         }
     }
 
+    /// Whether the patch embedding begins as cosines.
+    pub(super) fn cosines(&self) -> bool {
+        self.vision.as_ref().is_some_and(|shape| shape.patches == Patches::Cosines)
+    }
+
     /// A fresh tower's sizes.
     pub(super) fn tower(&self) -> Result<VisionConfig, Error> {
         let place = &self.place;
         let Some(shape) = &self.vision else {
             return Err(wrong(format!("{place}: its part 'vision' is missing; it has a fresh tower's sizes")));
         };
-        let TowerShape { hidden, intermediate, layers, heads, image_size, patch_size } = *shape;
+        let TowerShape { hidden, intermediate, layers, heads, image_size, patch_size, patches } = *shape;
         // A trained tower may leave pixels out (SigLIP's of 384 with patches of 14 does); a new one has no reason to.
         let trained = Config::published(place).is_some();
         if !trained && image_size.checked_rem(patch_size) != Some(0) {
             return Err(wrong(format!(
                 "{place}: image_size {image_size} must be a multiple of patch_size {patch_size}"
+            )));
+        }
+        let most = most(patch_size);
+        if patches == Patches::Cosines && hidden > most {
+            return Err(wrong(format!(
+                "{place}: patches of {patch_size} have {most} cosines; hidden {hidden} takes patches = \"random\""
             )));
         }
         Ok(VisionConfig { hidden, intermediate, layers, heads, image_size, patch_size, eps: 1e-6 })

@@ -5,6 +5,7 @@
 //! root of the width). The connector and a decoder: normal with a deviation of 0.02, the `initializer_range` of
 //! `Idefics3Config` and `LlamaConfig`, from which SmolVLM's connector was trained. Norms begin as no change at all.
 
+use super::cosines;
 use super::source::{TextSource, TowerSource};
 use safetensors::tensor::Dtype;
 use smolvlm_backend::{Stored, widen};
@@ -41,6 +42,8 @@ enum Rule {
     Truncated(f64),
     /// Within this of 0.
     Uniform(f64),
+    /// Cosines of patches of so many pixels.
+    Cosines(usize),
 }
 
 impl Rule {
@@ -56,9 +59,13 @@ impl Rule {
 
     /// The same numbers for the same seed and name.
     fn numbers(self, count: usize, seed: u64, name: &str) -> Vec<f32> {
+        if let Rule::Cosines(patch) = self {
+            return cosines::embedding(count / cosines::most(patch), patch);
+        }
         let mut random = Stream::of(seed, name);
         let draw = |_| match self {
             Rule::Constant(value) => value,
+            Rule::Cosines(_) => 0.0,
             Rule::Normal(deviation) => (deviation * random.normal()) as f32,
             Rule::Truncated(deviation) => (deviation / CUT_DEVIATION * within_two(&mut random)) as f32,
             Rule::Uniform(bound) => (bound * (2.0 * random.uniform() - 1.0)) as f32,
@@ -79,10 +86,10 @@ fn within_two(random: &mut Stream) -> f64 {
     }
 }
 
-/// Every tensor of a model.
-pub(super) fn slots(config: &Config) -> Vec<Slot> {
+/// Every tensor of a model; a fresh tower's patch embedding begins as cosines or at random.
+pub(super) fn slots(config: &Config, cosines: bool) -> Vec<Slot> {
     let mut slots = Vec::new();
-    tower(&config.vision, &mut |name, shape, rule| slots.push(slot(VISION, name, shape, rule)));
+    tower(&config.vision, cosines, &mut |name, shape, rule| slots.push(slot(VISION, name, shape, rule)));
     let deep = config.vision.hidden * config.scale_factor * config.scale_factor;
     slots.push(slot(CONNECTOR, "", &[config.text.hidden, deep], Rule::Normal(RANGE)));
     decoder(&config.text, &mut |name, shape, rule| slots.push(slot(TEXT, name, shape, rule)));
@@ -97,12 +104,16 @@ fn slot(prefix: &str, name: &str, shape: &[usize], rule: Rule) -> Slot {
 }
 
 /// The names of `vision.rs`.
-fn tower(config: &VisionConfig, add: &mut dyn FnMut(&str, &[usize], Rule)) {
+fn tower(config: &VisionConfig, cosines: bool, add: &mut dyn FnMut(&str, &[usize], Rule)) {
     let VisionConfig { hidden, intermediate: inner, patch_size: patch, .. } = *config;
     let (zero, one, tiny) = (Rule::Constant(0.0), Rule::Constant(1.0), Rule::Normal(1e-6));
-    add("embeddings.patch_embedding.weight", &[hidden, 3, patch, patch], Rule::lecun(3 * patch * patch));
+    let (patches, positions) = match cosines {
+        true => (Rule::Cosines(patch), cosines::POSITIONS),
+        false => (Rule::lecun(3 * patch * patch), (hidden as f64).powf(-0.5)),
+    };
+    add("embeddings.patch_embedding.weight", &[hidden, 3, patch, patch], patches);
     add("embeddings.patch_embedding.bias", &[hidden], zero);
-    let positions = Rule::Normal((hidden as f64).powf(-0.5));
+    let positions = Rule::Normal(positions);
     add("embeddings.position_embedding.weight", &[config.patches(), hidden], positions);
     for layer in 0..config.layers {
         let mut at = |part: &str, shape: &[usize], rule| add(&format!("encoder.layers.{layer}.{part}"), shape, rule);
