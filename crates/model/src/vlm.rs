@@ -70,11 +70,11 @@ impl Vlm {
         self.parts(&mut |part| part.parameters(visit));
     }
 
-    /// The loss of whole sequences side by side, each row's, and the gradients of their sum.
+    /// The losses of whole sequences side by side, and the gradients of their sum.
     ///
     /// # Panics
     /// If a length does not fit, or the features' tower or connector is trained.
-    pub fn learn(&self, backend: &dyn Backward, batch: &Batch<'_>, grads: &mut Grads, recompute: bool) -> Vec<f32> {
+    pub fn learn(&self, backend: &dyn Backward, batch: &Batch<'_>, grads: &mut Grads, recompute: bool) -> Losses {
         let save = || Save::keeping(recompute, self.text.dtype());
         let (mut of_tiles, mut of_rows) = (save(), save());
         let places = self.config.image_places(batch.ids);
@@ -84,12 +84,18 @@ impl Vlm {
         if let Some(noise) = batch.noise {
             x = add(backend, x, noise);
         }
+        let (mut losses, mut of_words) = (Losses::default(), None);
         if !places.is_empty() {
             let features = self.features(backend, &batch.pictures, tower, pictures, &mut of_tiles);
+            if let Some(words) = batch.words.as_ref().filter(|_| pictures) {
+                let (each, grad) = self.words_loss(backend, &features, words, grads);
+                (losses.words, of_words) = (each, Some(grad));
+            }
             x = backend.scatter_rows(x, &places, &features);
         }
         let hidden = self.text.forward_rows(backend, x, &batch.rows, &mut of_rows);
-        let (losses, grad) = self.text.loss(backend, &hidden, &batch.labels, grads);
+        let (each, grad) = self.text.loss(backend, &hidden, &batch.labels, grads);
+        losses.rows = each;
         drop(hidden);
         let below = grads.wants(&self.text.embed_name) || (pictures && !places.is_empty());
         let kept = &mut Kept::new(of_rows);
@@ -98,11 +104,14 @@ impl Vlm {
             self.text.embed_backward(backend, batch.ids, &grad, grads);
             return losses;
         }
-        let of_features = backend.gather_rows(&grad, &places);
+        let mut of_features = backend.gather_rows(&grad, &places);
         // What stood in pictures' places was no embedding.
         let none = backend.upload(of_features.shape(), &vec![0.0; of_features.len()]);
         let grad = backend.scatter_rows(grad, &places, &none);
         self.text.embed_backward(backend, batch.ids, &grad, grads);
+        if let Some(of_words) = of_words {
+            of_features = add(backend, of_features, &of_words);
+        }
         if tower {
             let mut kept = Kept::new(of_tiles);
             let grad = self.connector.backward(backend, &of_features, &mut kept, grads);
@@ -111,6 +120,25 @@ impl Vlm {
             self.connector.gather(backend, &of_features, &mut Kept::new(of_tiles), grads);
         }
         losses
+    }
+
+    /// The losses of words that the features of their samples should foretell all together, in no order, as if they were
+    /// the decoder's last state; and the gradient of the features. The tower so learns to see from the words alone, before
+    /// any decoder can make sense of what it sees (as Huang et al. 2024, "Classification Done Right").
+    fn words_loss(
+        &self,
+        backend: &dyn Backward,
+        features: &Tensor,
+        words: &Words<'_>,
+        grads: &mut Grads,
+    ) -> (Vec<f32>, Tensor) {
+        let width = features.width();
+        let zeros = || backend.upload(&[words.samples, width], &vec![0.0; words.samples * width]);
+        // The norm before the head makes a sum as good as a mean.
+        let sums = backend.embed_backward(words.owners, features, zeros());
+        let (losses, grad) = self.text.loss(backend, &backend.gather_rows(&sums, words.whose), &words.labels, grads);
+        let of_sums = backend.embed_backward(words.whose, &grad, zeros());
+        (losses, backend.gather_rows(&of_sums, words.owners))
     }
 
     /// What takes the places of pictures, with what a backward pass through `tower` and connector (`pictures`) needs.
@@ -171,6 +199,29 @@ pub struct Batch<'a> {
     pub rows: Rows<'a>,
     /// What the rows should foretell.
     pub labels: Labels<'a>,
+    /// What the pictures should foretell by themselves; counts where the tower or the connector is trained.
+    pub words: Option<Words<'a>>,
+}
+
+/// Words that samples' pictures should foretell.
+pub struct Words<'a> {
+    /// How many samples there are.
+    pub samples: usize,
+    /// Which sample each row of the pictures' features is of.
+    pub owners: &'a [u32],
+    /// Which sample each word is of.
+    pub whose: &'a [u32],
+    /// The words.
+    pub labels: Labels<'a>,
+}
+
+/// What a pass came to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Losses {
+    /// Each row's loss.
+    pub rows: Vec<f32>,
+    /// Each word's.
+    pub words: Vec<f32>,
 }
 
 /// Pictures, as far as they have come.

@@ -44,7 +44,7 @@ fn losses_and_gradients_are_pefts() {
         let want = kept(adapter, "grad/");
         assert_eq!(names, want.keys().cloned().collect::<Vec<_>>(), "{adapter}");
         let mut grads = Grads::new(names);
-        let loss = vlm.learn(&cpu, &lesson.batch(), &mut grads, false).iter().sum::<f32>();
+        let loss = vlm.learn(&cpu, &lesson.batch(), &mut grads, false).rows.iter().sum::<f32>();
         let exact = kept(adapter, "loss")[""][0];
         assert!((loss - exact).abs() < 1e-5, "{adapter}: {loss} {exact}");
         assert_gradients(adapter, &want, |name| numbers(&cpu, grads.get(name).unwrap()));
@@ -93,7 +93,7 @@ fn gradients_with_dropout_are_those_of_the_loss() {
             };
             vlm.attach(&config, attach).unwrap();
             vlm.set_dropout(Some((0.3, key)));
-            vlm.learn(&cpu, &lesson.batch(), grads, true).iter().map(|&x| f64::from(x)).sum::<f64>()
+            vlm.learn(&cpu, &lesson.batch(), grads, true).rows.iter().map(|&x| f64::from(x)).sum::<f64>()
         };
         let names: Vec<String> = kept(adapter, "grad/").into_keys().collect();
         let mut grads = Grads::new(names.clone());
@@ -126,13 +126,13 @@ fn a_fresh_adapter_changes_nothing() {
     let lesson = Lesson::of(MODEL, "two");
     let cpu = Cpu::new(2);
     let (mut vlm, _) = load(&cpu, MODEL, Quant::F32);
-    let none = vlm.learn(&cpu, &lesson.batch(), &mut Grads::default(), false);
+    let none = vlm.learn(&cpu, &lesson.batch(), &mut Grads::default(), false).rows;
     let source = &mut fresh(Init::Gaussian, 1);
     let config = AdapterConfig { use_dora: true, ..AdapterConfig::default() };
     let attach = &mut Attach { backend: &cpu, source, fresh: true, quant: Quant::F32, factor: 1.0, masters: None };
     let layers = vlm.attach(&config, attach).unwrap();
     assert_eq!(layers, vlm.linears().iter().filter(|name| *name != "lm_head").count());
-    let with = vlm.learn(&cpu, &lesson.batch(), &mut Grads::default(), false);
+    let with = vlm.learn(&cpu, &lesson.batch(), &mut Grads::default(), false).rows;
     assert!(none.iter().zip(&with).all(|(a, b)| (a - b).abs() < 1e-6));
 }
 

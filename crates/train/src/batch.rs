@@ -3,6 +3,7 @@
 use crate::Reduction;
 use smolvlm_backend::Span;
 use smolvlm_data::{Example, Pack, Packing};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a pass of the network takes, but for its pictures.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,10 +75,59 @@ pub(crate) fn rows(pack: &Pack, packing: Packing, examples: &[Example], token_we
     rows
 }
 
+/// The words that an example's pictures should foretell, each with what its loss counts.
+pub(crate) type Words = Vec<(u32, f32)>;
+
+/// The words of a step's examples with pictures: each token of their answers once. The fewer examples a token is in the more
+/// it counts, and nothing where it is in all; an example's count 1 together, and all of them `weight`.
+pub(crate) fn words(examples: &[Example], weight: f32) -> Vec<Words> {
+    let of = |example: &Example| -> BTreeSet<u32> {
+        let learnt = example.ids.iter().zip(&example.trained).filter(|(_, trained)| **trained);
+        if example.pictures.is_empty() { BTreeSet::new() } else { learnt.map(|(id, _)| *id).collect() }
+    };
+    let words: Vec<BTreeSet<u32>> = examples.iter().map(of).collect();
+    let shown = words.iter().filter(|words| !words.is_empty()).count();
+    let mut seen: BTreeMap<u32, usize> = BTreeMap::new();
+    words.iter().flatten().for_each(|id| *seen.entry(*id).or_default() += 1);
+    let rarity = |id: &u32| libm::log(shown as f64 / seen.get(id).copied().unwrap_or(shown) as f64);
+    let weighed = |words: &BTreeSet<u32>| {
+        let sum: f64 = words.iter().map(rarity).sum();
+        let part = |id: &u32| (*id, (f64::from(weight) * rarity(id) / sum / shown as f64) as f32);
+        words.iter().filter(|id| rarity(id) > 0.0).map(part).collect()
+    };
+    words.iter().map(weighed).collect()
+}
+
+/// The words of a pack's examples, as the network takes them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct WordRows {
+    /// Which example of the pack each row of the pictures' features is of.
+    pub(crate) owners: Vec<u32>,
+    /// Which example of the pack each word is of.
+    pub(crate) whose: Vec<u32>,
+    pub(crate) targets: Vec<u32>,
+    pub(crate) weights: Vec<f32>,
+}
+
+/// The rows of a pack's words, where a tile is so many tokens.
+pub(crate) fn word_rows(pack: &Pack, examples: &[Example], words: &[Words], tile: usize) -> WordRows {
+    let mut rows = WordRows::default();
+    for (place, &index) in (0u32..).zip(&pack.examples) {
+        rows.owners.extend(std::iter::repeat_n(place, examples[index].tiles() * tile));
+        for &(id, weight) in &words[index] {
+            rows.whose.push(place);
+            rows.targets.push(id);
+            rows.weights.push(weight);
+        }
+    }
+    rows
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use smolvlm_data::pack;
+    use smolvlm_data::{ExamplePicture, PictureData, pack};
+    use smolvlm_processor::PicturePlan;
 
     fn example(ids: &[u32], trained: &[bool]) -> Example {
         Example {
@@ -89,6 +139,12 @@ mod tests {
             weight: 1.0,
             shrunk: false,
         }
+    }
+
+    fn picture() -> ExamplePicture {
+        let plan =
+            PicturePlan { width: 8, height: 8, resized: (8, 8), refined: (8, 8), rows: 0, cols: 0, tiles: 1, tile: 8 };
+        ExamplePicture { data: PictureData::default(), plan }
     }
 
     fn two() -> Vec<Example> {
@@ -115,6 +171,32 @@ mod tests {
         assert_eq!((joined.positions, joined.spans.len()), (vec![0, 1, 2, 3, 4], 1));
         let padded = rows(&pack(&examples, Packing::Pad, 10)[1], Packing::Pad, &examples, &[0.5, 0.25], 9);
         assert_eq!((padded.ids, padded.weights), (vec![4, 5, 9], vec![0.25, 0.0, 0.0]));
+    }
+
+    #[test]
+    fn a_pictures_words_are_its_answers_rare_tokens() {
+        let seen = |ids: &[u32], trained: &[bool]| Example { pictures: vec![picture()], ..example(ids, trained) };
+        let examples = [
+            seen(&[7, 1, 1, 9], &[false, true, true, true]),
+            seen(&[7, 2, 1, 9], &[true, true, true, true]),
+            example(&[5, 9], &[true, true]),
+            seen(&[7, 9], &[false, true]),
+        ];
+        let words = words(&examples, 3.0);
+        // 9 is in all of the three with pictures; 1 in two of them, 2 and 7 in one.
+        let (rare, common) = (3f64.ln(), 1.5f64.ln());
+        let of = |part: f64, sum: f64| (part / sum) as f32;
+        let near = |got: &Words, want: &[(u32, f32)]| {
+            got.len() == want.len() && got.iter().zip(want).all(|(a, b)| a.0 == b.0 && (a.1 - b.1).abs() < 1e-6)
+        };
+        assert!(near(&words[0], &[(1, 1.0)]), "{words:?}");
+        let sum = common + 2.0 * rare;
+        assert!(near(&words[1], &[(1, of(common, sum)), (2, of(rare, sum)), (7, of(rare, sum))]), "{words:?}");
+        assert!(words[2].is_empty() && words[3].is_empty());
+        let packs = pack(&examples, Packing::Blocks, 100);
+        let rows = word_rows(&packs[0], &examples, &words, 2);
+        assert_eq!((rows.whose, rows.targets), (vec![0, 1, 1, 1], vec![1, 1, 2, 7]));
+        assert_eq!(rows.owners, [0, 0, 1, 1, 3, 3]);
     }
 
     #[test]

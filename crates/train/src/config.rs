@@ -22,6 +22,9 @@ pub struct Config {
     pub recompute: bool,
     /// The weight of the square of the log of the softmax's denominator.
     pub z_loss: f32,
+    /// The weight of a second loss, by which tower and connector learn sooner to see: a sample's pictures, without the
+    /// decoder, foretell which words its answers have. 0 is none.
+    pub words: f32,
     /// NEFTune's noise on the embeddings: its alpha; 0 is none.
     pub neftune: f32,
     /// What the loss of a step is a mean of.
@@ -190,6 +193,7 @@ impl Default for Config {
             dtype: DType::default(),
             recompute: false,
             z_loss: 0.0,
+            words: 0.0,
             neftune: 0.0,
             reduction: Reduction::default(),
             data: DataConfig::default(),
@@ -336,8 +340,8 @@ impl Config {
             return wrong("data.scale_frequency must be from 0 to 1".into());
         }
         let positive = |x: f64| x.is_finite() && x >= 0.0;
-        if !positive(self.z_loss.into()) || !positive(self.neftune.into()) {
-            return wrong("z_loss and neftune must be 0 or more".into());
+        if ![self.z_loss, self.words, self.neftune].iter().all(|&x| positive(x.into())) {
+            return wrong("z_loss, words and neftune must be 0 or more".into());
         }
         if self.dtype == DType::Nf4 && self.adapter.is_none() {
             return wrong("dtype nf4 keeps the base frozen: give an adapter to train".into());

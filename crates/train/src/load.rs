@@ -107,6 +107,10 @@ pub(crate) fn load(
             what: "nothing would be trained: all rates are 0 or all parameters frozen".into(),
         });
     }
+    let sees = |name: &&String| name.starts_with(VISION) || name.starts_with(CONNECTOR);
+    if config.words > 0.0 && !masters.keys().any(|name| sees(&name)) {
+        return Err(Error::Config { what: "words is learnt by tower and connector, but neither is trained".into() });
+    }
     let generation = GenerationConfig::open(dir)?;
     let shared: Arc<dyn Backend> = Arc::clone(&backend) as Arc<dyn Backend>;
     let engine = Engine::assemble(processor, Network { generation, backend: shared, model, quant: plain })?;

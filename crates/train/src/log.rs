@@ -53,6 +53,9 @@ pub struct StepLine {
     pub stage: usize,
     /// The loss that was lowered.
     pub loss: f64,
+    /// The mean loss of a picture's words, where `words` weighs one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<f64>,
     /// The highest group's rate.
     pub lr: f64,
     /// The norm of the whole gradient, before it was clipped.

@@ -9,7 +9,7 @@ use crate::{Config, Error};
 use smolvlm_backend::{Backend, Tensor};
 use smolvlm_data::Pack;
 use smolvlm_model::text::{Labels, Rows as Sequences};
-use smolvlm_model::vlm::{Batch, CONNECTOR, Pictures, VISION};
+use smolvlm_model::vlm::{Batch, CONNECTOR, Pictures, VISION, Words};
 use smolvlm_model::{Grads, Save};
 use std::collections::BTreeMap;
 
@@ -32,6 +32,8 @@ impl Reach {
 pub(crate) struct Measured {
     /// The loss that is lowered.
     pub(crate) loss: f64,
+    /// The loss of the pictures' words.
+    pub(crate) words: f64,
     /// The sum of the losses of each source's tokens, and how many.
     pub(crate) sources: BTreeMap<usize, (f64, usize)>,
     /// Operations of the network's products.
@@ -72,16 +74,26 @@ impl<'a> Passes<'a> {
     ) -> Result<Measured, Error> {
         let dropout = trained.adapter.as_ref().map_or(0.0, |adapter| adapter.lora_dropout);
         let mut measured = Measured::default();
+        let words = batch::words(&ready.examples, self.config.words);
         for (place, pack) in ready.packs.iter().enumerate() {
             let key = smolvlm_data::random::hash(key, &[place as u64]);
             trained.engine.model_mut().set_dropout((dropout > 0.0).then_some((dropout, key)));
             let rows = batch::rows(pack, self.config.data.packing, &ready.examples, token_weights, self.pad);
             let noise = self.noise(trained, &rows, key);
             let inputs = self.inputs(trained, ready, pack)?;
-            let batch = self.batch(trained, &rows, &inputs, noise.as_ref(), self.config.z_loss);
+            let tile = trained.engine.model().config.tokens_per_tile();
+            let word_rows = batch::word_rows(pack, &ready.examples, &words, tile);
+            let mut batch = self.batch(trained, &rows, &inputs, noise.as_ref(), self.config.z_loss);
+            batch.words = (self.config.words > 0.0).then(|| Words {
+                samples: pack.examples.len(),
+                owners: &word_rows.owners,
+                whose: &word_rows.whose,
+                labels: Labels { targets: &word_rows.targets, weights: &word_rows.weights, z: 0.0 },
+            });
             let backend = std::sync::Arc::clone(&trained.backend);
             let losses = trained.engine.model().learn(&*backend, &batch, grads, self.config.recompute);
-            for (row, loss) in losses.iter().enumerate().filter(|(row, _)| rows.weights[*row] != 0.0) {
+            measured.words += losses.words.iter().map(|&loss| f64::from(loss)).sum::<f64>();
+            for (row, loss) in losses.rows.iter().enumerate().filter(|(row, _)| rows.weights[*row] != 0.0) {
                 measured.loss += f64::from(*loss);
                 let source = ready.examples[rows.examples[row]].source;
                 let (sum, count) = measured.sources.entry(source).or_default();
@@ -126,6 +138,7 @@ impl<'a> Passes<'a> {
             noise,
             rows: Sequences { spans: &rows.spans, positions: &rows.positions },
             labels: Labels { targets: &rows.targets, weights: &rows.weights, z },
+            words: None,
         }
     }
 

@@ -234,6 +234,7 @@ impl Run<'_> {
             step,
             stage: stage + 1,
             loss: measured.loss,
+            words: (self.config.words > 0.0).then(|| measured.words / f64::from(self.config.words)),
             lr,
             grad_norm,
             tokens: ready.examples.iter().map(|example| example.ids.len()).sum(),

@@ -31,6 +31,7 @@ fn merged_models_have_pefts_losses() {
             noise: None,
             rows: Rows { spans: &spans, positions: &positions },
             labels: Labels { targets: &targets, weights: &weights, z: 0.0 },
+            words: None,
         };
         let loss: f32 = vlm.losses(&cpu, &batch).iter().sum();
         let want = tensors(&from.join("expected.safetensors"))["merged/loss"].f32()[0];

@@ -41,9 +41,10 @@ impl Observer for Shown {
         let rate =
             if line.step > first { since.elapsed().as_secs_f64() / (line.step - first) as f64 } else { line.seconds };
         let left = Duration::from_secs_f64((steps - line.step) as f64 * rate);
+        let words = line.words.map_or_else(String::new, |words| format!(", of words {words:.4}"));
         let mfu = line.mfu.map_or_else(String::new, |mfu| format!(", MFU {:.0} %", 100.0 * mfu));
         let text = format!(
-            "step {}/{steps}: loss {:.4}, rate {:.2e}, {:.0} tokens/s, {:.2} pictures/s{mfu}, {} left",
+            "step {}/{steps}: loss {:.4}{words}, rate {:.2e}, {:.0} tokens/s, {:.2} pictures/s{mfu}, {} left",
             line.step,
             line.loss,
             line.lr,

@@ -43,6 +43,7 @@ impl Lesson {
             noise: None,
             rows: Rows { spans: &self.spans, positions: &self.positions },
             labels: Labels { targets: &self.targets, weights: &self.weights, z: 0.0 },
+            words: None,
         }
     }
 }
