@@ -29,8 +29,8 @@ pub struct NormGrads {
 ///
 /// Where a parameter's gradient is made, it is added to `before`, the sum so far.
 pub trait Backward: Backend {
-    /// `grad W` [rows, inputs]: of a product's input. The weight was made for training.
-    fn linear_input(&self, grad: &Tensor, weight: &Weight) -> Tensor;
+    /// `grad W` [rows, inputs]: of a product's input, plus `add` of the same shape. The weight was made for training.
+    fn linear_input(&self, grad: &Tensor, weight: &Weight, add: Option<&Tensor>) -> Tensor;
 
     /// `before + grad^T x` [outputs, inputs]: of a weight, in the precision that `weight` is kept in.
     fn linear_weight(&self, x: &Tensor, grad: &Tensor, weight: &Weight, before: Option<&Tensor>) -> Tensor;
@@ -44,8 +44,8 @@ pub trait Backward: Backend {
     /// Of `up * silu(gate)`: the gate's, then the other factor's.
     fn swiglu_backward(&self, gate: &Tensor, up: &Tensor, grad: &Tensor) -> [Tensor; 2];
 
-    /// Of a norm.
-    fn norm_backward(&self, x: &Tensor, norm: Norm<'_>, grad: &Tensor) -> NormGrads;
+    /// Of a norm; `add` is added to that of its rows.
+    fn norm_backward(&self, x: &Tensor, norm: Norm<'_>, grad: &Tensor, add: Option<&Tensor>) -> NormGrads;
 
     /// Turns heads of `dim` back by their row's angles.
     fn rope_backward(&self, grad: Tensor, dim: usize, angles: &Angles) -> Tensor;

@@ -91,8 +91,8 @@ fn rms_norm_row(x: &[f32], gamma: &[f32], eps: f32, out: &mut [f32]) {
 /// Rows whose sums over columns are made together, and then added to the others' in order.
 const GRAD_ROWS: usize = 64;
 
-/// The gradients of [`norm`], given that of what came out: of `x` into `out`, and added to `gamma` and, for a layer norm, to
-/// `beta`, both [width].
+/// The gradients of [`norm`], given that of what came out: of `x` plus `add` into `out`, and added to `gamma` and, for a
+/// layer norm, to `beta`, both [width].
 ///
 /// # Panics
 /// If a length does not fit.
@@ -102,12 +102,14 @@ pub fn norm_backward(
     x: &[f32],
     norm: Norm<'_>,
     grad: &[f32],
+    add: Option<&[f32]>,
     out: &mut [f32],
     (gamma, beta): (&mut [f32], &mut [f32]),
 ) {
     let width = norm.width();
     assert!(width > 0 && x.len() == out.len() && grad.len() == x.len() && x.len().is_multiple_of(width), "norm: rows");
     assert!(gamma.len() == width && beta.len() == width, "norm: gradients of its parameters");
+    assert!(add.is_none_or(|add| add.len() == x.len()), "norm: what is added");
     let blocks = x.len().div_ceil(GRAD_ROWS * width);
     let mut sums = vec![0.0f32; 2 * blocks * width];
     let out = SendPtr(out.as_mut_ptr());
@@ -118,8 +120,9 @@ pub fn norm_backward(
         let out = unsafe { std::slice::from_raw_parts_mut(out.at(start), len) };
         let (gamma, beta) = sums.split_at_mut(width);
         let rows = x[start..][..len].chunks_exact(width).zip(grad[start..][..len].chunks_exact(width));
-        for ((x, grad), out) in rows.zip(out.chunks_exact_mut(width)) {
-            backward_one(isa, x, norm, grad, out, gamma, beta);
+        for (row, ((x, grad), out)) in rows.zip(out.chunks_exact_mut(width)).enumerate() {
+            let add = add.map(|add| &add[start + row * width..][..width]);
+            backward_one(isa, x, norm, grad, add, out, gamma, beta);
         }
     });
     for sums in sums.chunks_exact(2 * width) {
@@ -133,6 +136,7 @@ for_each_isa! {
         x: &[f32],
         norm: Norm<'_>,
         grad: &[f32],
+        add: Option<&[f32]>,
         out: &mut [f32],
         gamma_sum: &mut [f32],
         beta_sum: &mut [f32],
@@ -140,7 +144,15 @@ for_each_isa! {
 }
 
 #[inline(always)]
-fn backward_row(x: &[f32], norm: Norm<'_>, grad: &[f32], out: &mut [f32], gamma_sum: &mut [f32], beta_sum: &mut [f32]) {
+fn backward_row(
+    x: &[f32],
+    norm: Norm<'_>,
+    grad: &[f32],
+    add: Option<&[f32]>,
+    out: &mut [f32],
+    gamma_sum: &mut [f32],
+    beta_sum: &mut [f32],
+) {
     let n = x.len() as f32;
     let (gamma, mean, scale) = match norm {
         Norm::Layer { gamma, eps, .. } => {
@@ -160,6 +172,9 @@ fn backward_row(x: &[f32], norm: Norm<'_>, grad: &[f32], out: &mut [f32], gamma_
     let across = if let Norm::Layer { .. } = norm { sum(out, |x| x) / n } else { 0.0 };
     for (out, &x) in out.iter_mut().zip(x) {
         *out = scale * (*out - across - (x - mean) * scale * along);
+    }
+    if let Some(add) = add {
+        out.iter_mut().zip(add).for_each(|(out, add)| *out += add);
     }
     for ((to, &x), &grad) in gamma_sum.iter_mut().zip(x).zip(grad) {
         *to = fma(grad, (x - mean) * scale, *to);
@@ -228,6 +243,7 @@ mod tests {
             (0..n).map(|i| (((i + seed) * 7919 + 13) % 1009) as f32 / 504.5 - 1.0).collect()
         };
         let (x, gamma, beta, grad) = (noise(rows * width, 1), noise(width, 2), noise(width, 3), noise(rows * width, 4));
+        let added = noise(x.len(), 5);
         for norm in [Norm::Layer { gamma: &gamma, beta: &beta, eps: 1e-6 }, Norm::Rms { gamma: &gamma, eps: 1e-5 }] {
             let layer = matches!(norm, Norm::Layer { .. });
             // The sum of a row's outputs times their gradients, in f64.
@@ -243,7 +259,9 @@ mod tests {
             for isa in Isa::tested() {
                 for threads in [1, 3] {
                     let (mut out, mut by_gamma, mut by_beta) = (vec![0.0; x.len()], vec![0.0; width], vec![0.0; width]);
-                    norm_backward(isa, &Pool::new(threads), &x, norm, &grad, &mut out, (&mut by_gamma, &mut by_beta));
+                    let (pool, by) = (Pool::new(threads), (&mut by_gamma[..], &mut by_beta[..]));
+                    norm_backward(isa, &pool, &x, norm, &grad, Some(&added), &mut out, by);
+                    out.iter_mut().zip(&added).for_each(|(out, add)| *out -= add);
                     let this = (out, by_gamma, by_beta);
                     assert_eq!(first.get_or_insert_with(|| this.clone()), &this);
                 }

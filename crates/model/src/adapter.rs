@@ -81,7 +81,7 @@ impl Adapter {
     fn gather(&self, backend: &dyn Backward, x: &Tensor, low: &Tensor, grad: &Tensor, grads: &mut Grads) -> Tensor {
         let (a, b) = (self.of(names::A), self.of(names::B));
         grads.gather(&b, |before| backend.linear_weight(low, grad, &self.b, before.as_ref()));
-        let of_low = backend.multiply(backend.linear_input(grad, &self.b), &self.scale);
+        let of_low = backend.multiply(backend.linear_input(grad, &self.b, None), &self.scale);
         grads.gather(&a, |before| backend.linear_weight(x, &of_low, &self.a, before.as_ref()));
         of_low
     }
@@ -98,7 +98,7 @@ impl Adapter {
     ) -> Option<Tensor> {
         let (low, x) = (kept.take(backend), self.input(backend, x));
         let of_low = self.gather(backend, &x, &low, grad, grads);
-        below.then(|| self.input(backend, &backend.linear_input(&of_low, &self.a)))
+        below.then(|| self.input(backend, &backend.linear_input(&of_low, &self.a, None)))
     }
 
     /// A layer's whole output with DoRA, but for its bias and residual.
@@ -147,13 +147,13 @@ impl Adapter {
         if !below {
             return None;
         }
-        let by_a = backend.linear_input(&of_low, &self.a);
+        let by_a = backend.linear_input(&of_low, &self.a, None);
         if self.dropout.is_none() {
-            return Some(add(backend, backend.linear_input(&of_sum, weight), &by_a));
+            return Some(add(backend, backend.linear_input(&of_sum, weight, None), &by_a));
         }
         let change = add(backend, of_sum, &minus(backend, grad.clone()));
-        let by_own = self.input(backend, &add(backend, backend.linear_input(&change, weight), &by_a));
-        Some(add(backend, backend.linear_input(grad, weight), &by_own))
+        let by_own = self.input(backend, &add(backend, backend.linear_input(&change, weight, None), &by_a));
+        Some(add(backend, backend.linear_input(grad, weight, None), &by_own))
     }
 
     /// Finds the rows' lengths again, after the adapter's parameters have changed.

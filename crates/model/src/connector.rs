@@ -42,7 +42,7 @@ impl Connector {
 
     /// The gradient of the tower's features, of that of what came out.
     pub fn backward(&self, backend: &dyn Backward, grad: &Tensor, kept: &mut Kept, grads: &mut Grads) -> Tensor {
-        let deep = self.proj.backward(backend, grad, kept, grads);
+        let deep = self.proj.backward(backend, grad, None, kept, grads);
         backend.pixel_unshuffle(&deep, self.grid, self.scale_factor)
     }
 }

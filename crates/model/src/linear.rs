@@ -48,27 +48,37 @@ impl Linear {
         self.adapters.first().and_then(|adapter| Some((adapter, adapter.dora.as_ref()?)))
     }
 
-    /// The gradient of x, of that of what came out. The parameters' go to `grads`.
-    pub fn backward(&self, backend: &dyn Backward, grad: &Tensor, kept: &mut Kept, grads: &mut Grads) -> Tensor {
-        match self.gradients(backend, grad, true, kept, grads) {
-            Some(of_x) => of_x,
+    /// The gradient of x, of that of what came out, plus `sum`. The parameters' go to `grads`.
+    pub fn backward(
+        &self,
+        backend: &dyn Backward,
+        grad: &Tensor,
+        sum: Option<&Tensor>,
+        kept: &mut Kept,
+        grads: &mut Grads,
+    ) -> Tensor {
+        // Adapters' parts are added up first.
+        let (within, behind) = if self.adapters.is_empty() { (sum, None) } else { (None, sum) };
+        match self.gradients(backend, grad, Below::Wanted(within), kept, grads) {
+            Some(of_x) => behind.into_iter().fold(of_x, |of_x, sum| add(backend, of_x, sum)),
             None => unreachable!("the gradient of x was asked for"),
         }
     }
 
     /// The gradients of the parameters alone, where nothing below is trained.
     pub(crate) fn gather(&self, backend: &dyn Backward, grad: &Tensor, kept: &mut Kept, grads: &mut Grads) {
-        self.gradients(backend, grad, false, kept, grads);
+        self.gradients(backend, grad, Below::Frozen, kept, grads);
     }
 
     fn gradients(
         &self,
         backend: &dyn Backward,
         grad: &Tensor,
-        below: bool,
+        of_x: Below<'_>,
         kept: &mut Kept,
         grads: &mut Grads,
     ) -> Option<Tensor> {
+        let below = matches!(of_x, Below::Wanted(_));
         let (x, name) = (kept.take(backend), &self.name);
         if self.bias.is_some() {
             grads.gather(&format!("{name}.bias"), |before| backend.column_sums(grad, before));
@@ -78,13 +88,24 @@ impl Linear {
         }
         let of_weight = |before: Option<Tensor>| backend.linear_weight(&x, grad, &self.weight, before.as_ref());
         grads.gather(&format!("{name}.weight"), of_weight);
-        let mut of_x = below.then(|| backend.linear_input(grad, &self.weight));
+        let mut of_x = match of_x {
+            Below::Wanted(sum) => Some(backend.linear_input(grad, &self.weight, sum)),
+            Below::Frozen => None,
+        };
         for adapter in self.adapters.iter().rev() {
             let more = adapter.backward(backend, &x, grad, below, kept, grads);
             of_x = of_x.zip(more).map(|(of_x, more)| add(backend, of_x, &more));
         }
         of_x
     }
+}
+
+/// Whether the gradient of a layer's input is worth computing.
+enum Below<'a> {
+    /// It is, and added to this.
+    Wanted(Option<&'a Tensor>),
+    /// Nothing below is trained.
+    Frozen,
 }
 
 /// Three layers of the same rows' norm: queries, keys and values. Where nothing stands between, one job makes them all.
@@ -115,11 +136,7 @@ pub(crate) fn backward_three(
 ) -> Tensor {
     let mut sum: Option<Tensor> = None;
     for (layer, grad) in layers.into_iter().zip(of).rev() {
-        let grad = layer.backward(backend, &grad, kept, grads);
-        sum = Some(match sum {
-            None => grad,
-            Some(sum) => backend.activate(sum, Epilogue { residual: Some(&grad), ..Epilogue::default() }),
-        });
+        sum = Some(layer.backward(backend, &grad, sum.as_ref(), kept, grads));
     }
     match sum {
         Some(sum) => norm::backward(backend, norm, &sum, Some(add), kept, grads),
@@ -171,7 +188,10 @@ mod tests {
             Grads::new(["test.weight", "test.bias", "low.lora_A.weight", "low.lora_B.weight"].map(String::from));
         let grad = cpu.upload(&[1, 2], &[3.0, 4.0]);
         // grad W + (grad B) A
-        assert_eq!(numbers(&linear.backward(&cpu, &grad, &mut Kept::new(save), &mut grads)), [3.0 - 6.5, 4.0 - 6.5]);
+        assert_eq!(
+            numbers(&linear.backward(&cpu, &grad, None, &mut Kept::new(save), &mut grads)),
+            [3.0 - 6.5, 4.0 - 6.5]
+        );
         let of = |name: &str| {
             let grad = grads.get(name).unwrap();
             let mut out = vec![0.0; grad.len()];

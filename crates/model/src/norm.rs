@@ -1,7 +1,7 @@
 //! Norms with their parameters.
 
 use crate::{Grads, Kept, Save};
-use smolvlm_backend::{Backend, Backward, Epilogue, Norm, NormGrads, Tensor};
+use smolvlm_backend::{Backend, Backward, Norm, NormGrads, Tensor};
 
 /// A norm with its name in a checkpoint.
 pub(crate) trait NormLayer {
@@ -69,10 +69,10 @@ pub(crate) fn backward(
     kept: &mut Kept,
     grads: &mut Grads,
 ) -> Tensor {
-    let NormGrads { x, gamma, beta } = backend.norm_backward(&kept.take(backend), norm.norm(), grad);
+    let NormGrads { x, gamma, beta } = backend.norm_backward(&kept.take(backend), norm.norm(), grad, add);
     grads.add(backend, &format!("{}.weight", norm.name()), gamma);
     if let Norm::Layer { .. } = norm.norm() {
         grads.add(backend, &format!("{}.bias", norm.name()), beta);
     }
-    backend.activate(x, Epilogue { residual: add, ..Epilogue::default() })
+    x
 }

@@ -191,7 +191,7 @@ impl Text {
             let (more, grad) = backend.cross_entropy(logits, &targets, &weights, labels.z);
             rows.iter().zip(more).for_each(|(&row, loss)| losses[row as usize] = loss);
             let mut kept = Kept::new(save);
-            let of_normed = self.lm_head.backward(backend, &grad, &mut kept, grads);
+            let of_normed = self.lm_head.backward(backend, &grad, None, &mut kept, grads);
             let grad = norm::backward(backend, &self.norm, &of_normed, None, &mut kept, grads);
             of_x = backend.scatter_rows(of_x, rows, &grad);
         }
@@ -377,7 +377,7 @@ impl Attention {
         grads: &mut Grads,
     ) -> Tensor {
         let out = kept.peek(backend);
-        let of_mixed = self.o_proj.backward(backend, grad, kept, grads);
+        let of_mixed = self.o_proj.backward(backend, grad, None, kept, grads);
         let [v, k, q] = [(); 3].map(|()| kept.take(backend));
         let forward = AttentionForward { q: &q, k: &k, v: &v, out: &out };
         let [q, k, v] = backend.attention_backward(forward, &of_mixed, &self.heads, spans, self.dtype);
@@ -418,11 +418,10 @@ impl Mlp {
     ) -> Tensor {
         let (up, gate) = (kept.take(backend), kept.take(backend));
         kept.put(swiglu(backend, &gate, &up));
-        let of_inner = self.down_proj.backward(backend, grad, kept, grads);
+        let of_inner = self.down_proj.backward(backend, grad, None, kept, grads);
         let [of_gate, of_up] = backend.swiglu_backward(&gate, &up, &of_inner);
-        let by_up = self.up_proj.backward(backend, &of_up, kept, grads);
-        let by_gate = self.gate_proj.backward(backend, &of_gate, kept, grads);
-        let of_normed = backend.activate(by_up, Epilogue { residual: Some(&by_gate), ..Epilogue::default() });
+        let by_up = self.up_proj.backward(backend, &of_up, None, kept, grads);
+        let of_normed = self.gate_proj.backward(backend, &of_gate, Some(&by_up), kept, grads);
         norm::backward(backend, norm, &of_normed, Some(grad), kept, grads)
     }
 }

@@ -188,7 +188,7 @@ impl Attention {
         grads: &mut Grads,
     ) -> Tensor {
         let out = kept.peek(backend);
-        let of_mixed = self.out_proj.backward(backend, grad, kept, grads);
+        let of_mixed = self.out_proj.backward(backend, grad, None, kept, grads);
         let [v, k, q] = [(); 3].map(|()| kept.take(backend));
         let forward = AttentionForward { q: &q, k: &k, v: &v, out: &out };
         let of = backend.attention_backward(forward, &of_mixed, &self.heads, spans, self.dtype);
@@ -225,9 +225,9 @@ impl Mlp {
     ) -> Tensor {
         let inner = kept.take(backend);
         kept.put(gelu(backend, &inner));
-        let of_inner = self.fc2.backward(backend, grad, kept, grads);
+        let of_inner = self.fc2.backward(backend, grad, None, kept, grads);
         let of_sums = backend.gelu_tanh_backward(&inner, &of_inner);
-        let of_normed = self.fc1.backward(backend, &of_sums, kept, grads);
+        let of_normed = self.fc1.backward(backend, &of_sums, None, kept, grads);
         norm::backward(backend, norm, &of_normed, Some(grad), kept, grads)
     }
 }

@@ -11,7 +11,7 @@ use smolvlm_kernels::{AlignedBytes, Pair, activation, loss, norm, optimiser, pat
 use std::sync::PoisonError;
 
 impl Backward for Cpu {
-    fn linear_input(&self, grad: &Tensor, weight: &Weight) -> Tensor {
+    fn linear_input(&self, grad: &Tensor, weight: &Weight, add: Option<&Tensor>) -> Tensor {
         let turned = match weight.packed() {
             CpuWeight::Packed(packed) => self.made(|data| packed.turned(&self.pool, data)),
             CpuWeight::Nf4(nf4) => self.unpacked(nf4, |data, x| {
@@ -21,18 +21,31 @@ impl Backward for Cpu {
         };
         self.make(&[grad.rows(), weight.inputs()], |out| {
             let input = Input { x: f32s(grad), rows: grad.rows(), norm: None };
-            linear::linear(self.isa, &self.pool, input, &turned, Epilogue::default(), out);
+            let epilogue = Epilogue { residual: add.map(f32s), ..Epilogue::default() };
+            linear::linear(self.isa, &self.pool, input, &turned, epilogue, out);
         })
     }
 
     fn linear_weight(&self, x: &Tensor, grad: &Tensor, weight: &Weight, before: Option<&Tensor>) -> Tensor {
         let (outputs, inputs, rows) = (weight.outputs(), weight.inputs(), x.rows());
+        let CpuWeight::Packed(forward) = weight.packed() else { unreachable!("this weight was not made for training") };
+        let precision = forward.kept();
+        if precision == Kept::F32 {
+            return self.make(&[outputs, inputs], |out| {
+                linear::weight_gradient(
+                    self.isa,
+                    &self.pool,
+                    (f32s(grad), outputs),
+                    (f32s(x), inputs),
+                    before.map(f32s),
+                    out,
+                );
+            });
+        }
         let turned = self.make(&[outputs, rows], |out| linear::transpose(&self.pool, f32s(grad), outputs, out));
         // The memory of x's columns is kept from call to call.
         let mut kept = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
         let data = std::mem::replace(&mut *kept, AlignedBytes::zeroed(0));
-        let CpuWeight::Packed(forward) = weight.packed() else { unreachable!("this weight was not made for training") };
-        let precision = forward.kept();
         let columns = PackedWeight::of_columns(self.isa, &self.pool, data, f32s(x), rows, inputs, precision);
         let out = self.make(&[outputs, inputs], |out| {
             let input = Input { x: f32s(&turned), rows: outputs, norm: None };
@@ -62,11 +75,12 @@ impl Backward for Cpu {
         [of_gate, of_up]
     }
 
-    fn norm_backward(&self, x: &Tensor, norm: Norm<'_>, grad: &Tensor) -> NormGrads {
+    fn norm_backward(&self, x: &Tensor, norm: Norm<'_>, grad: &Tensor, add: Option<&Tensor>) -> NormGrads {
         let (mut gamma, mut beta) = (self.zeros(&[x.width()]), self.zeros(&[x.width()]));
         let x = self.make(x.shape(), |out| {
             let parameters = (values_mut(&mut gamma), values_mut(&mut beta));
-            norm::norm_backward(self.isa, &self.pool, f32s(x), norm_of(norm), f32s(grad), out, parameters);
+            let (norm, add) = (norm_of(norm), add.map(f32s));
+            norm::norm_backward(self.isa, &self.pool, f32s(x), norm, f32s(grad), add, out, parameters);
         });
         NormGrads { x, gamma, beta }
     }

@@ -354,10 +354,15 @@ impl Backend for Cpu {
 
     fn activate(&self, x: Tensor, epilogue: Epilogue<'_>) -> Tensor {
         assert!(epilogue.bias.is_none(), "a bias belongs to the product");
-        let mut x = self.own(x);
-        let width = x.width();
-        let residual = epilogue.residual.map(f32s);
-        linear::activate(self.isa, &self.pool, values_mut(&mut x), width, act(&epilogue.act, None), residual);
+        let (width, act, residual) = (x.width(), act(&epilogue.act, None), epilogue.residual.map(f32s));
+        if x.is_shared() {
+            let from = Some(f32s(&x));
+            return self.make(x.shape(), |out| {
+                linear::activate(self.isa, &self.pool, from, out, width, act, residual);
+            });
+        }
+        let mut x = x;
+        linear::activate(self.isa, &self.pool, None, values_mut(&mut x), width, act, residual);
         x
     }
 

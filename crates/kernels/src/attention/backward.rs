@@ -79,8 +79,8 @@ pub fn sum_groups(pool: &Pool, heads: &Heads, x: &[f32], out: &mut [f32]) {
     let (width, kv_width) = (heads.heads * heads.dim, heads.kv_heads * heads.dim);
     assert!(x.len() / width * kv_width == out.len() && x.len().is_multiple_of(width), "sum of groups: rows");
     let group = heads.heads / heads.kv_heads;
-    pool.chunks(out, kv_width, |row, out| {
-        let x = x[row * width..][..width].chunks_exact(group * heads.dim);
+    pool.chunks(out, ROWS * kv_width, |task, out| {
+        let x = x[task * ROWS * width..].chunks_exact(group * heads.dim);
         for (out, x) in out.chunks_exact_mut(heads.dim).zip(x) {
             out.fill(0.0);
             for x in x.chunks_exact(heads.dim) {

@@ -116,16 +116,18 @@ fn finish_rows(sums: &mut [f32], gate: Option<&[f32]>, place: Place, epilogue: &
 }
 
 for_each_isa! {
-    /// An epilogue on a row that stands at `start` of the output.
-    pub(super) fn activate_row(x: &mut [f32], start: usize, epilogue: &Epilogue<'_>) = activate_one;
+    /// An epilogue on rows of `width` that stand at `start` of the output.
+    pub(super) fn activate_rows(x: &mut [f32], width: usize, start: usize, epilogue: &Epilogue<'_>) = activate_each;
 }
 
 #[inline(always)]
-fn activate_one(x: &mut [f32], start: usize, epilogue: &Epilogue<'_>) {
+fn activate_each(x: &mut [f32], width: usize, start: usize, epilogue: &Epilogue<'_>) {
     if let Act::GeluTanh = epilogue.act {
         x.iter_mut().for_each(|x| *x = math::gelu_tanh(*x));
     }
-    gate_and_residual(x, start, epilogue);
+    for (row, x) in x.chunks_exact_mut(width).enumerate() {
+        gate_and_residual(x, start + row * width, epilogue);
+    }
 }
 
 /// The rest of an epilogue for a piece of one row, which starts at `start` of the output.

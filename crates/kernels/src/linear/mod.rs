@@ -5,16 +5,18 @@ mod grad;
 mod rows;
 mod turn;
 mod weight;
+mod weight_gradient;
 
 use crate::norm::Norm;
 use crate::pool::SendPtr;
 use crate::tile::{Element, Pair};
 use crate::{Isa, Pool};
-use finish::{Place, activate_row};
+use finish::{Place, activate_rows};
 use rows::{Rows, row_block};
 
 pub use grad::{column_sums, transpose};
 pub use weight::{Kept, PackedWeight, Stored, widen, widen_into};
+pub use weight_gradient::weight_gradient;
 
 /// Output features in a panel: the columns that one tile computes, and a group of the inputs of a product that follows.
 const PANEL: usize = 32;
@@ -149,13 +151,13 @@ fn run<E: Element, const N: usize>(isa: Isa, pool: &Pool, input: Input<'_>, inpu
         let (block, group) = (task / groups, task % groups);
         let (from, to) = (group * panels / groups, (group + 1) * panels / groups);
         let rows = Rows::of(input, inputs, block * row_block, row_block);
-        rows.with_packed::<E>(isa, 0, |packed, sums, _| {
+        rows.with_packed::<E>(isa, 0, |x, sums, _| {
             let mut skipped = 0;
             for (part, out) in &parts {
                 for panel in from.max(skipped)..to.min(skipped + part.panels()) {
                     let (panel, place) = (panel - skipped, Place::of(&rows, part, panel - skipped));
                     finish::fetch_ahead(place, &part.epilogue, out);
-                    let (sums, gate) = rows.sums(isa, packed, inputs, part, panel, sums);
+                    let (sums, gate) = rows.sums(isa, x, part, panel, sums);
                     finish::finish(isa, sums, gate, place, &part.epilogue, out);
                 }
                 skipped += part.panels();
@@ -217,34 +219,54 @@ fn mlp_rows<E: Element>(
     let row_block = row_block::<E>(isa, pool.threads(), input.rows);
     pool.run(input.rows.div_ceil(row_block), |task| {
         let rows = Rows::of(input, inputs, task * row_block, row_block);
-        rows.with_packed::<E>(isa, up.outputs, |packed, sums, between| {
+        rows.with_packed::<E>(isa, up.outputs, |x, sums, between| {
             for panel in 0..up.panels() {
-                let (sums, gate) = rows.sums(isa, packed, inputs, &up, panel, sums);
+                let (sums, gate) = rows.sums(isa, x, &up, panel, sums);
                 finish::activate_sums(isa, sums, gate, up.columns(panel), &up.epilogue);
                 rows.pack_panel::<E>(isa, sums, up.outputs, panel, between);
             }
+            let between = Rows::between(between, up.outputs);
             for panel in 0..down.panels() {
                 let place = Place::of(&rows, &down, panel);
                 finish::fetch_ahead(place, &down.epilogue, out);
-                let (sums, gate) = rows.sums(isa, between, up.outputs, &down, panel, sums);
+                let (sums, gate) = rows.sums(isa, between, &down, panel, sums);
                 finish::finish(isa, sums, gate, place, &down.epilogue, out);
             }
         });
     });
 }
 
-/// An epilogue without bias and without a gate's weight on sums `x [rows, width]` that were written already, in place.
+/// An epilogue without bias and without a gate's weight on sums that were written already: `x [rows, width]` in place, or
+/// those of `from`, into x.
 ///
 /// # Panics
 /// If a length does not fit.
-pub fn activate(isa: Isa, pool: &Pool, x: &mut [f32], width: usize, act: Act<'_>, residual: Option<&[f32]>) {
+pub fn activate(
+    isa: Isa,
+    pool: &Pool,
+    from: Option<&[f32]>,
+    x: &mut [f32],
+    width: usize,
+    act: Act<'_>,
+    residual: Option<&[f32]>,
+) {
     assert!(width > 0 && x.len().is_multiple_of(width), "activate: x");
+    assert!(from.is_none_or(|from| from.len() == x.len()), "activate: what x is made of");
     assert!(residual.is_none_or(|r| !r.is_empty() && r.len() % width == 0), "activate: residual");
     assert!(!matches!(act, Act::SiluMul(gate) if gate.len() != x.len()), "activate: gate");
     assert!(!matches!(act, Act::SwiGlu(_)), "activate: the gate's product was not made");
     let epilogue = Epilogue { bias: None, act, residual };
-    pool.chunks(x, width, |row, x| activate_row(isa, x, row * width, &epilogue));
+    let piece = TASK.div_ceil(width) * width;
+    pool.chunks(x, piece, |task, x| {
+        if let Some(from) = from {
+            x.copy_from_slice(&from[task * piece..][..x.len()]);
+        }
+        activate_rows(isa, x, width, task * piece, &epilogue);
+    });
 }
+
+/// Numbers in a task of what is done to each on its own.
+const TASK: usize = 1 << 13;
 
 #[cfg(test)]
 mod tests {
@@ -393,6 +415,13 @@ mod tests {
                 let epilogue = Epilogue { residual: Some(&before), ..Epilogue::default() };
                 linear(Isa::best(), &pool, input(&turned, outputs), &columns, epilogue, &mut out);
                 assert_eq!(first.get_or_insert_with(|| out.clone()), &out);
+                if kept == Kept::F32 {
+                    for isa in Isa::tested() {
+                        let mut got = vec![0.0; out.len()];
+                        weight_gradient(isa, &pool, (&grad, outputs), (&x, inputs), Some(&before), &mut got);
+                        assert_eq!(out, got, "{isa:?}, {threads} threads");
+                    }
+                }
                 for o in 0..outputs {
                     for i in 0..inputs {
                         let sum: f64 =

@@ -3,13 +3,24 @@
 use super::{Input, PANEL, Part};
 use crate::Isa;
 use crate::scratch::with_scratch;
-use crate::tile::{Block, Element, Left, Right, block_rows, pack_rows, padded, slots, tile};
+use crate::tile::{Block, Element, Left, Right, block_rows, pack_rows, padded, reads_rows, slots, tile};
 
 /// Inputs summed in one chain; the chains' sums are added in order. Shorter chains round less.
-const CHAIN: usize = 256;
+pub(super) const CHAIN: usize = 256;
 /// Blocks of rows, each computed by one tile, that are packed together: few enough to stay in the second-level cache with
 /// a panel of weights.
 const BLOCKS: usize = 4;
+
+/// Distances of rows, in numbers, at which lines of different rows drive each other out of the first-level cache.
+const CLASH: usize = 1024;
+
+/// Rows as tiles read them, of so many inputs.
+#[derive(Clone, Copy)]
+pub(super) struct Ready<'a> {
+    data: &'a [f32],
+    inputs: usize,
+    left: Left,
+}
 
 /// How many of `rows` are packed together: as many as may be, yet so that every thread has as much to do.
 pub(super) fn row_block<E: Element>(isa: Isa, threads: usize, rows: usize) -> usize {
@@ -49,10 +60,11 @@ impl<'a> Rows<'a> {
         &self,
         isa: Isa,
         more: usize,
-        f: impl FnOnce(&[f32], &mut [f32], &mut [f32]),
+        f: impl FnOnce(Ready<'_>, &mut [f32], &mut [f32]),
     ) {
         let (inputs, slots_of) = (self.inputs, |steps| self.count * slots::<E>(isa, steps));
-        let as_it_is = self.count == 1 && E::STEPS == 1 && self.input.norm.is_none();
+        let whole = E::STEPS == 1 && self.input.norm.is_none();
+        let as_it_is = whole && (self.count == 1 || reads_rows::<E>(isa) && !inputs.is_multiple_of(CLASH));
         let normed_len = if self.input.norm.is_some() { block_rows::<E>(isa) * inputs } else { 0 };
         let packed_len = if as_it_is { 0 } else { slots_of(inputs) };
         with_scratch(2 * self.count * PANEL + packed_len + slots_of(more) + normed_len, |scratch| {
@@ -60,7 +72,9 @@ impl<'a> Rows<'a> {
             let (packed, scratch) = scratch.split_at_mut(packed_len);
             let (more, normed) = scratch.split_at_mut(slots_of(more));
             if as_it_is {
-                return f(self.row(0), sums, more);
+                let data = &self.input.x[self.first * inputs..][..self.count * inputs];
+                let left = if self.count == 1 { Left::Packed } else { Left::Rows(inputs) };
+                return f(Ready { data, inputs, left }, sums, more);
             }
             for (at, count) in self.blocks::<E>(isa) {
                 let to = &mut packed[at * slots::<E>(isa, inputs)..][..slots::<E>(isa, inputs) * count];
@@ -74,7 +88,7 @@ impl<'a> Rows<'a> {
                     }
                 }
             }
-            f(packed, sums, more);
+            f(Ready { data: packed, inputs, left: Left::Packed }, sums, more);
         });
     }
 
@@ -82,35 +96,40 @@ impl<'a> Rows<'a> {
     pub(super) fn sums<'s, E: Element>(
         &self,
         isa: Isa,
-        packed: &[f32],
-        inputs: usize,
+        x: Ready<'_>,
         part: &Part<'_, E>,
         panel: usize,
         sums: &'s mut [f32],
     ) -> (&'s mut [f32], Option<&'s [f32]>) {
         let (sums, gate_sums) = sums.split_at_mut(self.count * PANEL);
-        self.sum(isa, packed, inputs, part.weight, panel, sums);
+        self.sum(isa, x, part.weight, panel, sums);
         let gate = part.gate.map(|gate| {
-            self.sum(isa, packed, inputs, gate, panel, gate_sums);
+            self.sum(isa, x, gate, panel, gate_sums);
             &*gate_sums
         });
         (sums, gate)
     }
 
     /// The sums of one panel of a weight.
-    fn sum<E: Element>(&self, isa: Isa, packed: &[f32], inputs: usize, weight: &[E], panel: usize, sums: &mut [f32]) {
-        let depth = padded::<E>(inputs) / E::STEPS;
-        // What a row of x takes when it is packed, and what a chain of it takes.
-        let (row_slots, chain_slots) = (slots::<E>(isa, inputs), slots::<E>(isa, CHAIN));
+    fn sum<E: Element>(&self, isa: Isa, x: Ready<'_>, weight: &[E], panel: usize, sums: &mut [f32]) {
+        let depth = padded::<E>(x.inputs) / E::STEPS;
+        // What a row of x takes, and what a chain of it takes.
+        let (row_slots, chain_slots) = (slots::<E>(isa, x.inputs), slots::<E>(isa, CHAIN));
         let weight = &weight[panel * PANEL * depth..][..PANEL * depth];
         // A chain of weights stays in the first-level cache for all rows.
         for (chain, b) in weight.chunks(CHAIN / E::STEPS * PANEL).enumerate() {
             for (at, count) in self.blocks::<E>(isa) {
-                let a = &packed[at * row_slots + chain * chain_slots * count..];
+                let rows_together = if x.left == Left::Packed { count } else { 1 };
+                let a = &x.data[at * row_slots + chain * chain_slots * rows_together..];
                 let block = Block { rows: count, cols: PANEL, depth: b.len() / PANEL, stride: PANEL, add: chain > 0 };
-                tile(isa, block, Left::Packed, a, Right { data: b, stride: PANEL }, &mut sums[at * PANEL..]);
+                tile(isa, block, x.left, a, Right { data: b, stride: PANEL }, &mut sums[at * PANEL..]);
             }
         }
+    }
+
+    /// Finished sums, packed by [`Rows::pack_panel`], as a product of so many inputs reads them.
+    pub(super) fn between(packed: &[f32], inputs: usize) -> Ready<'_> {
+        Ready { data: packed, inputs, left: Left::Packed }
     }
 
     /// Packs finished sums as inputs from `32 panel` of a product with `inputs` that follows.

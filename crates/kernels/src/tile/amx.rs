@@ -82,6 +82,7 @@ pub(super) unsafe fn run(block: Block, left: Left, a: *const f32, b: *const f32,
     let a = match left {
         Left::Packed => Lines { start: a.cast(), stride: LINE, step: LINE * rows },
         Left::Rows64 => Lines { start: a.cast(), stride: 2 * LINE, step: LINE },
+        Left::Rows(_) => unreachable!("rows are packed for tiles"),
     };
     let b = Lines { start: b.cast(), stride: 4 * b_stride, step: ROWS * 4 * b_stride };
     let kernel = match (rows > ROWS, cols > ROWS) {

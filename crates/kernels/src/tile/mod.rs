@@ -26,7 +26,7 @@ pub(crate) use pack::{elements, interleave, pack_rows, padded, put_row, slots, w
 /// The most rows of a block on any path.
 pub(crate) const MAX_ROWS: usize = 32;
 /// The most rows of a block by vector instructions: what registers hold.
-const VECTOR_ROWS: usize = 12;
+pub(crate) const VECTOR_ROWS: usize = 12;
 
 /// The most rows of a block.
 pub(crate) fn block_rows<E: Element>(isa: Isa) -> usize {
@@ -127,11 +127,25 @@ pub(crate) struct Right<'a, E> {
     pub(crate) stride: usize,
 }
 
-/// How the slots of A lie: as `pack_rows` packs them, or each row's 64 steps side by side.
+/// How the slots of A lie: as `pack_rows` packs them, each row's 64 steps side by side, or each row's side by side and
+/// the next row's so many behind, which [`reads_rows`] tells of.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Left {
     Packed,
     Rows64,
+    Rows(usize),
+}
+
+/// Whether blocks are made of rows as they stand, without packing: where there are registers for the rows' addresses, and
+/// the rows' numbers are the slots.
+pub(crate) fn reads_rows<E: Element>(isa: Isa) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return E::STEPS == 1 && isa > Isa::Scalar;
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        let _ = isa;
+        false
+    }
 }
 
 /// The shape of a block, and where it goes in C.
@@ -157,6 +171,7 @@ pub(crate) fn tile<E: Element>(isa: Isa, block: Block, left: Left, a: &[f32], b:
     match left {
         Left::Packed => assert!(a.len() >= a_depth * rows),
         Left::Rows64 => assert!(a.len() >= (rows - 1) * slots::<E>(isa, 64) + a_depth),
+        Left::Rows(stride) => assert!(reads_rows::<E>(isa) && a.len() >= (rows - 1) * stride + a_depth),
     }
     assert!(b.data.len() >= (depth - 1) * b.stride + cols);
     assert!(c.len() >= (rows - 1) * stride + cols && stride >= cols);
@@ -194,6 +209,7 @@ fn scalar<E: Element>(block: Block, left: Left, a: &[f32], b: Right<'_, E>, c: &
         let at = |k: usize| match left {
             Left::Packed => a[k * block.rows + m],
             Left::Rows64 => a[m * 64 + k],
+            Left::Rows(stride) => a[m * stride + k],
         };
         for n in 0..block.cols {
             let mut sum = 0.0f32;
@@ -225,7 +241,9 @@ mod tests {
         let mut a = vec![0.0; count * slots];
         match left {
             Left::Packed => pack_rows::<E>(isa, count, |m| &rows[m], steps, &mut a),
-            Left::Rows64 => rows.iter().zip(a.chunks_mut(slots)).for_each(|(row, a)| put_row::<E>(isa, row, a)),
+            Left::Rows64 | Left::Rows(_) => {
+                rows.iter().zip(a.chunks_mut(slots)).for_each(|(row, a)| put_row::<E>(isa, row, a));
+            }
         }
         let mut c = vec![0.5; count * block.stride];
         tile(isa, block, left, &a, b, &mut c);
@@ -262,6 +280,8 @@ mod tests {
                 (Left::Packed, 32, 256, 32),
                 (Left::Rows64, 32, 64, 32),
                 (Left::Rows64, 16, 64, 80),
+                (Left::Rows(70), 32, 70, 32),
+                (Left::Rows(33), 16, 33, 32),
             ] {
                 let a: Vec<Vec<f32>> = (0..rows).map(|m| (0..steps).map(|k| noise(m * steps + k)).collect()).collect();
                 let depth = padded::<E>(steps) / E::STEPS;
@@ -269,9 +289,16 @@ mod tests {
                 for add in [false, true] {
                     let block = Block { rows, cols, depth, stride: 40, add };
                     let b = Right { data: &b, stride: b_stride };
-                    for isa in Isa::tested().into_iter().filter(|&isa| rows <= block_rows::<E>(isa)) {
-                        let want =
-                            if tiled::<E>(isa) { model(block, &a, b) } else { run(Isa::Scalar, block, left, &a, b) };
+                    let fits = |isa| match left {
+                        Left::Rows(_) => reads_rows::<E>(isa) && rows <= block_rows::<E>(isa),
+                        Left::Packed | Left::Rows64 => rows <= block_rows::<E>(isa),
+                    };
+                    for isa in Isa::tested().into_iter().filter(|&isa| fits(isa)) {
+                        let want = if tiled::<E>(isa) {
+                            model(block, &a, b)
+                        } else {
+                            run(Isa::Scalar, block, Left::Packed, &a, b)
+                        };
                         assert_eq!(want, run(isa, block, left, &a, b), "{isa:?} {rows}x{cols}x{steps}");
                     }
                 }

@@ -82,6 +82,7 @@ pub(super) unsafe fn run<E: Element>(
     let kernel: unsafe fn(Block, Columns, *const E, usize, *mut f32) = match left {
         Left::Packed => by_rows!(1),
         Left::Rows64 => by_rows!(64),
+        Left::Rows(_) => unreachable!("rows are packed here"),
     };
     // SAFETY: as the caller vouches.
     unsafe { kernel(block, Columns::new(left, a, block.rows, 0), b, b_stride, c) };

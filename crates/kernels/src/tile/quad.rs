@@ -44,6 +44,7 @@ impl Columns {
         match left {
             Left::Packed => Columns { start: a.wrapping_add(first), slot: rows },
             Left::Rows64 => Columns { start: a.wrapping_add(first * 64), slot: 1 },
+            Left::Rows(stride) => Columns { start: a.wrapping_add(first * stride), slot: 1 },
         }
     }
 }

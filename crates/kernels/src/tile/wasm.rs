@@ -77,6 +77,7 @@ pub(super) unsafe fn run<E: Element>(
         let kernel: unsafe fn(Block, Columns, *const E, usize, *mut f32) = match left {
             Left::Packed => by_rows!(rows, 1),
             Left::Rows64 => by_rows!(rows, 64),
+            Left::Rows(_) => unreachable!("rows are packed here"),
         };
         // SAFETY: rows `first` to `first + rows` of what the caller vouches for.
         unsafe { kernel(block, Columns::new(left, a, block.rows, first), b, b_stride, c.add(first * block.stride)) };

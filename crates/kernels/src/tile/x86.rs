@@ -18,7 +18,7 @@ pub(super) unsafe fn run<E: Element>(
     c: *mut f32,
 ) {
     macro_rules! by_rows {
-        ($kernel:ident, $vectors:literal, $left:literal) => {
+        ($kernel:ident, $vectors:literal, $left:tt) => {
             match block.rows {
                 1 => $kernel::<1, $vectors, $left, E>,
                 2 => $kernel::<2, $vectors, $left, E>,
@@ -36,12 +36,15 @@ pub(super) unsafe fn run<E: Element>(
         };
     }
     macro_rules! by_cols {
-        ($kernel:ident, $left:literal) => {
+        ($kernel:ident, $left:tt) => {
             if block.cols == 16 { by_rows!($kernel, 1, $left) } else { by_rows!($kernel, 2, $left) }
         };
     }
     // A's distance of rows: 0 stands for packed.
+    let stride = if let Left::Rows(stride) = left { stride } else { 0 };
     let kernel: Kernel<E> = match (isa, left) {
+        (Isa::Amx | Isa::Avx512Bf16 | Isa::Avx512, Left::Rows(_)) => by_cols!(avx512, { GIVEN }),
+        (_, Left::Rows(_)) => by_cols!(avx2, { GIVEN }),
         (Isa::Avx512Bf16 | Isa::Amx, Left::Packed) if E::STEPS == 2 => by_cols!(dots, 0),
         (Isa::Avx512Bf16 | Isa::Amx, Left::Rows64) if E::STEPS == 2 => by_cols!(dots, 32),
         (Isa::Amx | Isa::Avx512Bf16 | Isa::Avx512, Left::Packed) => by_cols!(avx512, 0),
@@ -50,15 +53,22 @@ pub(super) unsafe fn run<E: Element>(
         (_, Left::Rows64) => by_cols!(avx2, 64),
     };
     // SAFETY: as the caller vouches.
-    unsafe { kernel(block.depth, a, b, b_stride, c, block.stride, block.add) };
+    unsafe { kernel(block.depth, (a, stride), b, b_stride, c, block.stride, block.add) };
 }
 
-type Kernel<E> = unsafe fn(usize, *const f32, *const E, usize, *mut f32, usize, bool);
+type Kernel<E> = unsafe fn(usize, (*const f32, usize), *const E, usize, *mut f32, usize, bool);
 
-/// Where slot k of row m of A lies.
+/// A distance of A's rows that is no constant of the code.
+const GIVEN: usize = usize::MAX;
+
+/// Where slot k of row m of A lies; `stride` counts where `L` is [`GIVEN`].
 #[inline(always)]
-fn slot<const M: usize, const L: usize>(m: usize, k: usize) -> usize {
-    if L == 0 { k * M + m } else { m * L + k }
+fn slot<const M: usize, const L: usize>(m: usize, k: usize, stride: usize) -> usize {
+    match L {
+        0 => k * M + m,
+        GIVEN => m * stride + k,
+        _ => m * L + k,
+    }
 }
 
 /// Writes a block's sums; a macro, since a function would not be inlined.
@@ -104,7 +114,7 @@ pub(super) unsafe fn pairs(row: &[f32], to: &mut [f32]) {
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
 unsafe fn dots<const M: usize, const V: usize, const L: usize, E: Element>(
     depth: usize,
-    a: *const f32,
+    (a, stride): (*const f32, usize),
     b: *const E,
     b_stride: usize,
     c: *mut f32,
@@ -122,7 +132,7 @@ unsafe fn dots<const M: usize, const V: usize, const L: usize, E: Element>(
                 *value = _mm512_loadu_ps(b.add(k * b_stride + 16 * v).cast());
             }
             for (m, sum) in sums.iter_mut().enumerate() {
-                let left = _mm512_set1_ps(*a.add(slot::<M, L>(m, k)));
+                let left = _mm512_set1_ps(*a.add(slot::<M, L>(m, k, stride)));
                 for (sum, &value) in sum.iter_mut().zip(&row) {
                     *sum = _mm512_dpbf16_ps(*sum, pairs(left), pairs(value));
                 }
@@ -139,7 +149,7 @@ unsafe fn dots<const M: usize, const V: usize, const L: usize, E: Element>(
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
 unsafe fn avx512<const M: usize, const V: usize, const L: usize, E: Element>(
     depth: usize,
-    a: *const f32,
+    (a, stride): (*const f32, usize),
     b: *const E,
     b_stride: usize,
     c: *mut f32,
@@ -164,7 +174,7 @@ unsafe fn avx512<const M: usize, const V: usize, const L: usize, E: Element>(
                     *value = _mm512_castsi512_ps(bits);
                 }
                 for (m, sum) in sums.iter_mut().enumerate() {
-                    let left = _mm512_set1_ps(*a.add(slot::<M, L>(m, k * E::STEPS + step)));
+                    let left = _mm512_set1_ps(*a.add(slot::<M, L>(m, k * E::STEPS + step, stride)));
                     for (sum, &value) in sum.iter_mut().zip(&row) {
                         *sum = _mm512_fmadd_ps(left, value, *sum);
                     }
@@ -182,7 +192,7 @@ unsafe fn avx512<const M: usize, const V: usize, const L: usize, E: Element>(
 #[target_feature(enable = "avx2,fma")]
 unsafe fn avx2<const M: usize, const V: usize, const L: usize, E: Element>(
     depth: usize,
-    a: *const f32,
+    (a, stride): (*const f32, usize),
     b: *const E,
     b_stride: usize,
     c: *mut f32,
@@ -192,7 +202,7 @@ unsafe fn avx2<const M: usize, const V: usize, const L: usize, E: Element>(
     if M <= 3 && V == 2 {
         // Few rows: all 32 columns at once, whose sums hide each other's latency.
         // SAFETY: as the caller vouches.
-        return unsafe { avx2_rows::<M, M, 4, L, E>(depth, a, b, b_stride, c, c_stride, add) };
+        return unsafe { avx2_rows::<M, M, 4, L, E>(depth, (a, stride), b, b_stride, c, c_stride, add) };
     }
     for v in 0..V {
         let mut first = 0;
@@ -201,7 +211,7 @@ unsafe fn avx2<const M: usize, const V: usize, const L: usize, E: Element>(
             // SAFETY: 16 columns and `rows` rows of the block.
             unsafe {
                 let (b, c) = (b.add(16 * v), c.add(16 * v + first * c_stride));
-                let a = a.add(slot::<M, L>(first, 0));
+                let a = (a.add(slot::<M, L>(first, 0, stride)), stride);
                 match rows {
                     1 => avx2_rows::<M, 1, 2, L, E>(depth, a, b, b_stride, c, c_stride, add),
                     2 => avx2_rows::<M, 2, 2, L, E>(depth, a, b, b_stride, c, c_stride, add),
@@ -223,7 +233,7 @@ unsafe fn avx2<const M: usize, const V: usize, const L: usize, E: Element>(
 #[target_feature(enable = "avx2,fma")]
 unsafe fn avx2_rows<const M: usize, const R: usize, const W: usize, const L: usize, E: Element>(
     depth: usize,
-    a: *const f32,
+    (a, stride): (*const f32, usize),
     b: *const E,
     b_stride: usize,
     c: *mut f32,
@@ -247,7 +257,7 @@ unsafe fn avx2_rows<const M: usize, const R: usize, const W: usize, const L: usi
                     *value = _mm256_castsi256_ps(bits);
                 }
                 for (m, sum) in sums.iter_mut().enumerate() {
-                    let left = _mm256_set1_ps(*a.add(slot::<M, L>(m, k * E::STEPS + step)));
+                    let left = _mm256_set1_ps(*a.add(slot::<M, L>(m, k * E::STEPS + step, stride)));
                     for (sum, &value) in sum.iter_mut().zip(&row) {
                         *sum = _mm256_fmadd_ps(left, value, *sum);
                     }
