@@ -87,7 +87,7 @@ impl Vlm {
         let (mut losses, mut of_words) = (Losses::default(), None);
         if !places.is_empty() {
             let features = self.features(backend, &batch.pictures, tower, pictures, &mut of_tiles);
-            if let Some(words) = batch.words.as_ref().filter(|_| pictures) {
+            if let Some(words) = batch.words.as_ref().filter(|words| pictures && !words.whose.is_empty()) {
                 let (each, grad) = self.words_loss(backend, &features, words, grads);
                 (losses.words, of_words) = (each, Some(grad));
             }
@@ -112,14 +112,43 @@ impl Vlm {
         if let Some(of_words) = of_words {
             of_features = add(backend, of_features, &of_words);
         }
-        if tower {
-            let mut kept = Kept::new(of_tiles);
-            let grad = self.connector.backward(backend, &of_features, &mut kept, grads);
-            self.vision.backward(backend, &grad, &mut kept, grads);
-        } else if pictures {
-            self.connector.gather(backend, &of_features, &mut Kept::new(of_tiles), grads);
-        }
+        self.features_backward(backend, &of_features, of_tiles, grads);
         losses
+    }
+
+    /// The losses of pictures' words alone, and the gradients of their sum: the decoder has no part in it.
+    ///
+    /// # Panics
+    /// If a length does not fit, or the features' tower or connector is trained.
+    pub fn learn_words(
+        &self,
+        backend: &dyn Backward,
+        pictures: &Pictures<'_>,
+        words: &Words<'_>,
+        grads: &mut Grads,
+        recompute: bool,
+    ) -> Vec<f32> {
+        if words.whose.is_empty() {
+            return Vec::new();
+        }
+        let mut save = Save::keeping(recompute, self.text.dtype());
+        let tower = grads.wants_any(VISION);
+        let trained = tower || grads.wants_any(CONNECTOR);
+        let features = self.features(backend, pictures, tower, trained, &mut save);
+        let (losses, of_features) = self.words_loss(backend, &features, words, grads);
+        self.features_backward(backend, &of_features, save, grads);
+        losses
+    }
+
+    /// The gradients of the connector's and the tower's parameters, of that of the features.
+    fn features_backward(&self, backend: &dyn Backward, of_features: &Tensor, save: Save, grads: &mut Grads) {
+        let kept = &mut Kept::new(save);
+        if grads.wants_any(VISION) {
+            let grad = self.connector.backward(backend, of_features, kept, grads);
+            self.vision.backward(backend, &grad, kept, grads);
+        } else if grads.wants_any(CONNECTOR) {
+            self.connector.gather(backend, of_features, kept, grads);
+        }
     }
 
     /// The losses of words that the features of their samples should foretell all together, in no order, as if they were

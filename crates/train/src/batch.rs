@@ -3,6 +3,8 @@
 use crate::Reduction;
 use smolvlm_backend::Span;
 use smolvlm_data::{Example, Pack, Packing};
+use smolvlm_model::text::Labels;
+use smolvlm_model::vlm;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a pass of the network takes, but for its pictures.
@@ -101,6 +103,8 @@ pub(crate) fn words(examples: &[Example], weight: f32) -> Vec<Words> {
 /// The words of a pack's examples, as the network takes them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct WordRows {
+    /// How many examples the pack has.
+    samples: usize,
     /// Which example of the pack each row of the pictures' features is of.
     pub(crate) owners: Vec<u32>,
     /// Which example of the pack each word is of.
@@ -109,9 +113,17 @@ pub(crate) struct WordRows {
     pub(crate) weights: Vec<f32>,
 }
 
+impl WordRows {
+    /// As the network takes them.
+    pub(crate) fn words(&self) -> vlm::Words<'_> {
+        let WordRows { samples, owners, whose, targets, weights } = self;
+        vlm::Words { samples: *samples, owners, whose, labels: Labels { targets, weights, z: 0.0 } }
+    }
+}
+
 /// The rows of a pack's words, where a tile is so many tokens.
 pub(crate) fn word_rows(pack: &Pack, examples: &[Example], words: &[Words], tile: usize) -> WordRows {
-    let mut rows = WordRows::default();
+    let mut rows = WordRows { samples: pack.examples.len(), ..WordRows::default() };
     for (place, &index) in (0u32..).zip(&pack.examples) {
         rows.owners.extend(std::iter::repeat_n(place, examples[index].tiles() * tile));
         for &(id, weight) in &words[index] {

@@ -354,6 +354,9 @@ impl Config {
         if self.validation.as_ref().is_some_and(|v| v.every == 0 || v.sources.is_empty() || v.samples == 0) {
             return wrong("validation needs sources, and every and samples of at least 1".into());
         }
+        if self.words == 0.0 && self.stages.iter().any(|stage| !stage.decoder) {
+            return wrong("a stage without the decoder learns words alone: words must be above 0".into());
+        }
         self.stages.iter().enumerate().try_for_each(|(index, stage)| {
             stage.check(self.adapter.is_some()).or_else(|what| wrong(format!("stage {}: {what}", index + 1)))
         })

@@ -79,7 +79,7 @@ pub fn dry_run(config: &Config, options: &Options<'_>, loading: &mut dyn FnMut(u
         let names = trained.parameters.masters.keys().filter(|name| first.chosen.has(name)).cloned();
         let mut grads = Grads::new(names.collect::<Vec<_>>());
         let weights = token_weights(&step.examples, config.reduction);
-        measured = passes.learn(&mut trained, &step, &weights, 0, &mut grads)?;
+        measured = passes.learn(&mut trained, &step, &weights, 0, first.stage.decoder, &mut grads)?;
         seconds = time.seconds();
         ready = Some(step);
     }

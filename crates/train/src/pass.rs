@@ -9,7 +9,7 @@ use crate::{Config, Error};
 use smolvlm_backend::{Backend, Tensor};
 use smolvlm_data::Pack;
 use smolvlm_model::text::{Labels, Rows as Sequences};
-use smolvlm_model::vlm::{Batch, CONNECTOR, Pictures, VISION, Words};
+use smolvlm_model::vlm::{Batch, CONNECTOR, Pictures, VISION};
 use smolvlm_model::{Grads, Save};
 use std::collections::BTreeMap;
 
@@ -63,13 +63,15 @@ impl<'a> Passes<'a> {
         }
     }
 
-    /// The gradients of a step, all its packs', gathered in order. `key` is the step's, for what is drawn.
+    /// The gradients of a step, all its packs', gathered in order. `key` is the step's, for what is drawn;
+    /// without `decoder` the pictures' words alone are learnt.
     pub(crate) fn learn(
         &self,
         trained: &mut Trained,
         ready: &Ready,
         token_weights: &[f32],
         key: u64,
+        decoder: bool,
         grads: &mut Grads,
     ) -> Result<Measured, Error> {
         let dropout = trained.adapter.as_ref().map_or(0.0, |adapter| adapter.lora_dropout);
@@ -79,18 +81,21 @@ impl<'a> Passes<'a> {
             let key = smolvlm_data::random::hash(key, &[place as u64]);
             trained.engine.model_mut().set_dropout((dropout > 0.0).then_some((dropout, key)));
             let rows = batch::rows(pack, self.config.data.packing, &ready.examples, token_weights, self.pad);
-            let noise = self.noise(trained, &rows, key);
             let inputs = self.inputs(trained, ready, pack)?;
             let tile = trained.engine.model().config.tokens_per_tile();
-            let word_rows = batch::word_rows(pack, &ready.examples, &words, tile);
-            let mut batch = self.batch(trained, &rows, &inputs, noise.as_ref(), self.config.z_loss);
-            batch.words = (self.config.words > 0.0).then(|| Words {
-                samples: pack.examples.len(),
-                owners: &word_rows.owners,
-                whose: &word_rows.whose,
-                labels: Labels { targets: &word_rows.targets, weights: &word_rows.weights, z: 0.0 },
-            });
+            let of_words = batch::word_rows(pack, &ready.examples, &words, tile);
             let backend = std::sync::Arc::clone(&trained.backend);
+            if !decoder {
+                let (model, recompute) = (trained.engine.model(), self.config.recompute);
+                let pictures = pictures(trained, &inputs);
+                let losses = model.learn_words(&*backend, &pictures, &of_words.words(), grads, recompute);
+                measured.words += losses.iter().map(|&loss| f64::from(loss)).sum::<f64>();
+                measured.operations += self.operations(trained, None, &inputs);
+                continue;
+            }
+            let noise = self.noise(trained, &rows, key);
+            let mut batch = self.batch(trained, &rows, &inputs, noise.as_ref(), self.config.z_loss);
+            batch.words = (self.config.words > 0.0).then(|| of_words.words());
             let losses = trained.engine.model().learn(&*backend, &batch, grads, self.config.recompute);
             measured.words += losses.words.iter().map(|&loss| f64::from(loss)).sum::<f64>();
             for (row, loss) in losses.rows.iter().enumerate().filter(|(row, _)| rows.weights[*row] != 0.0) {
@@ -99,7 +104,10 @@ impl<'a> Passes<'a> {
                 let (sum, count) = measured.sources.entry(source).or_default();
                 (*sum, *count) = (*sum + f64::from(*loss) / f64::from(rows.weights[row]), *count + 1);
             }
-            measured.operations += self.operations(trained, &rows, &inputs);
+            measured.operations += self.operations(trained, Some(&rows), &inputs);
+        }
+        if !decoder {
+            measured.loss = measured.words;
         }
         trained.engine.model_mut().set_dropout(None);
         Ok(measured)
@@ -130,11 +138,7 @@ impl<'a> Passes<'a> {
     ) -> Batch<'b> {
         Batch {
             ids: &rows.ids,
-            pictures: match inputs {
-                Inputs::Tiles(pixels) => Pictures::Tiles { pixels, tables: trained.engine.tables() },
-                Inputs::Tower(features) => Pictures::Tower(features),
-                Inputs::Features(features) => Pictures::Features(features),
-            },
+            pictures: pictures(trained, inputs),
             noise,
             rows: Sequences { spans: &rows.spans, positions: &rows.positions },
             labels: Labels { targets: &rows.targets, weights: &rows.weights, z },
@@ -226,7 +230,8 @@ impl<'a> Passes<'a> {
         Some(trained.backend.upload(&[rows.ids.len(), width], &noise))
     }
 
-    fn operations(&self, trained: &Trained, rows: &Rows, inputs: &Inputs) -> f64 {
+    /// Operations of a pass; of the pictures' part where no rows pass the decoder.
+    fn operations(&self, trained: &Trained, rows: Option<&Rows>, inputs: &Inputs) -> f64 {
         let config = &trained.engine.model().config;
         let work = if trained.adapter.is_some() { Work::Passed } else { Work::Trained };
         let tiles = match inputs {
@@ -234,9 +239,12 @@ impl<'a> Passes<'a> {
             // Kept features cost nothing, and what was made is made once.
             Inputs::Tower(_) | Inputs::Features(_) => 0,
         };
-        let sequences: Vec<usize> = rows.spans.iter().map(|span| span.rows).collect();
-        let learnt = rows.weights.iter().filter(|weight| **weight != 0.0).count();
-        cost::tower(&config.vision, tiles, work) + cost::text(&config.text, &sequences, learnt, work)
+        let of_text = rows.map_or(0.0, |rows| {
+            let sequences: Vec<usize> = rows.spans.iter().map(|span| span.rows).collect();
+            let learnt = rows.weights.iter().filter(|weight| **weight != 0.0).count();
+            cost::text(&config.text, &sequences, learnt, work)
+        });
+        cost::tower(&config.vision, tiles, work) + of_text
     }
 }
 
@@ -245,4 +253,13 @@ enum Inputs {
     Tiles(Vec<u8>),
     Tower(Tensor),
     Features(Tensor),
+}
+
+/// A pack's pictures as the network takes them.
+fn pictures<'a>(trained: &'a Trained, inputs: &'a Inputs) -> Pictures<'a> {
+    match inputs {
+        Inputs::Tiles(pixels) => Pictures::Tiles { pixels, tables: trained.engine.tables() },
+        Inputs::Tower(features) => Pictures::Tower(features),
+        Inputs::Features(features) => Pictures::Features(features),
+    }
 }

@@ -201,7 +201,7 @@ impl Run<'_> {
         let mut grads = Grads::new(wanted);
         let weights = token_weights(&ready.examples, self.config.reduction);
         let key = random::hash(self.config.seed, &[step, 5]);
-        let measured = self.passes.learn(self.trained, ready, &weights, key, &mut grads)?;
+        let measured = self.passes.learn(self.trained, ready, &weights, key, planned.stage.decoder, &mut grads)?;
         let backend = Arc::clone(&self.trained.backend);
         let grad_norm = self.trained.parameters.norm(&*backend, &grads);
         watch::check(&self.config.output, done, (measured.loss, grad_norm), ready, &mut self.progress)?;
@@ -302,7 +302,8 @@ fn begin(config: &Config, resume: bool) -> Result<Option<PathBuf>, Error> {
     let output = &config.output;
     let run = output.join(RUN);
     if resume {
-        let before = Config::open(&run)?;
+        // The folder may have been named otherwise, or moved.
+        let before = Config { output: output.clone(), ..Config::open(&run)? };
         if before != *config {
             let what = format!("{} is of another run than the settings given; --resume takes its own", run.display());
             return Err(Error::Config { what });

@@ -50,6 +50,9 @@ pub struct Stage {
     pub momentum: Option<f64>,
     /// The greatest norm of the whole gradient; 0 does not clip.
     pub clip: f64,
+    /// Whether the decoder takes part. Without it pictures foretell their answers' words alone (`words`): half the work, and
+    /// the tower learns to see before the decoder asks it to.
+    pub decoder: bool,
     /// Patterns of the names of parameters that are trained; none: all (or with adapters, theirs).
     pub train: Vec<String>,
     /// Patterns of those that are not.
@@ -92,6 +95,7 @@ impl Default for Stage {
             weight_decay: 0.01,
             momentum: None,
             clip: 1.0,
+            decoder: true,
             train: Vec::new(),
             freeze: Vec::new(),
         }

@@ -60,16 +60,18 @@ fn config(dir: &Path, output: &str, adapter: bool) -> Config {
         ..Stage::default()
     };
     let second = Stage {
-        steps: Some(4),
+        steps: Some(if adapter { 4 } else { 2 }),
         ramp: None,
         freeze: vec!["vision_model".into()],
         optimiser: Optimiser::Muon,
         ..stage.clone()
     };
+    let third = Stage { steps: Some(2), decoder: false, freeze: Vec::new(), ..second.clone() };
     let mut config = Config {
         model: folder().join("idefics3-256m"),
         output: dir.join(output),
-        stages: vec![stage, second],
+        stages: if adapter { vec![stage, second] } else { vec![stage, second, third] },
+        words: if adapter { 0.0 } else { 0.5 },
         reduction: Reduction::Sqrt,
         neftune: 5.0,
         ..Config::default()
