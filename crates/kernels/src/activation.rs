@@ -2,6 +2,7 @@
 
 use crate::isa::for_each_isa;
 use crate::math::logistic;
+use crate::pool::SendPtr;
 use crate::{Isa, Pool};
 
 /// Numbers in a task.
@@ -34,13 +35,12 @@ pub fn swiglu_backward(
         [gate.len(), up.len(), gate_grad.len(), up_grad.len()].iter().all(|&len| len == grad.len()),
         "swiglu's gradient"
     );
-    pool.chunks(gate_grad, TASK, |i, out| {
-        let range = i * TASK..i * TASK + out.len();
-        silu_gate(isa, &gate[range.clone()], &up[range.clone()], &grad[range], out);
-    });
-    pool.chunks(up_grad, TASK, |i, out| {
-        let range = i * TASK..i * TASK + out.len();
-        silu_times(isa, &gate[range.clone()], &grad[range], out);
+    let up_grad = SendPtr(up_grad.as_mut_ptr());
+    pool.chunks(gate_grad, TASK, |i, gate_grad| {
+        let range = i * TASK..i * TASK + gate_grad.len();
+        // SAFETY: the same piece of a tensor as long, which belongs to this task alone and outlives the job.
+        let up_grad = unsafe { std::slice::from_raw_parts_mut(up_grad.at(range.start), range.len()) };
+        silu_both(isa, &gate[range.clone()], &up[range.clone()], &grad[range], gate_grad, up_grad);
     });
 }
 
@@ -61,25 +61,16 @@ fn gelu_all(x: &[f32], grad: &[f32], out: &mut [f32]) {
 }
 
 for_each_isa! {
-    fn silu_gate(gate: &[f32], up: &[f32], grad: &[f32], out: &mut [f32]) = silu_gate_all;
+    fn silu_both(gate: &[f32], up: &[f32], grad: &[f32], gate_grad: &mut [f32], up_grad: &mut [f32]) = silu_both_all;
 }
 
 #[inline(always)]
-fn silu_gate_all(gate: &[f32], up: &[f32], grad: &[f32], out: &mut [f32]) {
-    for (((out, &gate), &up), &grad) in out.iter_mut().zip(gate).zip(up).zip(grad) {
+fn silu_both_all(gate: &[f32], up: &[f32], grad: &[f32], gate_grad: &mut [f32], up_grad: &mut [f32]) {
+    let given = gate.iter().zip(up).zip(grad);
+    for (((&gate, &up), &grad), (gate_grad, up_grad)) in given.zip(gate_grad.iter_mut().zip(up_grad)) {
         let l = logistic(gate);
-        *out = grad * up * l * (1.0 + gate * (1.0 - l));
-    }
-}
-
-for_each_isa! {
-    fn silu_times(gate: &[f32], grad: &[f32], out: &mut [f32]) = silu_times_all;
-}
-
-#[inline(always)]
-fn silu_times_all(gate: &[f32], grad: &[f32], out: &mut [f32]) {
-    for ((out, &gate), &grad) in out.iter_mut().zip(gate).zip(grad) {
-        *out = grad * gate * logistic(gate);
+        *gate_grad = grad * up * l * (1.0 + gate * (1.0 - l));
+        *up_grad = grad * gate * l;
     }
 }
 

@@ -58,7 +58,7 @@ impl Backward for Cpu {
 
     fn column_sums(&self, grad: &Tensor, before: Option<Tensor>) -> Tensor {
         let mut sums = before.map_or_else(|| self.zeros(&[grad.width()]), |before| self.own(before));
-        linear::column_sums(&self.pool, f32s(grad), values_mut(&mut sums));
+        linear::column_sums(self.isa, &self.pool, f32s(grad), values_mut(&mut sums));
         sums
     }
 

@@ -4,7 +4,7 @@
 //! dS = P (dP - D), dQ = scale dS K, dK = scale dS^T Q. A task takes one query head of a span, 64 query rows at a time, and
 //! makes their scores anew: nothing of n x n is kept. Every sum has one order, whatever the threads.
 
-use super::small::{Packed, pack_columns, pack_steps, packed_len, product};
+use super::small::{Packed, Rows, pack_columns, pack_steps, packed_len, product};
 use super::{Heads, PANEL, Span};
 use crate::isa::for_each_isa;
 use crate::math;
@@ -103,10 +103,10 @@ struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    /// Row i of a tensor of query heads.
-    fn of_query(&self, x: &'a [f32], i: usize) -> &'a [f32] {
+    /// Rows of a tensor of query heads from the i-th on.
+    fn of_queries(&self, x: &'a [f32], i: usize) -> Rows<'a> {
         let Heads { heads, dim, .. } = *self.heads;
-        &x[((self.first + i) * heads + self.head) * dim..][..dim]
+        Rows { data: &x[((self.first + i) * heads + self.head) * dim..], stride: heads * dim }
     }
 
     /// Row i of a tensor of key heads.
@@ -160,27 +160,27 @@ impl<'a> Head<'a> {
         for first in (0..n).step_by(ROWS) {
             let rows = ROWS.min(n - first);
             let seen = if self.causal { first + rows } else { n };
-            let query = |i: usize| self.of_query(forward.q, first + i);
-            let out_grad = |i: usize| self.of_query(self.dout, first + i);
+            let [query, out_grad, out] = [forward.q, self.dout, forward.out].map(|x| self.of_queries(x, first));
             product(isa, (rows, dim, seen), query, keys_across, work, (scores, stride, false));
             product(isa, (rows, dim, seen), out_grad, values_across, work, (grads, stride, false));
             for i in 0..rows {
                 let visible = if self.causal { first + i + 1 } else { n };
                 let (p, ds) = (&mut scores[i * stride..][..seen], &mut grads[i * stride..][..seen]);
-                let through = dot(isa, out_grad(i), self.of_query(forward.out, first + i));
+                let through = dot(isa, out_grad.row(i, dim), out.row(i, dim));
                 scores_to_gradients(isa, p, ds, visible, self.heads.scale, through);
             }
-            let from = |i: usize| &grads[i * stride..][..seen];
+            let from = Rows { data: grads, stride };
             product(isa, (rows, seen, dim), from, keys, work, (part, lanes, false));
             self.write(dq, first, rows, part, lanes);
-            let mut add = |x: &[f32], other: &dyn Fn(usize) -> &'a [f32], sum: &mut [f32]| {
+            let mut add = |x: &[f32], other: Rows<'_>, sum: &mut [f32]| {
                 transpose(x, stride, rows, seen, turned);
+                let other = |i: usize| other.row(i, dim);
                 let right: Packed<'_, E> = pack_steps(isa, rows, dim, other, bytemuck::cast_slice_mut(block));
-                let row = |j: usize| &turned[j * ROWS..][..rows];
-                product(isa, (seen, rows, dim), row, right, work, (sum, lanes, true));
+                let left = Rows { data: turned, stride: ROWS };
+                product(isa, (seen, rows, dim), left, right, work, (sum, lanes, true));
             };
-            add(scores, &out_grad, sum_v);
-            add(grads, &query, sum_k);
+            add(scores, out_grad, sum_v);
+            add(grads, query, sum_k);
         }
         self.write(dk, 0, n, sum_k, lanes);
         self.write(dv, 0, n, sum_v, lanes);

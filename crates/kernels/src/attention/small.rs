@@ -2,7 +2,9 @@
 
 use super::{MAX_DIM, PANEL};
 use crate::Isa;
-use crate::tile::{Block, Element, Left, Right, block_rows, elements, interleave, pack_rows, padded, slots, tile};
+use crate::tile::{
+    Block, Element, Left, Right, block_rows, elements, interleave, pack_rows, padded, reads_rows, slots, tile,
+};
 
 /// Steps summed in one chain; the chains' sums are added in order.
 const CHAIN: usize = 256;
@@ -73,12 +75,26 @@ pub(super) fn pack_columns<'p, 'a, E: Element>(
     Packed { data: to, depth }
 }
 
-/// `c [rows, columns] (+)= a [rows, depth] b [depth, columns]`, where `row(m)` is row m of a, `depth` may be less than b's,
-/// and c's rows are `stride` apart, a multiple of 32 that no row's columns exceed. `work` takes the rows of a.
-pub(super) fn product<'a, E: Element>(
+/// A left factor: row m from `m * stride` on.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub(super) data: &'a [f32],
+    pub(super) stride: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// The first `len` numbers of row m.
+    pub(super) fn row(&self, m: usize, len: usize) -> &'a [f32] {
+        &self.data[m * self.stride..][..len]
+    }
+}
+
+/// `c [rows, columns] (+)= a [rows, depth] b [depth, columns]`, where `depth` may be less than b's, and c's rows are `stride`
+/// apart, a multiple of 32 that no row's columns exceed. `work` takes rows of a.
+pub(super) fn product<E: Element>(
     isa: Isa,
     (rows, depth, columns): (usize, usize, usize),
-    row: impl Fn(usize) -> &'a [f32],
+    a: Rows<'_>,
     b: Packed<'_, E>,
     work: &mut [f32],
     (c, stride, add): (&mut [f32], usize, bool),
@@ -87,14 +103,19 @@ pub(super) fn product<'a, E: Element>(
     let (row_slots, chain_slots) = (slots::<E>(isa, depth), slots::<E>(isa, CHAIN));
     for at in (0..rows).step_by(block_rows::<E>(isa)) {
         let count = block_rows::<E>(isa).min(rows - at);
-        let packed = &mut work[..count * row_slots];
-        pack_rows::<E>(isa, count, |m| &row(at + m)[..depth], depth, packed);
+        // The distance of chains follows from how the rows lie.
+        let (left, a, chain_len) = if reads_rows::<E>(isa) {
+            (Left::Rows(a.stride), &a.data[at * a.stride..], CHAIN)
+        } else {
+            let packed = &mut work[..count * row_slots];
+            pack_rows::<E>(isa, count, |m| a.row(at + m, depth), depth, packed);
+            (Left::Packed, &*packed, chain_slots * count)
+        };
         for (panel, b) in b.data.chunks_exact(panel_len).enumerate().take(columns.div_ceil(PANEL)) {
             for (chain, b) in b[..steps * PANEL].chunks(CHAIN / E::STEPS * PANEL).enumerate() {
-                let a = &packed[chain * chain_slots * count..];
                 let block = Block { rows: count, cols: PANEL, depth: b.len() / PANEL, stride, add: add || chain > 0 };
                 let right = Right { data: b, stride: PANEL };
-                tile(isa, block, Left::Packed, a, right, &mut c[at * stride + panel * PANEL..]);
+                tile(isa, block, left, &a[chain * chain_len..], right, &mut c[at * stride + panel * PANEL..]);
             }
         }
     }

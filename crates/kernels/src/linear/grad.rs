@@ -3,8 +3,9 @@
 //! Of `y = x W^T + b`: dx = dy W is a product with W packed the other way round, dW = dy^T x one of dy's transpose with x
 //! packed by its columns ([`super::PackedWeight::of_columns`]), and db the sums of dy's columns.
 
-use crate::Pool;
+use crate::isa::for_each_isa;
 use crate::pool::SendPtr;
+use crate::{Isa, Pool};
 
 /// Rows and columns that are turned at once: what fits the first-level cache.
 const SQUARE: usize = 32;
@@ -34,7 +35,7 @@ pub fn transpose(pool: &Pool, x: &[f32], width: usize, out: &mut [f32]) {
 ///
 /// # Panics
 /// If a length does not fit.
-pub fn column_sums(pool: &Pool, x: &[f32], out: &mut [f32]) {
+pub fn column_sums(isa: Isa, pool: &Pool, x: &[f32], out: &mut [f32]) {
     let width = out.len();
     assert!(width > 0 && x.len().is_multiple_of(width), "column sums: rows");
     let blocks = x.len().div_ceil(SUM_ROWS * width);
@@ -43,11 +44,21 @@ pub fn column_sums(pool: &Pool, x: &[f32], out: &mut [f32]) {
     pool.run(blocks, |block| {
         // SAFETY: a row of sums for each block, inside `sums`, which outlives the job.
         let sums = unsafe { std::slice::from_raw_parts_mut(to.at(block * width), width) };
-        for row in x[block * SUM_ROWS * width..].chunks_exact(width).take(SUM_ROWS) {
-            sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
-        }
+        let rows = &x[block * SUM_ROWS * width..];
+        sum_rows(isa, &rows[..rows.len().min(SUM_ROWS * width)], sums);
     });
     for sums in sums.chunks_exact(width) {
         out.iter_mut().zip(sums).for_each(|(out, sum)| *out += sum);
+    }
+}
+
+for_each_isa! {
+    fn sum_rows(rows: &[f32], sums: &mut [f32]) = sum_each;
+}
+
+#[inline(always)]
+fn sum_each(rows: &[f32], sums: &mut [f32]) {
+    for row in rows.chunks_exact(sums.len()) {
+        sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
     }
 }

@@ -433,7 +433,7 @@ mod tests {
             }
         }
         let mut sums = vec![1.0; outputs];
-        column_sums(&Pool::new(2), &grad, &mut sums);
+        column_sums(Isa::best(), &Pool::new(2), &grad, &mut sums);
         let want: f64 = (0..rows).map(|r| f64::from(grad[r * outputs + 7])).sum();
         assert!((f64::from(sums[7]) - 1.0 - want).abs() < 1e-4);
     }
