@@ -85,8 +85,11 @@ fn main() -> ExitCode {
 /// A call without any words: clap shows the help.
 const MISSING: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
 
-/// One line on stderr, which may be closed.
+/// One line on stderr, which may be closed; more where there is something to try.
 fn report(error: &Error) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "error: {}", one_line(&error.to_string()));
+    if let Error::Nothing { examples, .. } = error {
+        let _ = writeln!(std::io::stderr(), "{examples}");
+    }
     error.exit_code()
 }
