@@ -7,6 +7,7 @@
 
 mod bench;
 mod data;
+mod demo;
 mod doctor;
 mod dump;
 mod error;
@@ -33,6 +34,7 @@ use std::process::ExitCode;
 /// SmolVLM, the small vision-language model: exact, fast, in one program.
 #[derive(Parser)]
 #[command(version, propagate_version = true, max_term_width = 110)]
+#[cfg_attr(feature = "nano", command(after_help = "To begin with: smolvlm demo"))]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -41,6 +43,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(run::Args),
+    Demo(demo::Args),
     Train(Box<train::Args>),
     Merge(merge::Args),
     Eval(eval::Args),
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Run(args) => run::run(args),
+        Command::Demo(args) => demo::run(&args),
         Command::Train(args) => train::run(*args),
         Command::Merge(args) => merge::run(args),
         Command::Eval(args) => eval::run(args),
