@@ -258,3 +258,30 @@ pub(crate) fn read_text(path: &str, most: u64) -> Result<String, Error> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_no_model_is_built_in_one_must_be_named() {
+        let of = |model: Option<&str>| ModelName { model: model.map(String::from) };
+        let error = of(None).files().unwrap_err();
+        assert!(matches!(error, Error::Usage(_)));
+        let says = "which model? -m FOLDER would be right: this program was built without nano";
+        assert!(error.to_string().starts_with(says), "{error}");
+        assert_eq!(of(Some("a")).name().unwrap(), "a");
+    }
+
+    #[test]
+    fn nano_is_the_default_where_it_is_built_in() {
+        #[derive(clap::Parser)]
+        struct Words {
+            #[command(flatten)]
+            model: ModelName,
+        }
+        let given = |words: &[&str]| <Words as clap::Parser>::parse_from(words).model.model;
+        assert_eq!(given(&["x"]).as_deref(), smolvlm_hub::DEFAULT);
+        assert_eq!(given(&["x", "-m", "a"]).as_deref(), Some("a"));
+    }
+}

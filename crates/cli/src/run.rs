@@ -257,7 +257,7 @@ fn chat(args: &Args) -> Result<(Vec<Message>, Vec<PathBuf>), Error> {
             Some(if prompt == "-" { read_text("-", CHAT)?.trim_end_matches('\n').into() } else { prompt.clone() })
         }
         (None, Some(_)) => None,
-        (None, None) => Some(question(&mut words, args.image.len())?),
+        (None, None) => question(&mut words, !args.image.is_empty())?,
     };
     if let Some(word) = words.iter().find(|word| !Path::new(word).exists()) {
         return Error::usage(format!(
@@ -268,7 +268,7 @@ fn chat(args: &Args) -> Result<(Vec<Message>, Vec<PathBuf>), Error> {
     let mut messages = match (&args.messages, question) {
         (Some(file), _) => parse_messages(&read_text(file, CHAT)?)?,
         (None, question) => {
-            let question = question.unwrap_or_default();
+            let question = question.unwrap_or_else(|| description(given.len()));
             // With --special a typed <image> is a place: then the pictures go there and not in front.
             let typed = if args.special { question.matches(smolvlm_processor::IMAGE).count() } else { 0 };
             vec![Message::user(given.len().saturating_sub(typed), &question)]
@@ -284,18 +284,20 @@ fn chat(args: &Args) -> Result<(Vec<Message>, Vec<PathBuf>), Error> {
     Ok((messages, files))
 }
 
-/// The question: the last word; where pictures are all that is given (`others` by options), to describe them.
-fn question(words: &mut Vec<String>, others: usize) -> Result<String, Error> {
-    if let Some(word) = words.pop_if(|word| !Path::new(word).is_file() && !is_picture_name(word)) {
-        return Ok(word);
+/// The question: the last word, or none where pictures are all that is given (`others` by options).
+fn question(words: &mut Vec<String>, others: bool) -> Result<Option<String>, Error> {
+    let question = words.pop_if(|word| !Path::new(word).is_file() && !is_picture_name(word));
+    if question.is_none() && words.is_empty() && !others {
+        return Err(nothing(smolvlm_hub::DEFAULT));
     }
-    let question = match words.len() + others {
-        0 => return Err(nothing(smolvlm_hub::DEFAULT)),
-        1 => "Describe the image.",
-        _ => "Describe the images.",
-    };
+    Ok(question)
+}
+
+/// What is asked about so many pictures of which nothing else is; stderr tells.
+fn description(pictures: usize) -> String {
+    let question = if pictures == 1 { "Describe the image." } else { "Describe the images." };
     let _ = writeln!(std::io::stderr(), "no question was given; asking: {question}");
-    Ok(question.into())
+    question.into()
 }
 
 /// Whether a word can be nothing but a picture's name: then it is a mistake where no such file is.
@@ -362,14 +364,15 @@ mod tests {
             let mut words: Vec<String> = words.iter().map(|word| word.to_string()).collect();
             question(&mut words, others).map(|question| (question, words.len()))
         };
-        let file = file!().rsplit(['/', '\\']).next().map(|name| format!("src/{name}")).unwrap();
-        assert_eq!(asked(&[&file, "What?"], 0).unwrap(), ("What?".into(), 1));
-        assert_eq!(asked(&[&file], 0).unwrap(), ("Describe the image.".into(), 1));
-        assert_eq!(asked(&[&file], 1).unwrap(), ("Describe the images.".into(), 1));
+        let file = "Cargo.toml";
+        assert_eq!(asked(&[file, "What?"], false).unwrap(), (Some("What?".into()), 1));
+        assert_eq!(asked(&[file], false).unwrap(), (None, 1));
+        assert_eq!(asked(&[], true).unwrap(), (None, 0));
         // No such file: the word stays, to be named as a mistake.
-        assert_eq!(asked(&["nowhere.JPG"], 0).unwrap().1, 1);
-        assert_eq!(asked(&["Who drew nowhere.jpg"], 0).unwrap().1, 0);
-        assert!(matches!(asked(&[], 0), Err(Error::Nothing { .. })));
+        assert_eq!(asked(&["nowhere.JPG"], false).unwrap(), (None, 1));
+        assert_eq!(asked(&["Who drew nowhere.jpg"], false).unwrap().1, 0);
+        assert!(matches!(asked(&[], false), Err(Error::Nothing { .. })));
+        assert_eq!((description(1).as_str(), description(2).as_str()), ("Describe the image.", "Describe the images."));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// The files of one checkpoint. What reads a checkpoint reads it through this, and need not know where it lies.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Files {
     /// Those of a folder.
     Folder(PathBuf),
@@ -102,6 +102,13 @@ impl fmt::Display for Files {
             Files::Folder(dir) => dir.display().fmt(f),
             Files::Held { name, .. } => name.fmt(f),
         }
+    }
+}
+
+impl fmt::Debug for Files {
+    /// Without the bytes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Files({self})")
     }
 }
 
