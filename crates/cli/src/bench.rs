@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::explain::parse_size;
-use crate::options::{ComputeArgs, DType};
+use crate::options::{ComputeArgs, DType, ModelName};
 use crate::output::print_line;
 use crate::progress::Progress;
 use clap::ValueEnum;
@@ -16,6 +16,7 @@ use smolvlm_processor::Preset;
 
 const EXAMPLES: &str = "\
 Examples:
+  smolvlm bench
   smolvlm bench --random smolvlm-256m
   smolvlm bench -m MODEL --size 640x480 --context 512 -t 1 --json";
 
@@ -23,9 +24,8 @@ Examples:
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The model's folder, as Hugging Face has it
-    #[arg(short, long, value_name = "FOLDER", required_unless_present = "random")]
-    model: Option<String>,
+    #[command(flatten)]
+    model: ModelName,
     /// Random weights of a published shape instead, made in memory: smolvlm-256m, smolvlm-500m or smolvlm-2b
     #[arg(long, value_name = "NAME", conflicts_with = "model")]
     random: Option<String>,
@@ -105,11 +105,11 @@ fn open(args: &Args, options: &BenchOptions) -> Result<Bench, Error> {
             if args.compute.dtype == DType::F32 { smolvlm_backend::Quant::F32 } else { smolvlm_backend::Quant::Bf16 };
         return Ok(Bench::random(&config, preset.pictures, quant, Cpu::with(threads, args.compute.isa()?))?);
     }
-    let dir = smolvlm_hub::resolve(args.model.as_deref().unwrap_or_default())?.dir;
+    let files = args.model.files()?;
     let engine_options =
         EngineOptions { threads, isa: args.compute.isa()?, dtype: args.compute.dtype.into(), adapters: Vec::new() };
     let progress = Progress::new();
-    let open = || Engine::open(&dir, &engine_options, &mut |done, total| progress.show("loading", done, total));
+    let open = || Engine::open(&files, &engine_options, &mut |done, total| progress.show("loading", done, total));
     Ok(Bench::checkpoint(open, options.runs)?)
 }
 

@@ -8,6 +8,14 @@ pub(crate) enum Error {
     /// The words of the call do not fit together.
     #[error("{0}")]
     Usage(String),
+    /// The call asks for nothing.
+    #[error("{what}")]
+    Nothing {
+        /// What is missing.
+        what: &'static str,
+        /// Calls that ask for something, one a line.
+        examples: &'static str,
+    },
     /// A file could not be read or written.
     #[error("{path}: {source}")]
     File { path: String, source: std::io::Error },
@@ -61,7 +69,7 @@ impl Error {
     }
 
     pub(crate) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(if matches!(self, Error::Usage(_)) { 2 } else { 1 })
+        ExitCode::from(if matches!(self, Error::Usage(_) | Error::Nothing { .. }) { 2 } else { 1 })
     }
 }
 

@@ -1,7 +1,7 @@
 //! `smolvlm explain`: what a picture will cost, before it is run.
 
 use crate::error::Error;
-use crate::options::PictureArgs;
+use crate::options::{ModelName, PictureArgs};
 use crate::output::{NewFile, print_line};
 use serde_json::{Value, json};
 use smolvlm_kernels::Pool;
@@ -14,7 +14,7 @@ Examples:
   smolvlm explain photo.jpg
   smolvlm explain photo.jpg --png tiles.png           draws what the model will see
   smolvlm explain *.jpg --preset 2b --max-edge 768
-  smolvlm explain --size 1920x1080 --json
+  smolvlm explain --preset 256m --size 1920x1080 --json
   smolvlm explain -m MODEL --size - < sizes.txt       one size a line, as 640x480";
 
 /// Show what pictures will cost: sizes, tiles, tokens, and what a lower --max-edge would save
@@ -27,12 +27,11 @@ pub(crate) struct Args {
     /// A size in pixels in place of a picture, as 1920x1080; may be repeated; - reads one a line from stdin
     #[arg(long, value_name = "WxH")]
     size: Vec<String>,
-    /// The model's folder, as Hugging Face has it
-    #[arg(short, long, value_name = "FOLDER", conflicts_with = "preset")]
-    model: Option<String>,
+    #[command(flatten)]
+    model: ModelName,
     /// A published model's settings, without its files: 256m, 500m, 2b, smolvlm2-256m, smolvlm2-500m, smolvlm2-2b
-    /// [default: 256m]
-    #[arg(long, value_name = "NAME", hide_default_value = true)]
+    #[arg(long, value_name = "NAME", conflicts_with = "model")]
+    #[cfg_attr(not(feature = "nano"), doc = "[default: 256m]")]
     preset: Option<String>,
     #[command(flatten)]
     pictures: PictureArgs,
@@ -52,10 +51,13 @@ enum Pricing {
 
 impl Pricing {
     fn of(args: &Args) -> Result<Pricing, Error> {
-        if let Some(model) = &args.model {
-            return Ok(Pricing::Model(Box::new(Processor::open(&smolvlm_hub::resolve(model)?.dir)?)));
-        }
-        let name = args.preset.as_deref().unwrap_or("256m");
+        let name = match &args.preset {
+            Some(name) => name,
+            None if args.model.is_some() => {
+                return Ok(Pricing::Model(Box::new(Processor::open(args.model.files()?)?)));
+            }
+            None => "256m",
+        };
         Preset::named(name).map(Pricing::Preset).ok_or_else(|| {
             let names: Vec<&str> = PRESETS.iter().map(|p| p.name).collect();
             Error::Usage(format!("no preset is named '{name}'; there are {}", names.join(", ")))

@@ -7,6 +7,7 @@
 
 mod bench;
 mod data;
+mod demo;
 mod doctor;
 mod dump;
 mod error;
@@ -33,6 +34,7 @@ use std::process::ExitCode;
 /// SmolVLM, the small vision-language model: exact, fast, in one program.
 #[derive(Parser)]
 #[command(version, propagate_version = true, max_term_width = 110)]
+#[cfg_attr(feature = "nano", command(after_help = "To begin with: smolvlm demo"))]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -41,6 +43,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(run::Args),
+    Demo(demo::Args),
     Train(Box<train::Args>),
     Merge(merge::Args),
     Eval(eval::Args),
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Run(args) => run::run(args),
+        Command::Demo(args) => demo::run(&args),
         Command::Train(args) => train::run(*args),
         Command::Merge(args) => merge::run(args),
         Command::Eval(args) => eval::run(args),
@@ -85,8 +89,11 @@ fn main() -> ExitCode {
 /// A call without any words: clap shows the help.
 const MISSING: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
 
-/// One line on stderr, which may be closed.
+/// One line on stderr, which may be closed; more where there is something to try.
 fn report(error: &Error) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "error: {}", one_line(&error.to_string()));
+    if let Error::Nothing { examples, .. } = error {
+        let _ = writeln!(std::io::stderr(), "{examples}");
+    }
     error.exit_code()
 }

@@ -15,8 +15,8 @@ Examples:
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The model's folder
-    #[arg(short, long, value_name = "FOLDER")]
+    /// The model that they were made for: its folder, or nano
+    #[arg(short, long, value_name = "MODEL")]
     model: String,
     /// An adapter's folder; may be repeated; =F behind it makes it count F times
     #[arg(long, value_name = "FOLDER[=F]", required = true)]
@@ -28,8 +28,8 @@ pub(crate) struct Args {
 
 /// The command.
 pub(crate) fn run(args: Args) -> Result<(), Error> {
-    let model = smolvlm_hub::resolve(&args.model)?.dir;
+    let model = smolvlm_hub::resolve(&args.model)?;
     let adapters = args.adapter.iter().map(|word| adapter(word)).collect::<Result<Vec<_>, _>>()?;
-    let layers = smolvlm_train::merge(&model, &adapters, &args.output)?;
+    let layers = smolvlm_train::merge(model, &adapters, &args.output)?;
     print_line(&format!("{}: {layers} layers changed", args.output.display()))
 }

@@ -7,15 +7,45 @@ use smolvlm_backend::Isa;
 use smolvlm_data::{Columns, SourceConfig, read_mixture};
 use smolvlm_engine::{DTypeChoice, Engine, EngineOptions};
 use smolvlm_processor::{Alpha, DecodeOptions, MAX_LONGEST_EDGE, Picture, PlanOptions};
+use smolvlm_sys::Files;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+
+/// Which model.
+#[derive(Args)]
+pub(crate) struct ModelName {
+    /// The model: nano, which this program carries, or a folder as Hugging Face has it (config.json, *.safetensors,
+    /// tokenizer.json and the rest)
+    #[arg(short, long, value_name = "MODEL")]
+    #[cfg_attr(feature = "nano", arg(default_value = smolvlm_hub::NANO))]
+    model: Option<String>,
+}
+
+impl ModelName {
+    /// Whether one is named, or the program carries one.
+    pub(crate) fn is_some(&self) -> bool {
+        self.model.is_some()
+    }
+
+    /// As it was given.
+    pub(crate) fn name(&self) -> Result<&str, Error> {
+        self.model.as_deref().ok_or_else(|| {
+            let what = "which model? -m FOLDER would be right: this program was built without nano, which it can carry";
+            Error::Usage(what.into())
+        })
+    }
+
+    /// The model's files.
+    pub(crate) fn files(&self) -> Result<Files, Error> {
+        Ok(smolvlm_hub::resolve(self.name()?)?)
+    }
+}
 
 /// Which model, and how it runs.
 #[derive(Args)]
 pub(crate) struct ModelArgs {
-    /// The model's folder, as Hugging Face has it: config.json, *.safetensors, tokenizer.json and the rest
-    #[arg(short, long, value_name = "FOLDER")]
-    pub(crate) model: String,
+    #[command(flatten)]
+    pub(crate) model: ModelName,
     /// An adapter's folder, as smolvlm train and peft write it; may be repeated; =F behind it makes it count F times
     #[arg(long, value_name = "FOLDER[=F]")]
     adapter: Vec<String>,
@@ -85,14 +115,9 @@ impl ComputeArgs {
 }
 
 impl ModelArgs {
-    /// The model's folder.
-    pub(crate) fn folder(&self) -> Result<PathBuf, Error> {
-        Ok(smolvlm_hub::resolve(&self.model)?.dir)
-    }
-
     /// The model and its adapters, as they were given.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        [&self.model].into_iter().chain(&self.adapter).map(String::as_str)
+        self.model.name().into_iter().chain(self.adapter.iter().map(String::as_str))
     }
 
     /// Loads the model.
@@ -104,8 +129,8 @@ impl ModelArgs {
             adapters: self.adapter.iter().map(|word| adapter(word)).collect::<Result<_, _>>()?,
         };
         let progress = Progress::new();
-        let engine = Engine::open(&self.folder()?, &options, &mut |done, total| progress.show("loading", done, total))?;
-        Ok(engine)
+        let files = self.model.files()?;
+        Ok(Engine::open(files, &options, &mut |done, total| progress.show("loading", done, total))?)
     }
 }
 
@@ -232,4 +257,31 @@ pub(crate) fn read_text(path: &str, most: u64) -> Result<String, Error> {
         )));
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_no_model_is_built_in_one_must_be_named() {
+        let of = |model: Option<&str>| ModelName { model: model.map(String::from) };
+        let error = of(None).files().unwrap_err();
+        assert!(matches!(error, Error::Usage(_)));
+        let says = "which model? -m FOLDER would be right: this program was built without nano";
+        assert!(error.to_string().starts_with(says), "{error}");
+        assert_eq!(of(Some("a")).name().unwrap(), "a");
+    }
+
+    #[test]
+    fn nano_is_the_default_where_it_is_built_in() {
+        #[derive(clap::Parser)]
+        struct Words {
+            #[command(flatten)]
+            model: ModelName,
+        }
+        let given = |words: &[&str]| <Words as clap::Parser>::parse_from(words).model.model;
+        assert_eq!(given(&["x"]).as_deref(), smolvlm_hub::DEFAULT);
+        assert_eq!(given(&["x", "-m", "a"]).as_deref(), Some("a"));
+    }
 }

@@ -16,6 +16,8 @@ use std::time::Instant;
 
 const EXAMPLES: &str = "\
 Examples:
+  smolvlm run photo.jpg                          what is in it, by nano, the small model that this program carries
+  smolvlm run photo.jpg \"What colour is the car?\"
   smolvlm run -m MODEL photo.jpg \"What is in the picture?\"
   smolvlm run -m MODEL before.png after.png \"What has changed?\"
   smolvlm run -m MODEL \"What is the capital of France?\"
@@ -24,13 +26,27 @@ Examples:
   smolvlm run -m MODEL photo.jpg \"Read the sign.\" --max-edge 1024    a quarter of the work
   smolvlm run -m MODEL photo.jpg \"Tell a story.\" --temp 0.7 --top-p 0.9 --seed 1";
 
+/// What can be asked at once.
+const TRY: &str = "  smolvlm demo                                           a drawn picture, a question, an answer
+  smolvlm run photo.jpg                                  what is in a picture
+  smolvlm run photo.jpg \"What colour is the car?\"
+  smolvlm run before.png after.png \"What has changed?\"
+  smolvlm run -m FOLDER photo.jpg \"Read the sign.\"      by another model than the small one that is built in
+  smolvlm run --help                                     the rest";
+
+/// As [`TRY`], where no model is built in.
+const TRY_WITH_A_MODEL: &str = "  smolvlm run -m FOLDER photo.jpg                        what is in a picture
+  smolvlm run -m FOLDER photo.jpg \"What colour is the car?\"
+  smolvlm demo -m FOLDER                                 a drawn picture, a question, an answer
+  smolvlm run --help                                     the rest";
+
 /// Ask about pictures, or about nothing but text
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// Picture files, and last the question (unless -p or --messages gives it)
+    /// Picture files, and last the question (unless -p or --messages gives it); pictures alone are described
     #[arg(value_name = "PICTURE... QUESTION")]
     words: Vec<String>,
     /// A picture file; may be repeated, and comes behind the others
@@ -112,7 +128,7 @@ impl SamplingArgs {
 }
 
 /// A seed that differs from call to call: the standard library's per-process random keys.
-fn fresh_seed() -> u64 {
+pub(crate) fn fresh_seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one("seed") >> 11 // short enough for a JSON number of any reader
 }
@@ -239,7 +255,7 @@ fn chat(args: &Args) -> Result<(Vec<Message>, Vec<PathBuf>), Error> {
             Some(if prompt == "-" { read_text("-", CHAT)?.trim_end_matches('\n').into() } else { prompt.clone() })
         }
         (None, Some(_)) => None,
-        (None, None) => Some(last_word(&mut words)?),
+        (None, None) => question(&mut words, !args.image.is_empty())?,
     };
     if let Some(word) = words.iter().find(|word| !Path::new(word).exists()) {
         return Error::usage(format!(
@@ -250,7 +266,7 @@ fn chat(args: &Args) -> Result<(Vec<Message>, Vec<PathBuf>), Error> {
     let mut messages = match (&args.messages, question) {
         (Some(file), _) => parse_messages(&read_text(file, CHAT)?)?,
         (None, question) => {
-            let question = question.unwrap_or_default();
+            let question = question.unwrap_or_else(|| description(given.len()));
             // With --special a typed <image> is a place: then the pictures go there and not in front.
             let typed = if args.special { question.matches(smolvlm_processor::IMAGE).count() } else { 0 };
             vec![Message::user(given.len().saturating_sub(typed), &question)]
@@ -266,15 +282,33 @@ fn chat(args: &Args) -> Result<(Vec<Message>, Vec<PathBuf>), Error> {
     Ok((messages, files))
 }
 
-/// The question: the last word, which is no file where a question belongs.
-fn last_word(words: &mut Vec<String>) -> Result<String, Error> {
-    let Some(last) = words.pop() else {
-        return Error::usage("nothing was asked; for example: smolvlm run -m MODEL photo.jpg \"What is this?\"");
-    };
-    if Path::new(&last).is_file() {
-        return Error::usage(format!("'{last}' is a file and no question; put the question last, or behind -p"));
+/// The question: the last word, or none where pictures are all that is given (`others` by options).
+fn question(words: &mut Vec<String>, others: bool) -> Result<Option<String>, Error> {
+    let question = words.pop_if(|word| !Path::new(word).is_file() && !is_picture_name(word));
+    if question.is_none() && words.is_empty() && !others {
+        return Err(nothing(smolvlm_hub::DEFAULT));
     }
-    Ok(last)
+    Ok(question)
+}
+
+/// What is asked about so many pictures of which nothing else is; stderr tells.
+fn description(pictures: usize) -> String {
+    let question = if pictures == 1 { "Describe the image." } else { "Describe the images." };
+    let _ = writeln!(std::io::stderr(), "no question was given; asking: {question}");
+    question.into()
+}
+
+/// Whether a word can be nothing but a picture's name: then it is a mistake where no such file is.
+fn is_picture_name(word: &str) -> bool {
+    const ENDINGS: [&str; 4] = [".png", ".jpg", ".jpeg", ".webp"];
+    let lower = word.to_ascii_lowercase();
+    !word.contains(char::is_whitespace) && ENDINGS.iter().any(|ending| lower.ends_with(ending))
+}
+
+/// That nothing was asked, with what could be of the `model` of who names none.
+fn nothing(model: Option<&str>) -> Error {
+    let examples = if model.is_some() { TRY } else { TRY_WITH_A_MODEL };
+    Error::Nothing { what: "no picture and no question; for example:", examples }
 }
 
 /// The files of the pictures in order of their places: those that parts name, and the given ones for the others.
@@ -316,4 +350,37 @@ fn place_pictures(messages: &[Message], given: Vec<PathBuf>, special: bool) -> R
         ));
     }
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_of_words() {
+        let asked = |words: &[&str], others| {
+            let mut words: Vec<String> = words.iter().map(|word| word.to_string()).collect();
+            question(&mut words, others).map(|question| (question, words.len()))
+        };
+        let file = "Cargo.toml";
+        assert_eq!(asked(&[file, "What?"], false).unwrap(), (Some("What?".into()), 1));
+        assert_eq!(asked(&[file], false).unwrap(), (None, 1));
+        assert_eq!(asked(&[], true).unwrap(), (None, 0));
+        // No such file: the word stays, to be named as a mistake.
+        assert_eq!(asked(&["nowhere.JPG"], false).unwrap(), (None, 1));
+        assert_eq!(asked(&["Who drew nowhere.jpg"], false).unwrap().1, 0);
+        assert!(matches!(asked(&[], false), Err(Error::Nothing { .. })));
+        assert_eq!((description(1).as_str(), description(2).as_str()), ("Describe the image.", "Describe the images."));
+    }
+
+    #[test]
+    fn what_to_try_follows_from_the_model_that_is_built_in() {
+        let examples = |model| match nothing(model) {
+            Error::Nothing { examples, .. } => examples,
+            other => panic!("{other}"),
+        };
+        assert!(examples(Some("nano")).contains("smolvlm demo  "));
+        let named = |line: &str| line.contains("-m FOLDER") || line.contains("--help");
+        assert!(examples(None).lines().all(named));
+    }
 }

@@ -12,6 +12,7 @@ use crate::signals::stop_on_signals;
 use args::{AdapterArgs, RunArgs, SampleArgs, StageArgs};
 use serde_json::json;
 use shown::Shown;
+use smolvlm_hub::NANO;
 use smolvlm_train::{Config, Options, RECIPES, Validation};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use std::sync::atomic::AtomicBool;
 const EXAMPLES: &str = "\
 Examples:
   smolvlm train -m MODEL --data chats.jsonl --lora -o out         an adapter, at sensible rates
+  smolvlm train -m nano --data chats.jsonl --recipe vqa-lora -o out    one for the model that the program carries
   smolvlm train -m MODEL --data chats.jsonl --lora --dry-run      what that would do, learn and need
   smolvlm train -m MODEL --recipe vqa-qlora --data vqa.parquet --prompt \"Answer briefly.\" -o out
   smolvlm train -m MODEL --data a.jsonl --data b.jsonl --validation c.jsonl --every 100 -o out
@@ -36,8 +38,8 @@ Then: smolvlm run -m MODEL --adapter out/latest photo.jpg \"What is this?\"";
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The base model's folder
-    #[arg(short, long, value_name = "FOLDER")]
+    /// The base model: its folder, or nano
+    #[arg(short, long, value_name = "MODEL")]
     model: Option<PathBuf>,
     /// What to learn from; may be repeated
     #[arg(long, value_name = "FILE")]
@@ -91,9 +93,9 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
         return print_line(config.to_toml().trim_end());
     }
     if config.model.as_os_str().is_empty() {
-        return Error::usage("which model? -m FOLDER would be right");
+        return Error::usage(format!("which model? -m FOLDER would be right, or -m {NANO}"));
     }
-    smolvlm_hub::resolve(&config.model.display().to_string())?;
+    config.base()?;
     let compute = &args.run.compute;
     let stop = Arc::new(AtomicBool::new(false));
     let resume = args.resume.is_some();

@@ -38,9 +38,8 @@ fn arguments_that_are_wrong() {
     let model = model();
     let model = text(&model);
     for (code, args, says) in [
-        (2, vec!["run"], "required arguments were not provided: --model <FOLDER>"),
-        (2, vec!["run", "-m", model], "nothing was asked; for example"),
-        (2, vec!["run", "-m", model, &photo], "is a file and no question"),
+        (2, vec!["run", "-m", model, "no-such.JPG"], "'no-such.JPG' is no file: pictures come first"),
+        (2, vec!["run", "-m", model, "What?", &photo], "'What?' is no file: pictures come first"),
         (2, vec!["run", "-m", model, "What", "is", "this?"], "'What' is no file: pictures come first"),
         (2, vec!["run", "-m", model, "no-such.png", "What?"], "'no-such.png' is no file"),
         (1, vec!["run", "-m", model, "--image", "no-such.png", "What?"], "no-such.png: No such file"),
@@ -82,7 +81,6 @@ fn arguments_that_are_wrong() {
         (2, vec!["explain", "--size", "5x5", "--preset", "2b", "-m", model], "cannot be used with"),
         (2, vec!["explain", &photo, &photo, "--png", "tiles.png"], "--png draws one picture"),
         (1, vec!["explain", "no-such.png"], "no-such.png: No such file"),
-        (2, vec!["bench"], "required arguments were not provided"),
         (2, vec!["bench", "--random", "7b"], "no model is named '7b'; there are smolvlm-256m"),
         (2, vec!["bench", "-m", model, "--quant", "q8"], "8 and 4 bits are not there yet"),
         (2, vec!["bench", "-m", model, "--context", "0"], "--context must be at least 1"),
@@ -99,6 +97,18 @@ fn arguments_that_are_wrong() {
         assert_eq!(output.code, code, "{args:?}: {}", output.stderr);
         let error = output.refused();
         assert!(error.contains(says), "{args:?}: '{error}' should say '{says}'");
+    }
+}
+
+#[test]
+fn a_call_that_asks_nothing_is_told_what_to_try() {
+    for args in [&["run"][..], &["run", "-m", text(&model())], &["run", "--json"]] {
+        let output = smolvlm(args);
+        assert_eq!((output.code, output.stdout.as_str()), (2, ""), "{args:?}");
+        let lines: Vec<&str> = output.stderr.lines().collect();
+        assert_eq!(lines[0], "error: no picture and no question; for example:");
+        assert!(lines[1..].iter().all(|line| line.starts_with("  smolvlm ")), "{lines:?}");
+        assert!(lines[1..].iter().any(|line| line.contains("smolvlm demo")), "{lines:?}");
     }
 }
 
@@ -223,7 +233,7 @@ fn a_full_disk_under_stdout_or_stderr() {
         call.args(args);
         call
     };
-    let output = call(&["explain", "--size", "5x5"]).stdout(full()).output().unwrap();
+    let output = call(&["explain", "--preset", "256m", "--size", "5x5"]).stdout(full()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(String::from_utf8(output.stderr).unwrap().lines().count(), 1);
     assert_eq!(call(&["explain", "--size", "0x5"]).stderr(full()).status().unwrap().code(), Some(2));
@@ -235,7 +245,7 @@ fn a_full_disk_under_stdout_or_stderr() {
 #[test]
 fn the_help_is_there() {
     let help = smolvlm(&["--help"]).ok();
-    for command in ["run", "explain", "perplexity", "bench"] {
+    for command in ["run", "demo", "explain", "perplexity", "bench"] {
         assert!(help.contains(command));
         let help = smolvlm(&[command, "--help"]).ok();
         assert!(help.contains("Usage:") && help.contains("Examples:"));

@@ -73,6 +73,19 @@ fn one_question_in_every_form_has_one_answer() {
 }
 
 #[test]
+fn pictures_alone_are_described() {
+    let (photo, dot, model) = (image("photo.jpg"), image("small.png"), model());
+    for (pictures, question) in [(vec![&photo], "Describe the image."), (vec![&photo, &dot], "Describe the images.")] {
+        let pictures: Vec<&str> = pictures.into_iter().map(String::as_str).collect();
+        let output = smolvlm(&[&["run", "-m", text(&model), "-n", "12"], &pictures[..]].concat());
+        assert_eq!(output.stderr, format!("no question was given; asking: {question}\n"));
+        assert_eq!(output.ok(), run(&[&pictures[..], &[question]].concat()));
+    }
+    let by_option = smolvlm(&["run", "-m", text(&model), "-n", "12", "--image", &photo]).ok();
+    assert_eq!(by_option, run(&[&photo, "Describe the image."]));
+}
+
+#[test]
 fn a_chat_of_texts() {
     let plain = run(&["What is the capital of France?"]);
     let chat = r#"[{"role": "user", "content": "What is the capital of France?"}]"#;
@@ -163,11 +176,13 @@ fn options_change_what_the_model_sees() {
 
 #[test]
 fn explain_prices_pictures() {
-    let table = smolvlm(&["explain", "--size", "1920x1080"]).ok();
+    let published = ["explain", "--preset", "256m"];
+    let explain = |more: &[&str]| smolvlm(&[&published[..], more].concat()).ok();
+    let table = explain(&["--size", "1920x1080"]);
     for part in ["1920x1080 -> 2048x1152 -> 2048x1536", "as asked", "3x4 + 1", "13", "832", "--max-edge 1536"] {
         assert!(table.contains(part), "no '{part}' in {table}");
     }
-    let one = parse(&smolvlm(&["explain", "--size", "1920x1080", "--json"]).ok());
+    let one = parse(&explain(&["--size", "1920x1080", "--json"]));
     let fields =
         ["cheaper", "cols", "height", "image_tokens", "prompt_tokens", "refined", "resized", "rows", "tiles", "width"];
     assert_eq!(keys(&one), fields);
@@ -178,7 +193,7 @@ fn explain_prices_pictures() {
     assert_eq!(edges, [1536, 1024, 512]);
     assert_eq!(one["cheaper"][2]["tiles"], 1);
 
-    let lines = smolvlm_with(&["explain", "--size", "-", "--json"], "640x480\n\n 100X50 \n").ok();
+    let lines = smolvlm_with(&[&published[..], &["--size", "-", "--json"]].concat(), "640x480\n\n 100X50 \n").ok();
     assert_eq!(lines.lines().count(), 2);
     assert_eq!(parse(lines.lines().nth(1).unwrap())["width"], 100);
 
@@ -187,7 +202,7 @@ fn explain_prices_pictures() {
         assert_eq!(one["image_tokens"], tokens, "{name}");
     }
     let photo = image("photo.jpg");
-    let named = parse(&smolvlm(&["explain", &photo, "--json"]).ok());
+    let named = parse(&explain(&[&photo, "--json"]));
     assert_eq!(named["picture"], photo.as_str());
 }
 

@@ -6,8 +6,9 @@ use smolvlm_backend::{Backend, Cpu, Isa, Quant, Stored, levels};
 use smolvlm_model::peft::{self, AdapterConfig};
 use smolvlm_model::{Attach, Checkpoint, Config, GenerationConfig, Load, Role, TensorSource, Vlm};
 use smolvlm_processor::Processor;
+use smolvlm_sys::Files;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What weights are computed in.
@@ -44,12 +45,17 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Loads a checkpoint folder. `progress` is told (tensors done, tensors in all).
+    /// Loads a checkpoint: a folder, or what the program carries. `progress` is told (tensors done, tensors in all).
     ///
     /// # Errors
-    /// Where the folder is no usable checkpoint of this family.
-    pub fn open(dir: &Path, options: &EngineOptions, progress: &mut dyn FnMut(usize, usize)) -> Result<Engine, Error> {
-        let (processor, network) = beside(|| Processor::open(dir), || Network::open(dir, options, progress));
+    /// Where it is no usable checkpoint of this family.
+    pub fn open(
+        files: impl Into<Files>,
+        options: &EngineOptions,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Engine, Error> {
+        let files = &files.into();
+        let (processor, network) = beside(|| Processor::open(files), || Network::open(files, options, progress));
         Engine::assemble(Arc::new(processor?), network?)
     }
 
@@ -124,10 +130,10 @@ pub struct Network {
 }
 
 impl Network {
-    fn open(dir: &Path, options: &EngineOptions, progress: &mut dyn FnMut(usize, usize)) -> Result<Network, Error> {
-        let config = Config::open(dir)?;
-        let generation = GenerationConfig::open(dir)?;
-        let mut checkpoint = Checkpoint::open(dir)?;
+    fn open(files: &Files, options: &EngineOptions, progress: &mut dyn FnMut(usize, usize)) -> Result<Network, Error> {
+        let config = Config::open(files)?;
+        let generation = GenerationConfig::open(files)?;
+        let mut checkpoint = Checkpoint::open(files)?;
         let quant = choose(&mut checkpoint, &config, options.dtype)?;
         let backend: Arc<dyn Backend> = Arc::new(Cpu::with(options.threads, options.isa));
         let (mut done, total) = (0, Vlm::tensors(&config));

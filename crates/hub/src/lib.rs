@@ -1,27 +1,30 @@
 //! Names of models become files.
 //!
-//! A name is the path of a checkpoint folder. Names on the Hugging Face hub (`org/name`) are recognised, so that they
+//! A name is `nano`, the model that the program carries, or the path of a checkpoint folder. Names on the Hugging Face hub (`org/name`) are recognised, so that they
 //! get an answer of their own, but nothing is downloaded yet.
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
 
+use smolvlm_sys::Files;
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
-/// Where the files of a model are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ModelFiles {
-    /// The checkpoint folder: `config.json`, weights, tokenizer and processor settings lie in it.
-    pub dir: PathBuf,
-}
+/// The name of the model that the program carries. It means no folder, also where one is called so: `./nano` is that.
+pub const NANO: &str = "nano";
+/// The model of who names none, where the program carries one.
+pub const DEFAULT: Option<&str> = if cfg!(feature = "nano") { Some(NANO) } else { None };
 
 /// Why a name did not become files.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The program was built without the model that it would carry.
+    #[error(
+        "nano: this program was built without it; give the path of a checkpoint folder (./nano, if one is called so)"
+    )]
+    NoNano,
     /// The name is empty.
     #[error("the model's name is empty; give the path of a checkpoint folder")]
     Empty,
@@ -78,15 +81,18 @@ pub enum Error {
 
 /// Finds the files of a model.
 ///
-/// `name` is the path of a folder in Hugging Face's checkpoint form: `config.json` beside `model.safetensors`, or
+/// `name` is [`NANO`], or the path of a folder in Hugging Face's checkpoint form: `config.json` beside `model.safetensors`, or
 /// beside `model.safetensors.index.json` and the parts that it lists.
 ///
 /// # Errors
-/// There is no such folder ([`Error::NoFolder`]; [`Error::HubName`] where the name has the form `org/name`), it is a
+/// The program does not carry the model; there is no such folder ([`Error::NoFolder`]; [`Error::HubName`] where the name has the form `org/name`), it is a
 /// file, it lacks `config.json` or weights, its only weights are pickled, or it cannot be read.
-pub fn resolve(name: &str) -> Result<ModelFiles, Error> {
+pub fn resolve(name: &str) -> Result<Files, Error> {
     if name.is_empty() {
         return Err(Error::Empty);
+    }
+    if name == NANO {
+        return nano();
     }
     let dir = PathBuf::from(name);
     match fs::metadata(&dir) {
@@ -102,7 +108,17 @@ pub fn resolve(name: &str) -> Result<ModelFiles, Error> {
         return Err(Error::NoConfig { dir });
     }
     weights(&dir)?;
-    Ok(ModelFiles { dir })
+    Ok(Files::Folder(dir))
+}
+
+#[cfg(feature = "nano")]
+fn nano() -> Result<Files, Error> {
+    Ok(smolvlm_nano::files())
+}
+
+#[cfg(not(feature = "nano"))]
+fn nano() -> Result<Files, Error> {
+    Err(Error::NoNano)
 }
 
 /// Whether the name has the form that the hub gives its models: `org/name`, letters, digits, `-`, `_` and `.`.
@@ -150,10 +166,28 @@ mod tests {
         fs::write(dir.path().join("config.json"), "{}").unwrap();
         fs::write(dir.path().join("pytorch_model.bin"), "").unwrap();
         fs::write(dir.path().join("model.safetensors"), "").unwrap();
-        assert_eq!(resolve(name).unwrap().dir, dir.path());
-        assert_eq!(resolve(&format!("{name}/")).unwrap().dir, dir.path());
+        assert_eq!(resolve(name).unwrap(), Files::from(dir.path()));
+        assert_eq!(resolve(&format!("{name}/")).unwrap(), Files::from(dir.path()));
         fs::rename(dir.path().join("model.safetensors"), dir.path().join("model.safetensors.index.json")).unwrap();
-        assert_eq!(resolve(name).unwrap().dir, dir.path());
+        assert_eq!(resolve(name).unwrap(), Files::from(dir.path()));
+    }
+
+    #[test]
+    fn nano_is_what_the_program_carries_or_says_that_it_does_not() {
+        match resolve(NANO) {
+            Ok(files) => {
+                assert_eq!(DEFAULT, Some(NANO));
+                let needed =
+                    ["config.json", "model.safetensors", "tokenizer.json", "preprocessor_config.json", "README.md"];
+                assert!(needed.iter().all(|name| files.has(name)), "{:?}", files.names());
+            }
+            Err(error) => {
+                assert_eq!(DEFAULT, None);
+                assert!(error.to_string().starts_with("nano: this program was built without it"), "{error}");
+            }
+        }
+        // A folder is named by a path.
+        assert!(message("./nano").contains("./nano: no such folder"));
     }
 
     #[test]

@@ -1,18 +1,19 @@
-//! Weights on disk: safetensors in one file or in shards with an index, mapped and read tensor by tensor.
+//! Weights as they are kept: safetensors in one file or in shards with an index, mapped and read tensor by tensor.
 
 use crate::load::{RawTensor, TensorSource};
 use crate::{Error, files, header, load};
 use safetensors::tensor::{Dtype, Metadata};
 use serde::Deserialize;
 use smolvlm_backend::Stored;
-use smolvlm_sys::FileMap;
+use smolvlm_sys::{FileMap, Files};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A checkpoint's tensors.
 pub struct Checkpoint {
-    dir: PathBuf,
+    /// What messages call it.
+    path: String,
     shards: Vec<Shard>,
     /// Where each tensor is: its shard.
     tensors: BTreeMap<String, usize>,
@@ -40,21 +41,22 @@ const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
 impl Checkpoint {
-    /// Opens the weights of a checkpoint folder. Headers are checked; no tensor is read yet.
+    /// Opens the weights of a checkpoint. Headers are checked; no tensor is read yet.
     ///
     /// # Errors
     /// Where there are no weights, or a file's header or the index does not hold together.
-    pub fn open(dir: &Path) -> Result<Checkpoint, Error> {
-        let index = dir.join(INDEX);
+    pub fn open(from: impl Into<Files>) -> Result<Checkpoint, Error> {
+        let from = from.into();
+        let path = from.to_string();
         let mut files: Vec<String> = vec![SINGLE.into()];
         let mut weight_map = BTreeMap::new();
-        if index.is_file() {
-            weight_map = read_index(&index)?;
+        if from.has(INDEX) {
+            weight_map = read_index(&from)?;
             files = weight_map.values().cloned().collect::<BTreeSet<_>>().into_iter().collect();
-        } else if !dir.join(SINGLE).is_file() {
-            return Err(Error::NoWeights { path: dir.display().to_string(), what: what_is_there(dir) });
+        } else if !from.has(SINGLE) {
+            return Err(Error::NoWeights { path, what: what_is_there(&from) });
         }
-        let shards = files.iter().map(|file| Shard::open(&dir.join(file))).collect::<Result<Vec<_>, _>>()?;
+        let shards = files.iter().map(|file| Shard::open(&from, file)).collect::<Result<Vec<_>, _>>()?;
         let mut tensors = BTreeMap::new();
         for (i, shard) in shards.iter().enumerate() {
             for name in shard.metadata.tensors().into_keys() {
@@ -68,10 +70,10 @@ impl Checkpoint {
             let shard = tensors.get(name).and_then(|&i| files.get(i));
             if shard != Some(file) {
                 let what = format!("says that tensor '{name}' is in {file}, which does not hold it");
-                return Err(Error::Settings { path: index.display().to_string(), what });
+                return Err(Error::Settings { path: from.path(INDEX).display().to_string(), what });
             }
         }
-        Ok(Checkpoint { dir: dir.to_path_buf(), shards, tensors, taken: BTreeSet::new(), last: None })
+        Ok(Checkpoint { path, shards, tensors, taken: BTreeSet::new(), last: None })
     }
 
     /// Opens one safetensors file.
@@ -79,9 +81,11 @@ impl Checkpoint {
     /// # Errors
     /// Where it cannot be read, or its header does not hold together.
     pub fn open_file(path: &Path) -> Result<Checkpoint, Error> {
-        let shard = Shard::open(path)?;
+        let map = FileMap::open(path);
+        let path = path.display().to_string();
+        let shard = Shard::new(path.clone(), map)?;
         let tensors = shard.metadata.tensors().into_keys().map(|name| (name, 0)).collect();
-        Ok(Checkpoint { dir: path.to_path_buf(), shards: vec![shard], tensors, taken: BTreeSet::new(), last: None })
+        Ok(Checkpoint { path, shards: vec![shard], tensors, taken: BTreeSet::new(), last: None })
     }
 
     /// Every tensor's name.
@@ -119,9 +123,9 @@ pub fn stored(dtype: Dtype) -> Option<Stored> {
     }
 }
 
-fn read_index(path: &Path) -> Result<BTreeMap<String, String>, Error> {
-    let named = || path.display().to_string();
-    let text = files::text(path)?;
+fn read_index(from: &Files) -> Result<BTreeMap<String, String>, Error> {
+    let named = || from.path(INDEX).display().to_string();
+    let text = files::text(from, INDEX)?;
     let index: Index =
         serde_json::from_str(&text).map_err(|e| Error::Settings { path: named(), what: e.to_string() })?;
     for file in index.weight_map.values() {
@@ -139,10 +143,9 @@ fn read_index(path: &Path) -> Result<BTreeMap<String, String>, Error> {
 }
 
 /// Why a folder has no weights that are read.
-fn what_is_there(dir: &Path) -> String {
-    let pickled = std::fs::read_dir(dir).is_ok_and(|files| {
-        files.flatten().any(|f| Path::new(&f.file_name()).extension().is_some_and(|e| e == "bin" || e == "pt"))
-    });
+fn what_is_there(from: &Files) -> String {
+    let pickled = |name: &String| Path::new(name).extension().is_some_and(|e| e == "bin" || e == "pt");
+    let pickled = from.names().is_ok_and(|names| names.iter().any(pickled));
     if pickled {
         format!("holds pickled weights only, which can run code when read; convert them to {SINGLE}")
     } else {
@@ -151,9 +154,12 @@ fn what_is_there(dir: &Path) -> String {
 }
 
 impl Shard {
-    fn open(path: &Path) -> Result<Shard, Error> {
-        let named = path.display().to_string();
-        let map = FileMap::open(path).map_err(|source| Error::Read { path: named.clone(), source })?;
+    fn open(from: &Files, file: &str) -> Result<Shard, Error> {
+        Shard::new(from.path(file).display().to_string(), from.map(file))
+    }
+
+    fn new(named: String, map: std::io::Result<FileMap>) -> Result<Shard, Error> {
+        let map = map.map_err(|source| Error::Read { path: named.clone(), source })?;
         header::check(&map).map_err(|what| Error::Header { path: named.clone(), what })?;
         let (header, metadata) = safetensors::SafeTensors::read_metadata(&map)
             .map_err(|e| Error::Header { path: named.clone(), what: e.to_string() })?;
@@ -178,8 +184,7 @@ impl TensorSource for Checkpoint {
             self.let_go(&last);
         }
         self.taken.insert(name.to_string());
-        let missing =
-            || Error::Missing { path: self.dir.display().to_string(), name: name.to_string(), shape: shape.to_vec() };
+        let missing = || Error::Missing { path: self.path.clone(), name: name.to_string(), shape: shape.to_vec() };
         let shard = self.shard_of(name).ok_or_else(missing)?;
         let (found, dtype, bytes) = shard.tensor(name).ok_or_else(missing)?;
         let (path, name) = (shard.path.clone(), name.to_string());

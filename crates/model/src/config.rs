@@ -5,7 +5,7 @@
 use crate::{Error, files};
 use serde::Deserialize;
 use smolvlm_backend::{Heads, MAX_DIM, frequencies};
-use std::path::Path;
+use smolvlm_sys::Files;
 
 /// The whole network's sizes.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,10 +109,11 @@ impl Config {
     ///
     /// # Errors
     /// Where the file cannot be read, is not JSON, or asks for a network that this is not or cannot be.
-    pub fn open(dir: &Path) -> Result<Config, Error> {
-        let path = dir.join("config.json");
-        let text = files::text(&path)?;
-        Config::parse(&text).map_err(|what| Error::Settings { path: path.display().to_string(), what })
+    pub fn open(files: impl Into<Files>) -> Result<Config, Error> {
+        const NAME: &str = "config.json";
+        let files = files.into();
+        let text = files::text(&files, NAME)?;
+        Config::parse(&text).map_err(|what| Error::Settings { path: files.path(NAME).display().to_string(), what })
     }
 
     /// Reads the text of a `config.json`; the error says what is wrong.

@@ -3,7 +3,7 @@
 use crate::config::OneOrMany;
 use crate::{Error, files};
 use serde::Deserialize;
-use std::path::Path;
+use smolvlm_sys::Files;
 
 /// What is used of a checkpoint's generation settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,18 +18,20 @@ struct Raw {
 }
 
 impl GenerationConfig {
-    /// Reads `generation_config.json` of a checkpoint folder; `None` where there is none.
+    /// Reads `generation_config.json` of a checkpoint; `None` where there is none.
     ///
     /// # Errors
     /// Where the file cannot be read or is not such settings.
-    pub fn open(dir: &Path) -> Result<Option<GenerationConfig>, Error> {
-        let path = dir.join("generation_config.json");
-        let text = match files::text(&path) {
+    pub fn open(files: impl Into<Files>) -> Result<Option<GenerationConfig>, Error> {
+        const NAME: &str = "generation_config.json";
+        let files = files.into();
+        let text = match files::text(&files, NAME) {
             Ok(text) => text,
             Err(Error::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let wrong = |e: serde_json::Error| Error::Settings { path: path.display().to_string(), what: e.to_string() };
+        let path = || files.path(NAME).display().to_string();
+        let wrong = |e: serde_json::Error| Error::Settings { path: path(), what: e.to_string() };
         let raw: Raw = serde_json::from_str(&text).map_err(wrong)?;
         Ok(Some(GenerationConfig { eos: raw.eos_token_id.map(OneOrMany::into_vec).unwrap_or_default() }))
     }

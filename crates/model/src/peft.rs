@@ -108,9 +108,9 @@ impl AdapterConfig {
     /// # Errors
     /// Where it cannot be read, or asks for something that is not done here.
     pub fn open(dir: &Path) -> Result<AdapterConfig, Error> {
-        let path = dir.join(CONFIG);
-        let text = files::text(&path)?;
-        AdapterConfig::parse(&text).map_err(|what| Error::Settings { path: path.display().to_string(), what })
+        let text = files::text(&dir.into(), CONFIG)?;
+        let path = || dir.join(CONFIG).display().to_string();
+        AdapterConfig::parse(&text).map_err(|what| Error::Settings { path: path(), what })
     }
 
     /// Reads the text of an `adapter_config.json`; the error says what is wrong.

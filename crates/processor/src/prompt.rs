@@ -1,6 +1,6 @@
 //! A chat and the sizes of its pictures become the prompt: the one place where that is planned.
 
-use std::path::Path;
+use smolvlm_sys::Files;
 
 use crate::{
     Error, Message, Part, PicturePlan, PictureSettings, Settings, Template, Tokenizer, guard::Guarded, messages,
@@ -92,16 +92,17 @@ pub struct Plan {
 }
 
 impl Processor {
-    /// Opens a checkpoint folder.
+    /// Opens a checkpoint.
     ///
     /// # Errors
     /// A file that is missing, broken or at odds with another: see [`Settings::open`], [`Tokenizer::open`],
     /// [`Template::open`]; tokens that SmolVLM needs and the tokenizer lacks; ids beyond the embedding table.
-    pub fn open(dir: &Path) -> Result<Self, Error> {
-        let settings = Settings::open(dir)?;
-        let tokenizer = Tokenizer::open(dir)?;
+    pub fn open(files: impl Into<Files>) -> Result<Self, Error> {
+        let files = &files.into();
+        let settings = Settings::open(files)?;
+        let tokenizer = Tokenizer::open(files)?;
         check_tokens(&settings, &tokenizer)?;
-        let template = Template::open(dir, &settings.special)?;
+        let template = Template::open(files, &settings.special)?;
         let end_of_utterance = tokenizer.token_to_id(END_OF_UTTERANCE);
         Ok(Self { settings, tokenizer, template, end_of_utterance })
     }

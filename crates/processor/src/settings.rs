@@ -1,12 +1,11 @@
-//! What a checkpoint folder says about pictures, tokens and the network's sizes, merged from its files and checked.
+//! What a checkpoint says about pictures, tokens and the network's sizes, merged from its files and checked.
 //!
 //! Newer checkpoints keep the picture settings under `image_processor` in `processor_config.json`; older ones keep
 //! them in `preprocessor_config.json` beside a short `processor_config.json`. A setting that this crate cannot honour
 //! is refused by name: none is passed over in silence.
 
-use std::path::Path;
-
 use serde_json::Value;
+use smolvlm_sys::Files;
 
 use crate::{Error, PictureSettings, files};
 
@@ -64,20 +63,22 @@ impl Settings {
     ///
     /// # Errors
     /// A file that cannot be read or is not JSON, a setting that is missing, out of range or not supported.
-    pub fn open(dir: &Path) -> Result<Self, Error> {
-        let path = dir.join("config.json");
-        let Some(config) = files::json(&path)? else {
+    pub fn open(files: impl Into<Files>) -> Result<Self, Error> {
+        const CONFIG: &str = "config.json";
+        let files = &files.into();
+        let path = files.path(CONFIG).display().to_string();
+        let Some(config) = files::json(files, CONFIG)? else {
             let source = std::io::Error::new(std::io::ErrorKind::NotFound, "no such file; a checkpoint folder has one");
-            return Err(Error::Read { path: path.display().to_string(), source });
+            return Err(Error::Read { path, source });
         };
-        let config = Section::new(&path, config)?;
+        let config = Section::new(path, config)?;
         let vision = config.section("vision_config")?.unwrap_or_else(|| config.empty("vision_config"));
         let text = config.section("text_config")?.unwrap_or_else(|| config.empty("text_config"));
 
-        let processor = Section::open(&dir.join("processor_config.json"))?;
+        let processor = Section::open(files, "processor_config.json")?;
         let image = match processor.section("image_processor")? {
             Some(nested) => nested,
-            None => Section::open(&dir.join("preprocessor_config.json"))?,
+            None => Section::open(files, "preprocessor_config.json")?,
         };
         let (tile, tokens_per_tile) = network_tile(&config, &vision)?;
         let pictures = picture_settings(&image, &vision, tile)?;
@@ -92,7 +93,7 @@ impl Settings {
             // LlamaConfig's own default where config.json is silent.
             context: text.count("max_position_embeddings", 1, MAX_COUNT)?.unwrap_or(2048) as usize,
             vocab: text.needed("vocab_size", 1, MAX_COUNT, "the number of rows of the embedding table")? as usize,
-            special: special_names(&Section::open(&dir.join("tokenizer_config.json"))?)?,
+            special: special_names(&Section::open(files, "tokenizer_config.json")?)?,
         })
     }
 }
@@ -197,14 +198,15 @@ struct Section {
 }
 
 impl Section {
-    fn new(path: &Path, value: Value) -> Result<Self, Error> {
-        let section = Self { path: path.display().to_string(), prefix: String::new(), value };
+    fn new(path: String, value: Value) -> Result<Self, Error> {
+        let section = Self { path, prefix: String::new(), value };
         if section.value.is_object() { Ok(section) } else { Err(section.not_an_object("the file", &section.value)) }
     }
 
     /// The file's object; an empty one where there is no such file.
-    fn open(path: &Path) -> Result<Self, Error> {
-        Self::new(path, files::json(path)?.unwrap_or_else(|| Value::Object(serde_json::Map::new())))
+    fn open(files: &Files, name: &str) -> Result<Self, Error> {
+        let value = files::json(files, name)?.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+        Self::new(files.path(name).display().to_string(), value)
     }
 
     fn empty(&self, key: &str) -> Self {

@@ -4,10 +4,11 @@
 //! A template comes from outside: its size, its work and its output are bounded. What it builds in memory while it
 //! works is not, so a template is to be trusted as much as the checkpoint it came with.
 
-use std::{io, path::Path};
+use std::io;
 
 use minijinja::{Environment, ErrorKind, State, UndefinedBehavior, Value, value::ValueKind};
 use serde_json::Value as Json;
+use smolvlm_sys::Files;
 
 use crate::{Error, Message, Part, clock, files, python_json, settings::SpecialNames};
 
@@ -33,21 +34,22 @@ impl Template {
     ///
     /// # Errors
     /// None is there ([`Error::NoTemplate`]), or it cannot be compiled.
-    pub fn open(dir: &Path, special: &SpecialNames) -> Result<Self, Error> {
-        let jinja = dir.join("chat_template.jinja");
-        if let Some(source) = files::text(&jinja, MAX_SOURCE)? {
-            return Self::new(&jinja.display().to_string(), &source, special);
+    pub fn open(files: impl Into<Files>, special: &SpecialNames) -> Result<Self, Error> {
+        const JINJA: &str = "chat_template.jinja";
+        let files = &files.into();
+        let place = |name| files.path(name).display().to_string();
+        if let Some(source) = files::text(files, JINJA, MAX_SOURCE)? {
+            return Self::new(&place(JINJA), &source, special);
         }
         for name in ["chat_template.json", "tokenizer_config.json"] {
-            let path = dir.join(name);
-            let place = path.display().to_string();
-            if let Some(value) = files::json(&path)?.as_ref().and_then(|json| json.get("chat_template"))
+            let place = place(name);
+            if let Some(value) = files::json(files, name)?.as_ref().and_then(|json| json.get("chat_template"))
                 && !value.is_null()
             {
                 return Self::new(&place, chosen(value, &place)?, special);
             }
         }
-        Err(Error::NoTemplate { dir: dir.display().to_string() })
+        Err(Error::NoTemplate { dir: files.to_string() })
     }
 
     /// Compiles `source`; `path` is named in errors.

@@ -3,12 +3,10 @@
 //! Text is read in two ways. *With specials* every added token that it contains becomes its id: that is how a rendered
 //! chat is read. *Plainly* no added token is recognised: that is how words typed by a user are read.
 
-use std::{
-    collections::{HashMap, HashSet},
-    path::Path,
-};
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
+use smolvlm_sys::Files;
 use tokenizers::{
     AddedVocabulary, DecoderWrapper, ModelWrapper, NormalizerWrapper, OffsetReferential, OffsetType, Tokenizer as Inner,
 };
@@ -50,13 +48,15 @@ impl Tokenizer {
     /// # Errors
     /// No such file, not JSON, not a tokenizer, added tokens whose ids are not the file's, or a kind of tokenizer that
     /// SmolVLM does not use (supported: BPE, no normaliser or NFC, a byte-level decoder).
-    pub fn open(dir: &Path) -> Result<Self, Error> {
-        let path = dir.join("tokenizer.json");
-        let Some(text) = files::text(&path, MAX_FILE)? else {
+    pub fn open(files: impl Into<Files>) -> Result<Self, Error> {
+        const NAME: &str = "tokenizer.json";
+        let files = &files.into();
+        let path = files.path(NAME).display().to_string();
+        let Some(text) = files::text(files, NAME, MAX_FILE)? else {
             let source = std::io::Error::new(std::io::ErrorKind::NotFound, "no such file; a checkpoint folder has one");
-            return Err(Error::Read { path: path.display().to_string(), source });
+            return Err(Error::Read { path, source });
         };
-        Self::from_json(&path.display().to_string(), &text)
+        Self::from_json(&path, &text)
     }
 
     /// Makes the tokenizer of the text of a `tokenizer.json`; `path` is named in errors.

@@ -1,7 +1,8 @@
-//! The system below: memory maps and facts about the process. `unsafe` lives here so that it need not elsewhere.
+//! The system below: files, memory maps and facts about the process. `unsafe` lives here so that it need not elsewhere.
 #![allow(unsafe_code)]
 
 mod amx;
+mod files;
 mod map;
 mod pages;
 mod process;
@@ -10,6 +11,7 @@ mod seeds;
 mod watch;
 
 pub use amx::request_amx;
+pub use files::Files;
 pub use map::FileMap;
 pub use pages::Pages;
 pub use process::{peak_rss, threads};

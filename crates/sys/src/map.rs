@@ -1,15 +1,24 @@
-//! Files mapped into memory, to read; where there are no maps (WebAssembly), read into it.
+//! Files mapped into memory, to read; where there are no maps (WebAssembly), read into it. What the program carries is
+//! in memory already.
 
 use std::fs::File;
 use std::io;
 use std::ops::Deref;
 use std::path::Path;
 
-/// What holds the bytes.
+/// What holds a file's bytes.
 #[cfg(not(target_family = "wasm"))]
-type Bytes = memmap2::Mmap;
+type Mapped = memmap2::Mmap;
 #[cfg(target_family = "wasm")]
-type Bytes = Vec<u8>;
+type Mapped = Vec<u8>;
+
+/// What holds the bytes.
+enum Bytes {
+    /// A file.
+    Mapped(Mapped),
+    /// The program.
+    Held(&'static [u8]),
+}
 
 /// A file's bytes, read by the system as they are touched.
 pub struct FileMap {
@@ -26,23 +35,26 @@ impl FileMap {
         if !file.metadata()?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
-        Ok(FileMap { bytes: bytes(&file)? })
+        Ok(FileMap { bytes: Bytes::Mapped(mapped(&file)?) })
     }
-}
 
-impl FileMap {
+    /// Bytes that the program carries.
+    pub(crate) fn held(bytes: &'static [u8]) -> FileMap {
+        FileMap { bytes: Bytes::Held(bytes) }
+    }
+
     /// Says that these bytes are not wanted for now: their memory may be given back. They can be read again later.
     pub fn let_go(&self, range: std::ops::Range<usize>) {
         #[cfg(target_os = "linux")]
-        {
+        if let Bytes::Mapped(bytes) = &self.bytes {
             /// No page of any machine is larger than this, so that such a boundary is a page's everywhere.
             const PAGE: usize = 64 << 10;
-            let (start, end) = (range.start.next_multiple_of(PAGE), range.end.min(self.bytes.len()) / PAGE * PAGE);
+            let (start, end) = (range.start.next_multiple_of(PAGE), range.end.min(bytes.len()) / PAGE * PAGE);
             if start < end {
                 // SAFETY: whole pages inside a map that is only read: dropped pages are read from the file again. A
                 // refusal costs memory alone.
                 unsafe {
-                    libc::madvise(self.bytes.as_ptr().add(start).cast_mut().cast(), end - start, libc::MADV_DONTNEED);
+                    libc::madvise(bytes.as_ptr().add(start).cast_mut().cast(), end - start, libc::MADV_DONTNEED);
                 }
             }
         }
@@ -55,19 +67,22 @@ impl Deref for FileMap {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.bytes
+        match &self.bytes {
+            Bytes::Mapped(bytes) => bytes,
+            Bytes::Held(bytes) => bytes,
+        }
     }
 }
 
 #[cfg(not(target_family = "wasm"))]
-fn bytes(file: &File) -> io::Result<Bytes> {
+fn mapped(file: &File) -> io::Result<Mapped> {
     // SAFETY: the bytes are only read. Another process that changes the file changes them under us, which checks on
     // what was read before cannot see; checkpoints are replaced by renaming, not rewritten in place.
     unsafe { memmap2::Mmap::map(file) }
 }
 
 #[cfg(target_family = "wasm")]
-fn bytes(mut file: &File) -> io::Result<Bytes> {
+fn mapped(mut file: &File) -> io::Result<Mapped> {
     let mut bytes = Vec::new();
     io::Read::read_to_end(&mut file, &mut bytes)?;
     Ok(bytes)

@@ -62,7 +62,7 @@ fn plain(config: &Config) -> Outcome<()> {
 
 /// The run's examples, as [`smolvlm_train::train`] has them.
 fn loader(config: &Config) -> Outcome<Loader> {
-    let (data, processor) = (&config.data, Arc::new(Processor::open(&config.model)?));
+    let (data, processor) = (&config.data, Arc::new(Processor::open(config.base()?)?));
     let encoding = Encoding {
         labels: data.labels,
         length: data.length.min(processor.context()),

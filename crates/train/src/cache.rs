@@ -5,6 +5,7 @@ use crate::pass::Reach;
 use crate::{Config, Error};
 use sha2::{Digest, Sha256};
 use smolvlm_processor::{DecodeOptions, PicturePlan};
+use smolvlm_sys::Files;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -46,7 +47,7 @@ impl FeatureCache {
             return Ok(None);
         }
         let folder = config.cache.folder.clone().unwrap_or_else(|| config.output.join("features"));
-        let maker = maker(&config.model, &format!("{:?} {reach:?}", config.dtype))?;
+        let maker = maker(&config.base()?, &format!("{:?} {reach:?}", config.dtype))?;
         FeatureCache::open(&folder, config.cache.limit_mib << 20, maker).map(Some)
     }
 
@@ -149,7 +150,7 @@ impl FeatureCache {
 }
 
 /// A hash of what makes features: the weights of the tower and the connector, and how they are used.
-fn maker(model: &Path, how: &str) -> Result<[u8; 32], Error> {
+fn maker(model: &Files, how: &str) -> Result<[u8; 32], Error> {
     let checkpoint = smolvlm_model::Checkpoint::open(model)?;
     let mut hash = Sha256::new();
     hash.update(how);

@@ -10,6 +10,7 @@ use smolvlm_backend::{Backend, Tensor, numbers};
 use smolvlm_model::Checkpoint;
 use smolvlm_model::export::{self, Export};
 use smolvlm_model::peft::{CONFIG, PREFIX, WEIGHTS};
+use smolvlm_sys::Files;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -58,7 +59,7 @@ pub(crate) fn folder(output: &Path, step: u64) -> PathBuf {
 ///
 /// # Errors
 /// Where it cannot be written; what was written is removed.
-pub(crate) fn save(output: &Path, base: &Path, trained: &Trained, progress: &Progress) -> Result<PathBuf, Error> {
+pub(crate) fn save(output: &Path, base: &Files, trained: &Trained, progress: &Progress) -> Result<PathBuf, Error> {
     let path = folder(output, progress.step);
     if path.exists() {
         return Ok(path);
@@ -83,7 +84,7 @@ pub(crate) fn save(output: &Path, base: &Path, trained: &Trained, progress: &Pro
 }
 
 /// A model's folder: the base's files, and its tensors with those that were trained in their places.
-fn model(dir: &Path, base: &Path, trained: &Trained) -> Result<(), Error> {
+fn model(dir: &Path, base: &Files, trained: &Trained) -> Result<(), Error> {
     let checkpoint = Checkpoint::open(base)?;
     copy_settings(base, dir)?;
     let config = &trained.engine.model().config;
@@ -103,16 +104,16 @@ fn model(dir: &Path, base: &Path, trained: &Trained) -> Result<(), Error> {
     Ok(export::write(&dir.join("model.safetensors"), tensors)?)
 }
 
-/// Copies what a checkpoint's folder holds beside its weights.
-pub(crate) fn copy_settings(from: &Path, to: &Path) -> Result<(), Error> {
-    let failed = |source| Error::file(from, source);
-    for entry in std::fs::read_dir(from).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let kind = path.extension().unwrap_or_default().to_string_lossy().into_owned();
+/// Copies what a checkpoint holds beside its weights.
+pub(crate) fn copy_settings(from: &Files, to: &Path) -> Result<(), Error> {
+    for name in from.names().map_err(|source| Error::file(Path::new(&from.to_string()), source))? {
+        let kind = Path::new(&name).extension().unwrap_or_default().to_string_lossy().into_owned();
         let settings = ["json", "jinja", "txt", "model"].contains(&kind.as_str()) || name == "LICENSE";
-        if path.is_file() && settings && !name.ends_with(".index.json") && name != CONFIG {
-            std::fs::copy(&path, to.join(&name)).map_err(|source| Error::file(&path, source))?;
+        if settings && !name.ends_with(".index.json") && name != CONFIG {
+            let (mut file, _) = from.open(&name).map_err(|source| Error::file(&from.path(&name), source))?;
+            let path = to.join(&name);
+            let copied = File::create(&path).and_then(|mut copy| std::io::copy(&mut file, &mut copy));
+            copied.map_err(|source| Error::file(&path, source))?;
         }
     }
     Ok(())

@@ -3,14 +3,16 @@
 use crate::{Error, Stage};
 use serde::{Deserialize, Serialize};
 use smolvlm_data::{Labels, Long, Packing, SourceConfig, is_drawn};
+use smolvlm_hub::NANO;
 use smolvlm_model::peft::{ALL_LINEAR, AdapterConfig, Targets};
+use smolvlm_sys::Files;
 use std::path::{Path, PathBuf};
 
 /// A run of training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The base model's folder.
+    /// The base model: its folder, or `nano`.
     pub model: PathBuf,
     /// Where checkpoints, logs and reports go.
     pub output: PathBuf,
@@ -309,11 +311,21 @@ impl Config {
             .chain(validation)
             .filter(|source| !is_drawn(&source.path))
             .for_each(|source| from_here(&mut source.path));
-        from_here(&mut config.model);
+        if config.model != Path::new(NANO) {
+            from_here(&mut config.model);
+        }
         from_here(&mut config.output);
         config.cache.folder.iter_mut().for_each(&mut from_here);
         config.adapter.iter_mut().filter_map(|a| a.from.as_mut()).for_each(&mut from_here);
         Ok(config)
+    }
+
+    /// The base model's files.
+    ///
+    /// # Errors
+    /// There is no such model.
+    pub fn base(&self) -> Result<Files, Error> {
+        Ok(smolvlm_hub::resolve(&self.model.to_string_lossy())?)
     }
 
     /// As a file.

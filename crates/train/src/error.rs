@@ -40,6 +40,9 @@ pub enum Error {
         /// Where to go on from.
         rescue: String,
     },
+    /// The base's name or folder.
+    #[error(transparent)]
+    Hub(#[from] smolvlm_hub::Error),
     /// Data.
     #[error(transparent)]
     Data(#[from] smolvlm_data::Error),

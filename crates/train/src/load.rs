@@ -61,9 +61,9 @@ pub(crate) fn load(
     isa: Isa,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Trained, Error> {
-    let dir = &config.model;
-    let (processor, model_config) = (Arc::new(Processor::open(dir)?), ModelConfig::open(dir)?);
-    let mut checkpoint = Checkpoint::open(dir)?;
+    let base = &config.base()?;
+    let (processor, model_config) = (Arc::new(Processor::open(base)?), ModelConfig::open(base)?);
+    let mut checkpoint = Checkpoint::open(base)?;
     let stages = config.stages.iter().map(Chosen::new).collect::<Result<Vec<_>, _>>()?;
     let (adapter, from) = adapter(config)?;
     let places = match &adapter {
@@ -111,7 +111,7 @@ pub(crate) fn load(
     if config.words > 0.0 && !masters.keys().any(|name| sees(&name)) {
         return Err(Error::Config { what: "words is learnt by tower and connector, but neither is trained".into() });
     }
-    let generation = GenerationConfig::open(dir)?;
+    let generation = GenerationConfig::open(base)?;
     let shared: Arc<dyn Backend> = Arc::clone(&backend) as Arc<dyn Backend>;
     let engine = Engine::assemble(processor, Network { generation, backend: shared, model, quant: plain })?;
     let parameters = Parameters { masters, ..Parameters::default() };

@@ -9,6 +9,7 @@ use smolvlm_model::checkpoint::stored;
 use smolvlm_model::export::{self, Export};
 use smolvlm_model::peft::{self, AdapterConfig, PREFIX};
 use smolvlm_model::{Checkpoint, Config, TensorSource};
+use smolvlm_sys::Files;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -27,10 +28,11 @@ struct Part {
 ///
 /// # Errors
 /// Where the output exists, an adapter does not fit the model, or something cannot be read or written.
-pub fn merge(model: &Path, adapters: &[(PathBuf, f32)], output: &Path) -> Result<usize, Error> {
+pub fn merge(model: impl Into<Files>, adapters: &[(PathBuf, f32)], output: &Path) -> Result<usize, Error> {
     if output.exists() {
         return Err(Error::Config { what: format!("{} exists already; nothing is overwritten", output.display()) });
     }
+    let model = &model.into();
     let (base, tied) = (Checkpoint::open(model)?, Config::open(model)?.tied);
     let mut parts: BTreeMap<String, Vec<Part>> = BTreeMap::new();
     for (dir, factor) in adapters {
@@ -45,7 +47,10 @@ pub fn merge(model: &Path, adapters: &[(PathBuf, f32)], output: &Path) -> Result
         let tensor = match module {
             Some(parts) => {
                 let Some(stored) = stored(dtype) else {
-                    return Err(Error::state(model, format!("tensor '{name}' holds {dtype:?}, which is not read")));
+                    return Err(Error::state(
+                        Path::new(&model.to_string()),
+                        format!("tensor '{name}' holds {dtype:?}, which is not read"),
+                    ));
                 };
                 let width = shape.iter().skip(1).product();
                 Export::f32(dtype, shape, move || merged(stored, bytes, width, parts))

@@ -281,7 +281,7 @@ impl Run<'_> {
             }
         }
         if self.progress.worse == 0 {
-            let path = checkpoint::save(&self.config.output, &self.config.model, self.trained, &self.progress)?;
+            let path = checkpoint::save(&self.config.output, &self.config.base()?, self.trained, &self.progress)?;
             checkpoint::link(&self.config.output, BEST, &path)?;
         }
         Ok(loss)
@@ -289,7 +289,7 @@ impl Run<'_> {
 
     fn save(&mut self) -> Result<(), Error> {
         let (output, progress) = (&self.config.output, &self.progress);
-        checkpoint::save(output, &self.config.model, self.trained, progress)?;
+        checkpoint::save(output, &self.config.base()?, self.trained, progress)?;
         self.log.write(&Line::Checkpoint { step: progress.step })?;
         checkpoint::prune(output, self.config.checkpoints.keep, progress.best.map(|(step, _)| step));
         write_report(output, "running")?;
