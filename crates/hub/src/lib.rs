@@ -1,7 +1,7 @@
 //! Names of models become files.
 //!
-//! A name is `nano`, the model that the program carries, or the path of a checkpoint folder. Names on the Hugging Face hub (`org/name`) are recognised, so that they
-//! get an answer of their own, but nothing is downloaded yet.
+//! A name is `nano`, the model that the program carries, or the path of a checkpoint folder. Names on the Hugging Face
+//! hub (`org/name`) are recognised, so that they get an answer of their own, but nothing is downloaded yet.
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
 
@@ -81,11 +81,13 @@ pub enum Error {
 
 /// Finds the files of a model.
 ///
-/// `name` is [`NANO`], or the path of a folder in Hugging Face's checkpoint form: `config.json` beside `model.safetensors`, or
+/// `name` is [`NANO`], or the path of a folder in Hugging Face's checkpoint form: `config.json` beside
+/// `model.safetensors`, or
 /// beside `model.safetensors.index.json` and the parts that it lists.
 ///
 /// # Errors
-/// The program does not carry the model; there is no such folder ([`Error::NoFolder`]; [`Error::HubName`] where the name has the form `org/name`), it is a
+/// The program does not carry the model; there is no such folder ([`Error::NoFolder`]; [`Error::HubName`] where the name
+/// has the form `org/name`), it is a
 /// file, it lacks `config.json` or weights, its only weights are pickled, or it cannot be read.
 pub fn resolve(name: &str) -> Result<Files, Error> {
     if name.is_empty() {

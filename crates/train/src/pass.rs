@@ -76,16 +76,15 @@ impl<'a> Passes<'a> {
     ) -> Result<Measured, Error> {
         let dropout = trained.adapter.as_ref().map_or(0.0, |adapter| adapter.lora_dropout);
         let mut measured = Measured::default();
-        let words = batch::words(&ready.examples, self.config.words);
+        let tile = trained.engine.model().config.tokens_per_tile();
+        let words = (self.config.words > 0.0).then(|| batch::words(&ready.examples, self.config.words));
         for (place, pack) in ready.packs.iter().enumerate() {
             let key = smolvlm_data::random::hash(key, &[place as u64]);
             trained.engine.model_mut().set_dropout((dropout > 0.0).then_some((dropout, key)));
-            let rows = batch::rows(pack, self.config.data.packing, &ready.examples, token_weights, self.pad);
             let inputs = self.inputs(trained, ready, pack)?;
-            let tile = trained.engine.model().config.tokens_per_tile();
-            let of_words = batch::word_rows(pack, &ready.examples, &words, tile);
+            let of_words = words.as_ref().map(|words| batch::word_rows(pack, &ready.examples, words, tile));
             let backend = std::sync::Arc::clone(&trained.backend);
-            if !decoder {
+            if let Some(of_words) = of_words.as_ref().filter(|_| !decoder) {
                 let (model, recompute) = (trained.engine.model(), self.config.recompute);
                 let pictures = pictures(trained, &inputs);
                 let losses = model.learn_words(&*backend, &pictures, &of_words.words(), grads, recompute);
@@ -93,9 +92,10 @@ impl<'a> Passes<'a> {
                 measured.operations += self.operations(trained, None, &inputs);
                 continue;
             }
+            let rows = batch::rows(pack, self.config.data.packing, &ready.examples, token_weights, self.pad);
             let noise = self.noise(trained, &rows, key);
             let mut batch = self.batch(trained, &rows, &inputs, noise.as_ref(), self.config.z_loss);
-            batch.words = (self.config.words > 0.0).then(|| of_words.words());
+            batch.words = of_words.as_ref().map(batch::WordRows::words);
             let losses = trained.engine.model().learn(&*backend, &batch, grads, self.config.recompute);
             measured.words += losses.words.iter().map(|&loss| f64::from(loss)).sum::<f64>();
             for (row, loss) in losses.rows.iter().enumerate().filter(|(row, _)| rows.weights[*row] != 0.0) {
