@@ -9,6 +9,7 @@
 mod ask;
 mod canvas;
 mod cast;
+mod cells;
 mod chart;
 pub mod colours;
 mod dct;

@@ -1,6 +1,8 @@
 //! The skills: one line a kind of sample.
 
-use crate::{Error, Kit, Random, Sample, Split, chart, kit::Need, reading, several, shape_skills, table, talk, things};
+use crate::{
+    Error, Kit, Random, Sample, Split, cells, chart, kit::Need, reading, several, shape_skills, table, talk, things,
+};
 
 /// A kind of sample.
 pub struct Skill {
@@ -54,6 +56,7 @@ pub const SKILLS: &[Skill] = &[
     skill("talk-picture", "talk", 0.3, &[Need::Fonts], talk::about_a_picture),
     skill("name-easy", "things", 0.5, &[Need::Hands], things::naming::easy),
     skill("name", "things", 3.0, &[Need::Hands], things::naming::name),
+    skill("cells", "things", 1.0, &[Need::Fonts, Need::Hands], cells::cells),
     skill("rows", "things", 1.0, &[Need::Hands], things::rows::rows),
     skill("scenes", "things", 3.0, &[Need::Hands], things::scenes::scenes),
 ];

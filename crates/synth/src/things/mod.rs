@@ -18,6 +18,7 @@ mod styles;
 #[cfg(test)]
 mod tests;
 mod thing;
+pub(crate) use thing::Thing;
 
 pub use categories::{CATEGORIES, Category, category_of};
 pub use hands::{Hand, Hands};
