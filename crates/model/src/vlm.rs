@@ -151,7 +151,7 @@ impl Vlm {
         }
     }
 
-    /// The losses of words that the features of their samples should foretell all together, in no order, as if they were
+    /// The losses of words that the features of their groups should foretell all together, in no order, as if they were
     /// the decoder's last state; and the gradient of the features. The tower so learns to see from the words alone, before
     /// any decoder can make sense of what it sees (as Huang et al. 2024, "Classification Done Right").
     fn words_loss(
@@ -162,7 +162,7 @@ impl Vlm {
         grads: &mut Grads,
     ) -> (Vec<f32>, Tensor) {
         let width = features.width();
-        let zeros = || backend.upload(&[words.samples, width], &vec![0.0; words.samples * width]);
+        let zeros = || backend.upload(&[words.groups, width], &vec![0.0; words.groups * width]);
         // The norm before the head makes a sum as good as a mean.
         let sums = backend.embed_backward(words.owners, features, zeros());
         let (losses, grad) = self.text.loss(backend, &backend.gather_rows(&sums, words.whose), &words.labels, grads);
@@ -232,13 +232,13 @@ pub struct Batch<'a> {
     pub words: Option<Words<'a>>,
 }
 
-/// Words that samples' pictures should foretell.
+/// Words that pictures' features should foretell, in groups: those of a sample, or each feature by itself.
 pub struct Words<'a> {
-    /// How many samples there are.
-    pub samples: usize,
-    /// Which sample each row of the pictures' features is of.
+    /// How many groups there are.
+    pub groups: usize,
+    /// Which group each row of the pictures' features is of.
     pub owners: &'a [u32],
-    /// Which sample each word is of.
+    /// Which group each word is of.
     pub whose: &'a [u32],
     /// The words.
     pub labels: Labels<'a>,

@@ -133,7 +133,7 @@ fn steps_of_adamw_lower_the_loss_and_reach_every_parameter() {
 fn with_words<'a>(lesson: &'a Lesson, owners: &'a [u32], none: &'a [f32]) -> Batch<'a> {
     let batch = lesson.batch();
     let labels = Labels { targets: &[7, 40, 99], weights: &[0.5, 0.25, 0.5], z: 0.0 };
-    let words = Some(Words { samples: 2, owners, whose: &[0, 0, 1], labels });
+    let words = Some(Words { groups: 2, owners, whose: &[0, 0, 1], labels });
     Batch { labels: Labels { weights: none, ..batch.labels }, words, ..batch }
 }
 

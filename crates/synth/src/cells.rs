@@ -42,13 +42,23 @@ const PARTS: &[&[Part]] = &[
 
 /// Two to nine cells, and what each shows, row by row.
 pub(crate) fn cells(kit: &Kit, random: &mut Random, split: Split) -> Sample {
-    let (&(columns, rows), parts) = (random.pick(GRIDS), random.pick(PARTS));
+    let &grid = random.pick(GRIDS);
+    draw(grid, kit, random, split)
+}
+
+/// Two rows of two cells: a quarter of the picture each, as a tile of four tokens sees it.
+pub(crate) fn quarters(kit: &Kit, random: &mut Random, split: Split) -> Sample {
+    draw((2, 2), kit, random, split)
+}
+
+fn draw((columns, rows): (u32, u32), kit: &Kit, random: &mut Random, split: Split) -> Sample {
+    let parts = random.pick(PARTS);
     let side = random.between(48, 80) as u32;
     let mut canvas = Canvas::new(columns * side, rows * side, WHITE);
     let mut names = Vec::new();
     for at in 0..columns * rows {
         let part = *random.pick(parts);
-        if let Some((picture, name)) = draw(part, kit, side, random, split) {
+        if let Some((picture, name)) = cell(part, kit, side, random, split) {
             canvas.paste(&picture, at % columns * side, at / columns * side);
             names.push(name);
         }
@@ -58,7 +68,7 @@ pub(crate) fn cells(kit: &Kit, random: &mut Random, split: Split) -> Sample {
     Sample { pictures: vec![canvas.into_rgb()], turns: vec![turn] }
 }
 
-fn draw(part: Part, kit: &Kit, side: u32, random: &mut Random, split: Split) -> Option<(Rgb, String)> {
+fn cell(part: Part, kit: &Kit, side: u32, random: &mut Random, split: Split) -> Option<(Rgb, String)> {
     match part {
         Part::Shadow | Part::Shape => Some(shape(matches!(part, Part::Shadow), side, random, split)),
         Part::Thing => thing(kit, side, random, split),

@@ -57,6 +57,7 @@ pub const SKILLS: &[Skill] = &[
     skill("name-easy", "things", 0.5, &[Need::Hands], things::naming::easy),
     skill("name", "things", 3.0, &[Need::Hands], things::naming::name),
     skill("cells", "things", 1.0, &[Need::Fonts, Need::Hands], cells::cells),
+    skill("quarters", "things", 0.5, &[Need::Fonts, Need::Hands], cells::quarters),
     skill("rows", "things", 1.0, &[Need::Hands], things::rows::rows),
     skill("scenes", "things", 3.0, &[Need::Hands], things::scenes::scenes),
 ];

@@ -77,37 +77,73 @@ pub(crate) fn rows(pack: &Pack, packing: Packing, examples: &[Example], token_we
     rows
 }
 
-/// The words that an example's pictures should foretell, each with what its loss counts.
-pub(crate) type Words = Vec<(u32, f32)>;
+/// A word that an example's pictures should foretell.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Word {
+    /// Which of the pictures' features should; none: all together.
+    part: Option<usize>,
+    id: u32,
+    /// What its loss counts.
+    weight: f32,
+}
+
+/// How words are told from each other where the parts of an answer are taught to the parts of a picture.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parts {
+    /// The token between two parts.
+    pub(crate) comma: u32,
+    /// A tile's features.
+    pub(crate) tile: usize,
+}
 
 /// The words of a step's examples with pictures: each token of their answers once. The fewer examples a token is in the more
-/// it counts, and nothing where it is in all; an example's count 1 together, and all of them `weight`.
-pub(crate) fn words(examples: &[Example], weight: f32) -> Vec<Words> {
-    let of = |example: &Example| -> BTreeSet<u32> {
-        let learnt = example.ids.iter().zip(&example.trained).filter(|(_, trained)| **trained);
-        if example.pictures.is_empty() { BTreeSet::new() } else { learnt.map(|(id, _)| *id).collect() }
-    };
-    let words: Vec<BTreeSet<u32>> = examples.iter().map(of).collect();
+/// it counts, and nothing where it is in all; an example's count 1 together, and all of them `weight`. With `parts` an
+/// answer of as many parts as its pictures have features teaches each feature its own part.
+pub(crate) fn words(examples: &[Example], weight: f32, parts: Option<Parts>) -> Vec<Vec<Word>> {
+    let words: Vec<BTreeSet<(Option<usize>, u32)>> =
+        examples.iter().map(|example| of_example(example, parts)).collect();
     let shown = words.iter().filter(|words| !words.is_empty()).count();
     let mut seen: BTreeMap<u32, usize> = BTreeMap::new();
-    words.iter().flatten().for_each(|id| *seen.entry(*id).or_default() += 1);
-    let rarity = |id: &u32| libm::log(shown as f64 / seen.get(id).copied().unwrap_or(shown) as f64);
-    let weighed = |words: &BTreeSet<u32>| {
-        let sum: f64 = words.iter().map(rarity).sum();
-        let part = |id: &u32| (*id, (f64::from(weight) * rarity(id) / sum / shown as f64) as f32);
-        words.iter().filter(|id| rarity(id) > 0.0).map(part).collect()
+    for words in &words {
+        let ids: BTreeSet<u32> = words.iter().map(|(_, id)| *id).collect();
+        ids.into_iter().for_each(|id| *seen.entry(id).or_default() += 1);
+    }
+    let rarity = |id: u32| libm::log(shown as f64 / seen.get(&id).copied().unwrap_or(shown) as f64);
+    let weighed = |words: &BTreeSet<(Option<usize>, u32)>| {
+        let sum: f64 = words.iter().map(|(_, id)| rarity(*id)).sum();
+        let weight = |id| (f64::from(weight) * rarity(id) / sum / shown as f64) as f32;
+        let rare = words.iter().filter(|(_, id)| rarity(*id) > 0.0);
+        rare.map(|&(part, id)| Word { part, id, weight: weight(id) }).collect()
     };
     words.iter().map(weighed).collect()
+}
+
+/// The tokens of an example's answers, each once in its part.
+fn of_example(example: &Example, parts: Option<Parts>) -> BTreeSet<(Option<usize>, u32)> {
+    if example.pictures.is_empty() {
+        return BTreeSet::new();
+    }
+    let learnt = || example.ids.iter().zip(&example.trained).filter(|(_, trained)| **trained).map(|(id, _)| *id);
+    let answers = example.trained.split(|trained| !trained).filter(|answer| !answer.is_empty()).count();
+    if let Some(Parts { comma, tile }) = parts.filter(|_| answers == 1) {
+        let of_parts: Vec<u32> = learnt().collect();
+        let of_parts: Vec<&[u32]> = of_parts.split(|id| *id == comma).collect();
+        if of_parts.len() > 1 && of_parts.len() == example.tiles() * tile {
+            let named = |(part, ids): (usize, &&[u32])| ids.iter().map(|id| (Some(part), *id)).collect::<Vec<_>>();
+            return of_parts.iter().enumerate().flat_map(named).collect();
+        }
+    }
+    learnt().map(|id| (None, id)).collect()
 }
 
 /// The words of a pack's examples, as the network takes them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct WordRows {
-    /// How many examples the pack has.
-    samples: usize,
-    /// Which example of the pack each row of the pictures' features is of.
+    /// How many groups of features there are: an example's, or each by itself.
+    groups: usize,
+    /// Which group each row of the pictures' features is of.
     pub(crate) owners: Vec<u32>,
-    /// Which example of the pack each word is of.
+    /// Which group each word is of.
     pub(crate) whose: Vec<u32>,
     pub(crate) targets: Vec<u32>,
     pub(crate) weights: Vec<f32>,
@@ -116,20 +152,23 @@ pub(crate) struct WordRows {
 impl WordRows {
     /// As the network takes them.
     pub(crate) fn words(&self) -> vlm::Words<'_> {
-        let WordRows { samples, owners, whose, targets, weights } = self;
-        vlm::Words { samples: *samples, owners, whose, labels: Labels { targets, weights, z: 0.0 } }
+        let WordRows { groups, owners, whose, targets, weights } = self;
+        vlm::Words { groups: *groups, owners, whose, labels: Labels { targets, weights, z: 0.0 } }
     }
 }
 
 /// The rows of a pack's words, where a tile is so many tokens.
-pub(crate) fn word_rows(pack: &Pack, examples: &[Example], words: &[Words], tile: usize) -> WordRows {
-    let mut rows = WordRows { samples: pack.examples.len(), ..WordRows::default() };
-    for (place, &index) in (0u32..).zip(&pack.examples) {
-        rows.owners.extend(std::iter::repeat_n(place, examples[index].tiles() * tile));
-        for &(id, weight) in &words[index] {
-            rows.whose.push(place);
-            rows.targets.push(id);
-            rows.weights.push(weight);
+pub(crate) fn word_rows(pack: &Pack, examples: &[Example], words: &[Vec<Word>], tile: usize) -> WordRows {
+    let mut rows = WordRows::default();
+    for &index in &pack.examples {
+        let (first, features) = (rows.groups as u32, examples[index].tiles() * tile);
+        let apart = words[index].iter().any(|word| word.part.is_some());
+        rows.groups += if apart { features } else { 1 };
+        rows.owners.extend((0..features as u32).map(|row| if apart { first + row } else { first }));
+        for word in &words[index] {
+            rows.whose.push(first + word.part.unwrap_or(0) as u32);
+            rows.targets.push(word.id);
+            rows.weights.push(word.weight);
         }
     }
     rows
@@ -194,12 +233,13 @@ mod tests {
             example(&[5, 9], &[true, true]),
             seen(&[7, 9], &[false, true]),
         ];
-        let words = words(&examples, 3.0);
+        let words = words(&examples, 3.0, None);
         // 9 is in all of the three with pictures; 1 in two of them, 2 and 7 in one.
         let (rare, common) = (3f64.ln(), 1.5f64.ln());
         let of = |part: f64, sum: f64| (part / sum) as f32;
-        let near = |got: &Words, want: &[(u32, f32)]| {
-            got.len() == want.len() && got.iter().zip(want).all(|(a, b)| a.0 == b.0 && (a.1 - b.1).abs() < 1e-6)
+        let near = |got: &[Word], want: &[(u32, f32)]| {
+            let same = |(a, b): (&Word, &(u32, f32))| a.id == b.0 && (a.weight - b.1).abs() < 1e-6;
+            got.len() == want.len() && got.iter().zip(want).all(same)
         };
         assert!(near(&words[0], &[(1, 1.0)]), "{words:?}");
         let sum = common + 2.0 * rare;
@@ -208,7 +248,26 @@ mod tests {
         let packs = pack(&examples, Packing::Blocks, 100);
         let rows = word_rows(&packs[0], &examples, &words, 2);
         assert_eq!((rows.whose, rows.targets), (vec![0, 1, 1, 1], vec![1, 1, 2, 7]));
-        assert_eq!(rows.owners, [0, 0, 1, 1, 3, 3]);
+        assert_eq!((rows.owners, rows.groups), (vec![0, 0, 1, 1, 3, 3], 4));
+    }
+
+    #[test]
+    fn parts_of_an_answer_belong_to_parts_of_its_picture() {
+        let seen = |ids: &[u32], trained: &[bool]| Example { pictures: vec![picture()], ..example(ids, trained) };
+        // Two features a picture: "5, 6 7" is of two parts, "5, 6, 7" of three, and two answers are no list.
+        let examples = [
+            seen(&[3, 5, 1, 6, 7], &[false, true, true, true, true]),
+            seen(&[3, 5, 1, 6, 1, 7], &[false, true, true, true, true, true]),
+            seen(&[5, 1, 4, 8], &[true, true, false, true]),
+        ];
+        let parts = |words: &[Word]| words.iter().map(|word| (word.part, word.id)).collect::<Vec<_>>();
+        let words = words(&examples, 1.0, Some(Parts { comma: 1, tile: 2 }));
+        assert_eq!(parts(&words[0]), [(Some(1), 6), (Some(1), 7)], "5 is in all");
+        assert_eq!(parts(&words[1]), [(None, 1), (None, 6), (None, 7)]);
+        assert_eq!(parts(&words[2]), [(None, 1), (None, 8)]);
+        let packs = pack(&examples, Packing::Blocks, 100);
+        let rows = word_rows(&packs[0], &examples, &words, 2);
+        assert_eq!((rows.owners, rows.whose, rows.groups), (vec![0, 1, 2, 2, 3, 3], vec![1, 1, 2, 2, 2, 3, 3], 4));
     }
 
     #[test]

@@ -27,6 +27,9 @@ pub struct Config {
     /// The weight of a second loss, by which tower and connector learn sooner to see: a sample's pictures, without the
     /// decoder, foretell which words its answers have. 0 is none.
     pub words: f32,
+    /// Whether `words` of an answer that lists as many things, between commas, as its pictures have features are learnt each
+    /// by its own feature, in order: many times as much is learnt of a picture whose parts are named row by row.
+    pub parts: bool,
     /// NEFTune's noise on the embeddings: its alpha; 0 is none.
     pub neftune: f32,
     /// What the loss of a step is a mean of.
@@ -196,6 +199,7 @@ impl Default for Config {
             recompute: false,
             z_loss: 0.0,
             words: 0.0,
+            parts: false,
             neftune: 0.0,
             reduction: Reduction::default(),
             data: DataConfig::default(),
@@ -365,6 +369,9 @@ impl Config {
         }
         if self.validation.as_ref().is_some_and(|v| v.every == 0 || v.sources.is_empty() || v.samples == 0) {
             return wrong("validation needs sources, and every and samples of at least 1".into());
+        }
+        if self.words == 0.0 && self.parts {
+            return wrong("parts says how words are learnt: words must be above 0".into());
         }
         if self.words == 0.0 && self.stages.iter().any(|stage| !stage.decoder) {
             return wrong("a stage without the decoder learns words alone: words must be above 0".into());

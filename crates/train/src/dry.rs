@@ -68,7 +68,7 @@ pub fn dry_run(config: &Config, options: &Options<'_>, loading: &mut dyn FnMut(u
     let preparer = Preparer::new(config, &loader, cache.as_ref(), backend.pool());
     let Some(first) = plan.stages.first() else { return Err(Error::Config { what: "the run has no stage".into() }) };
     let (start, samples) = first.draws(0);
-    let passes = Passes::new(config, &trained, cache.as_ref());
+    let passes = Passes::new(config, &trained, cache.as_ref())?;
     let (mut seconds, mut measured, mut ready) = (0.0, crate::pass::Measured::default(), None);
     for _ in 0..2 {
         let step = preparer.step(start, samples);

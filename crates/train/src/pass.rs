@@ -1,6 +1,6 @@
 //! Passes of a step's packs through the network.
 
-use crate::batch::{self, Rows};
+use crate::batch::{self, Parts, Rows};
 use crate::cache::FeatureCache;
 use crate::cost::{self, Work};
 use crate::load::Trained;
@@ -48,19 +48,32 @@ pub(crate) struct Passes<'a> {
     /// The processor's operations a second, where it was measured.
     pub(crate) peak: Option<f64>,
     pad: u32,
+    parts: Option<Parts>,
 }
 
 impl<'a> Passes<'a> {
-    pub(crate) fn new(config: &'a Config, trained: &Trained, cache: Option<&'a FeatureCache>) -> Passes<'a> {
+    /// # Errors
+    /// Words are to be learnt in parts, and the tokenizer has no token for a comma.
+    pub(crate) fn new(
+        config: &'a Config,
+        trained: &Trained,
+        cache: Option<&'a FeatureCache>,
+    ) -> Result<Passes<'a>, Error> {
         let processor = trained.engine.processor();
         let pad = processor.settings().special.pad.as_deref().and_then(|pad| processor.tokenizer().token_to_id(pad));
-        Passes {
+        let comma = processor.tokenizer().token_to_id(",");
+        if config.parts && comma.is_none() {
+            return Err(Error::Config { what: "parts are told by commas, and the tokenizer has no token ','".into() });
+        }
+        let tile = trained.engine.model().config.tokens_per_tile();
+        Ok(Passes {
             config,
             cache,
             reach: Reach::of(&trained.parameters.masters),
             peak: trained.backend.peak(trained.quant.dtype()),
             pad: pad.unwrap_or(0),
-        }
+            parts: comma.filter(|_| config.parts).map(|comma| Parts { comma, tile }),
+        })
     }
 
     /// The gradients of a step, all its packs', gathered in order. `key` is the step's, for what is drawn;
@@ -77,7 +90,7 @@ impl<'a> Passes<'a> {
         let dropout = trained.adapter.as_ref().map_or(0.0, |adapter| adapter.lora_dropout);
         let mut measured = Measured::default();
         let tile = trained.engine.model().config.tokens_per_tile();
-        let words = (self.config.words > 0.0).then(|| batch::words(&ready.examples, self.config.words));
+        let words = (self.config.words > 0.0).then(|| batch::words(&ready.examples, self.config.words, self.parts));
         for (place, pack) in ready.packs.iter().enumerate() {
             let key = smolvlm_data::random::hash(key, &[place as u64]);
             trained.engine.model_mut().set_dropout((dropout > 0.0).then_some((dropout, key)));

@@ -88,7 +88,7 @@ pub fn train(config: &Config, options: &Options<'_>, observer: &mut dyn Observer
     let mut run = Run {
         config,
         plan: &plan,
-        passes: Passes::new(config, &trained, cache.as_ref()),
+        passes: Passes::new(config, &trained, cache.as_ref())?,
         validation: measured.as_ref().map(|(validation, loader)| (*validation, preparer(loader))),
         log: Log::open(&config.output, progress.step)?,
         names: learnt.mixture.names(),
