@@ -265,9 +265,10 @@ mod tests {
         assert_eq!(parts(&words[0]), [(Some(1), 6), (Some(1), 7)], "5 is in all");
         assert_eq!(parts(&words[1]), [(None, 1), (None, 6), (None, 7)]);
         assert_eq!(parts(&words[2]), [(None, 1), (None, 8)]);
+        // The longest comes first.
         let packs = pack(&examples, Packing::Blocks, 100);
         let rows = word_rows(&packs[0], &examples, &words, 2);
-        assert_eq!((rows.owners, rows.whose, rows.groups), (vec![0, 1, 2, 2, 3, 3], vec![1, 1, 2, 2, 2, 3, 3], 4));
+        assert_eq!((rows.owners, rows.whose, rows.groups), (vec![0, 0, 1, 2, 3, 3], vec![0, 0, 0, 2, 2, 3, 3], 4));
     }
 
     #[test]
