@@ -22,6 +22,9 @@ pub(crate) enum Error {
     /// stdin or stdout failed.
     #[error("{stream}: {source}")]
     Stream { stream: &'static str, source: std::io::Error },
+    /// Files of the cache are not what they should be.
+    #[error("{count} of its files are broken; smolvlm models --remove {name} and smolvlm pull {name} bring it anew")]
+    Broken { count: usize, name: String },
     /// A name or folder of a model.
     #[error(transparent)]
     Hub(#[from] smolvlm_hub::Error),

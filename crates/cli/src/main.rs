@@ -14,11 +14,13 @@ mod error;
 mod eval;
 mod explain;
 mod merge;
+mod models;
 mod new;
 mod options;
 mod output;
 mod perplexity;
 mod progress;
+mod pull;
 mod run;
 mod signals;
 mod synth;
@@ -50,6 +52,8 @@ enum Command {
     Explain(explain::Args),
     Perplexity(perplexity::Args),
     Bench(bench::Args),
+    Pull(pull::Args),
+    Models(models::Args),
     Data(data::Args),
     Synth(synth::Args),
     Doctor(doctor::Args),
@@ -72,6 +76,8 @@ fn main() -> ExitCode {
         Command::Explain(args) => explain::run(args),
         Command::Perplexity(args) => perplexity::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Pull(args) => pull::run(&args),
+        Command::Models(args) => models::run(&args),
         Command::Data(args) => data::run(args),
         Command::Synth(args) => synth::run(&args),
         Command::Doctor(args) => doctor::run(args),

@@ -15,7 +15,7 @@ Examples:
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The model that they were made for: its folder, or nano
+    /// The model that they were made for: its folder, a name on the hub, or nano
     #[arg(short, long, value_name = "MODEL")]
     model: String,
     /// An adapter's folder; may be repeated; =F behind it makes it count F times
@@ -28,7 +28,7 @@ pub(crate) struct Args {
 
 /// The command.
 pub(crate) fn run(args: Args) -> Result<(), Error> {
-    let model = smolvlm_hub::resolve(&args.model)?;
+    let model = crate::pull::files(&args.model)?;
     let adapters = args.adapter.iter().map(|word| adapter(word)).collect::<Result<Vec<_>, _>>()?;
     let layers = smolvlm_train::merge(model, &adapters, &args.output)?;
     print_line(&format!("{}: {layers} layers changed", args.output.display()))

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 /// Which model.
 #[derive(Args)]
 pub(crate) struct ModelName {
-    /// The model: nano, which this program carries, or a folder as Hugging Face has it (config.json, *.safetensors,
-    /// tokenizer.json and the rest)
+    /// The model: nano, which this program carries; a folder as Hugging Face has it (config.json, *.safetensors,
+    /// tokenizer.json and the rest); or a name on the hub (ORG/NAME[@REVISION], or a short one: smolvlm models lists them)
     #[arg(short, long, value_name = "MODEL")]
     #[cfg_attr(feature = "nano", arg(default_value = smolvlm_hub::NANO))]
     model: Option<String>,
@@ -37,7 +37,7 @@ impl ModelName {
 
     /// The model's files.
     pub(crate) fn files(&self) -> Result<Files, Error> {
-        Ok(smolvlm_hub::resolve(self.name()?)?)
+        crate::pull::files(self.name()?)
     }
 }
 

@@ -1,10 +1,26 @@
 //! Names of models become files.
 //!
-//! A name is `nano`, the model that the program carries, or the path of a checkpoint folder. Names on the Hugging Face
-//! hub (`org/name`) are recognised, so that they get an answer of their own, but nothing is downloaded yet.
+//! A name is `nano`, the model that the program carries; the path of a checkpoint folder; `org/name[@revision]` on the
+//! Hugging Face hub, or a short name of one ([`ALIASES`]). What comes from the hub is kept in the cache that
+//! `huggingface_hub` uses too.
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
 
+mod cache;
+mod client;
+mod error;
+mod models;
+mod name;
+mod pull;
+mod settings;
+
+pub use error::Error;
+pub use models::{Broken, Kept, kept, remove, verify};
+pub use name::{ALIASES, MAIN, Repo};
+pub use pull::{Event, Watch, pull};
+pub use settings::Settings;
+
+use cache::Cache;
 use smolvlm_sys::Files;
 use std::{
     fs, io,
@@ -16,80 +32,16 @@ pub const NANO: &str = "nano";
 /// The model of who names none, where the program carries one.
 pub const DEFAULT: Option<&str> = if cfg!(feature = "nano") { Some(NANO) } else { None };
 
-/// Why a name did not become files.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The program was built without the model that it would carry.
-    #[error(
-        "nano: this program was built without it; give the path of a checkpoint folder (./nano, if one is called so)"
-    )]
-    NoNano,
-    /// The name is empty.
-    #[error("the model's name is empty; give the path of a checkpoint folder")]
-    Empty,
-    /// A name on the hub, and no folder of that name.
-    #[error(
-        "{name}: no such folder; models cannot be downloaded by name yet, so download it first and give its folder"
-    )]
-    HubName {
-        /// The name.
-        name: String,
-    },
-    /// There is nothing at this path.
-    #[error("{dir}: no such folder")]
-    NoFolder {
-        /// The path.
-        dir: PathBuf,
-    },
-    /// The path is a file.
-    #[error("{path}: a file, not a folder; give the checkpoint folder that it lies in")]
-    NotAFolder {
-        /// The path.
-        path: PathBuf,
-    },
-    /// The folder is no checkpoint.
-    #[error("{dir}: no config.json in it; a checkpoint folder holds config.json, *.safetensors and tokenizer.json")]
-    NoConfig {
-        /// The folder.
-        dir: PathBuf,
-    },
-    /// There are no weights.
-    #[error("{dir}: no weights in it: neither model.safetensors nor model.safetensors.index.json with its parts")]
-    NoWeights {
-        /// The folder.
-        dir: PathBuf,
-    },
-    /// The only weights are pickled.
-    #[error(
-        "{path}: pickled weights are refused, as reading them runs code from the file; convert them to \
-         model.safetensors"
-    )]
-    Pickled {
-        /// The first such file by name.
-        path: PathBuf,
-    },
-    /// The folder cannot be looked into.
-    #[error("{path}: {source}")]
-    Read {
-        /// The path.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-}
-
-/// Finds the files of a model.
+/// Finds the files of a model, and brings them from the hub if they are not here.
 ///
-/// `name` is [`NANO`], or the path of a folder in Hugging Face's checkpoint form: `config.json` beside
-/// `model.safetensors`, or
-/// beside `model.safetensors.index.json` and the parts that it lists.
+/// `name` is [`NANO`]; the path of a folder in Hugging Face's checkpoint form: `config.json` beside `model.safetensors`, or
+/// beside `model.safetensors.index.json` and the parts that it lists; or a [`Repo`]'s. A folder goes before a name on the
+/// hub. What the cache has of a branch is taken as it is; [`pull`] asks for what is new.
 ///
 /// # Errors
-/// The program does not carry the model; there is no such folder ([`Error::NoFolder`]; [`Error::HubName`] where the name
-/// has the form `org/name`), it is a
-/// file, it lacks `config.json` or weights, its only weights are pickled, or it cannot be read.
-pub fn resolve(name: &str) -> Result<Files, Error> {
+/// The program does not carry the model; there is no such folder, it is a file, it lacks `config.json` or weights, its only
+/// weights are pickled, or it cannot be read; the hub has no such model, or it cannot be fetched.
+pub fn resolve(name: &str, watch: &Watch<'_>) -> Result<Files, Error> {
     if name.is_empty() {
         return Err(Error::Empty);
     }
@@ -98,19 +50,64 @@ pub fn resolve(name: &str) -> Result<Files, Error> {
     }
     let dir = PathBuf::from(name);
     match fs::metadata(&dir) {
-        Ok(found) if found.is_dir() => {}
+        Ok(found) if found.is_dir() => checkpoint(&dir)?,
         Ok(_) => return Err(Error::NotAFolder { path: dir }),
-        Err(e) if e.kind() == io::ErrorKind::NotFound && is_hub_name(name) => {
-            return Err(Error::HubName { name: name.to_owned() });
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            return Ok(Files::Folder(of_hub(&Settings::from_env, name, watch)?));
         }
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(Error::NoFolder { dir }),
         Err(source) => return Err(Error::Read { path: dir, source }),
     }
-    if !dir.join("config.json").is_file() {
-        return Err(Error::NoConfig { dir });
-    }
-    weights(&dir)?;
     Ok(Files::Folder(dir))
+}
+
+/// A model's folder in the cache, filled if it is not.
+fn of_hub(settings: &dyn Fn() -> Result<Settings, Error>, name: &str, watch: &Watch<'_>) -> Result<PathBuf, Error> {
+    let Some(repo) = Repo::parse(name) else {
+        let is_path = name.contains(['/', '\\']) || name.starts_with('.');
+        return Err(match is_path {
+            true => Error::NoFolder { dir: PathBuf::from(name) },
+            false => Error::Unknown { name: name.to_owned() },
+        });
+    };
+    let settings = settings()?;
+    match in_cache(&settings, &repo) {
+        Some(dir) => Ok(dir),
+        None => {
+            let dir = pull(&settings, &repo, watch)?;
+            checkpoint(&dir)?;
+            Ok(dir)
+        }
+    }
+}
+
+/// A model's folder in the cache, if all of it is there.
+fn in_cache(settings: &Settings, repo: &Repo) -> Option<PathBuf> {
+    let cache = Cache::new(&settings.cache);
+    let dir = cache.snapshot(&repo.id, &cache.commit(repo)?);
+    let whole = checkpoint(&dir).is_ok() && dir.join("tokenizer.json").is_file() && parts(&dir);
+    whole.then_some(dir)
+}
+
+/// Whether all parts that an index lists are there.
+fn parts(dir: &Path) -> bool {
+    let Ok(text) = fs::read_to_string(dir.join("model.safetensors.index.json")) else {
+        return dir.join("model.safetensors").is_file();
+    };
+    let index: Option<serde_json::Value> = serde_json::from_str(&text).ok();
+    let Some(serde_json::Value::Object(map)) =
+        index.and_then(|mut index| index.get_mut("weight_map").map(|map| map.take()))
+    else {
+        return false;
+    };
+    map.values().all(|part| part.as_str().is_some_and(|part| dir.join(part).is_file()))
+}
+
+/// That a folder is a checkpoint.
+fn checkpoint(dir: &Path) -> Result<(), Error> {
+    if !dir.join("config.json").is_file() {
+        return Err(Error::NoConfig { dir: dir.to_owned() });
+    }
+    weights(dir)
 }
 
 #[cfg(feature = "nano")]
@@ -121,16 +118,6 @@ fn nano() -> Result<Files, Error> {
 #[cfg(not(feature = "nano"))]
 fn nano() -> Result<Files, Error> {
     Err(Error::NoNano)
-}
-
-/// Whether the name has the form that the hub gives its models: `org/name`, letters, digits, `-`, `_` and `.`.
-fn is_hub_name(name: &str) -> bool {
-    let sound = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with('.')
-            && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-    };
-    name.split_once('/').is_some_and(|(org, model)| sound(org) && sound(model))
 }
 
 /// That there are weights, and not pickled ones alone.
@@ -158,7 +145,7 @@ mod tests {
     use super::*;
 
     fn message(name: &str) -> String {
-        resolve(name).unwrap_err().to_string()
+        resolve(name, &|_| {}).unwrap_err().to_string()
     }
 
     #[test]
@@ -168,15 +155,15 @@ mod tests {
         fs::write(dir.path().join("config.json"), "{}").unwrap();
         fs::write(dir.path().join("pytorch_model.bin"), "").unwrap();
         fs::write(dir.path().join("model.safetensors"), "").unwrap();
-        assert_eq!(resolve(name).unwrap(), Files::from(dir.path()));
-        assert_eq!(resolve(&format!("{name}/")).unwrap(), Files::from(dir.path()));
+        assert_eq!(resolve(name, &|_| {}).unwrap(), Files::from(dir.path()));
+        assert_eq!(resolve(&format!("{name}/"), &|_| {}).unwrap(), Files::from(dir.path()));
         fs::rename(dir.path().join("model.safetensors"), dir.path().join("model.safetensors.index.json")).unwrap();
-        assert_eq!(resolve(name).unwrap(), Files::from(dir.path()));
+        assert_eq!(resolve(name, &|_| {}).unwrap(), Files::from(dir.path()));
     }
 
     #[test]
     fn nano_is_what_the_program_carries_or_says_that_it_does_not() {
-        match resolve(NANO) {
+        match resolve(NANO, &|_| {}) {
             Ok(files) => {
                 assert_eq!(DEFAULT, Some(NANO));
                 let needed =
@@ -197,36 +184,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let name = dir.path().to_str().unwrap();
         assert!(message("").contains("empty"));
-        assert!(message("HuggingFaceTB/SmolVLM-256M-Instruct").contains("cannot be downloaded by name yet"));
         assert!(message("./nowhere/at all").contains("no such folder"));
-        assert!(message("nowhere").contains("no such folder"));
+        assert!(message("nowhere").contains("no short name of a model"));
         assert!(message(name).contains("no config.json in it"));
         fs::write(dir.path().join("config.json"), "{}").unwrap();
         assert!(message(name).contains("no weights in it"));
         fs::write(dir.path().join("pytorch_model.bin"), "").unwrap();
         assert!(message(name).contains("pytorch_model.bin: pickled weights are refused"));
         assert!(message(&format!("{name}/config.json")).contains("a file, not a folder"));
-        assert!(matches!(resolve(&format!("{name}/config.json/x")), Err(Error::Read { .. } | Error::NoFolder { .. })));
-        assert!(matches!(resolve("a\0b"), Err(Error::Read { .. })));
+        assert!(matches!(
+            resolve(&format!("{name}/config.json/x"), &|_| {}),
+            Err(Error::Read { .. } | Error::NoFolder { .. })
+        ));
+        assert!(matches!(resolve("a\0b", &|_| {}), Err(Error::Read { .. })));
         fs::remove_file(dir.path().join("config.json")).unwrap();
         fs::create_dir(dir.path().join("config.json")).unwrap();
         assert!(message(name).contains("no config.json in it"));
-    }
-
-    #[test]
-    fn names_of_the_hub() {
-        for (name, is) in [
-            ("HuggingFaceTB/SmolVLM-Instruct", true),
-            ("a/b", true),
-            ("a/b/c", false),
-            ("./a", false),
-            ("../a", false),
-            ("/a", false),
-            ("a", false),
-            ("a/", false),
-            ("a b/c", false),
-        ] {
-            assert_eq!(is_hub_name(name), is, "{name}");
-        }
     }
 }

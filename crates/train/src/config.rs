@@ -315,7 +315,9 @@ impl Config {
             .chain(validation)
             .filter(|source| !is_drawn(&source.path))
             .for_each(|source| from_here(&mut source.path));
-        if config.model != Path::new(NANO) {
+        // A name on the hub has the form of a path; a folder goes before it.
+        let named = smolvlm_hub::Repo::parse(&config.model.to_string_lossy()).is_some();
+        if config.model != Path::new(NANO) && !(named && !folder.join(&config.model).exists()) {
             from_here(&mut config.model);
         }
         from_here(&mut config.output);
@@ -329,7 +331,7 @@ impl Config {
     /// # Errors
     /// There is no such model.
     pub fn base(&self) -> Result<Files, Error> {
-        Ok(smolvlm_hub::resolve(&self.model.to_string_lossy())?)
+        Ok(smolvlm_hub::resolve(&self.model.to_string_lossy(), &|_| {})?)
     }
 
     /// As a file.

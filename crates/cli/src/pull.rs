@@ -1,0 +1,66 @@
+//! `smolvlm pull`: a model from the hub into the cache; and the bar that every command shows while one comes.
+
+use crate::error::Error;
+use crate::output::print_line;
+use crate::progress::Progress;
+use smolvlm_hub::{Event, Repo, Settings};
+use smolvlm_sys::Files;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const EXAMPLES: &str = "\
+Examples:
+  smolvlm pull smolvlm-256m                               a short name: smolvlm models lists them
+  smolvlm pull HuggingFaceTB/SmolVLM-Instruct@main        a name on the hub, and a branch, tag or commit
+  HF_ENDPOINT=https://mirror.example smolvlm pull smolvlm2-500m
+  smolvlm run -m smolvlm-256m photo.jpg \"What is this?\"     what is not here yet is pulled first
+
+Files go where huggingface_hub keeps them (HF_HUB_CACHE, HF_HOME); a token is taken from HF_TOKEN or the token file.
+A pull that is cut off goes on from where it was.";
+
+/// Fetch a model from the hub, or what is new of it
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// ORG/NAME[@REVISION] on the hub, or a short name
+    model: String,
+}
+
+/// The command.
+pub(crate) fn run(args: &Args) -> Result<(), Error> {
+    let Some(repo) = Repo::parse(&args.model) else {
+        let what = "ORG/NAME[@REVISION] or a short name would be right; smolvlm models lists those";
+        return Error::usage(format!("{}: {what}", args.model));
+    };
+    let settings = Settings::from_env()?;
+    let folder = with_bar(|watch| smolvlm_hub::pull(&settings, &repo, watch))?;
+    print_line(&folder.display().to_string())
+}
+
+/// The files of a model, with a bar while they come.
+pub(crate) fn files(name: &str) -> Result<Files, Error> {
+    Ok(with_bar(|watch| smolvlm_hub::resolve(name, watch))?)
+}
+
+fn with_bar<T>(fetch: impl FnOnce(&smolvlm_hub::Watch<'_>) -> T) -> T {
+    let progress = Progress::new();
+    let (all, there) = (AtomicU64::new(0), AtomicU64::new(0));
+    fetch(&|event| {
+        let file = match event {
+            Event::All { bytes, .. } => {
+                all.store(bytes, Ordering::Relaxed);
+                ""
+            }
+            Event::More { file, bytes } => {
+                there.fetch_add(bytes, Ordering::Relaxed);
+                file
+            }
+            Event::Again { file, bytes } => {
+                there.fetch_sub(bytes, Ordering::Relaxed);
+                file
+            }
+        };
+        let (there, all) = (there.load(Ordering::Relaxed), all.load(Ordering::Relaxed));
+        let megabytes = |bytes: u64| bytes as f64 / 1e6;
+        progress.line(&format!("{:.1} of {:.1} MB  {file}", megabytes(there), megabytes(all)), there, all);
+    })
+}

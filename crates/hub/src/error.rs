@@ -1,0 +1,199 @@
+//! Why a name did not become files.
+
+use std::{io, path::PathBuf};
+
+/// Why a name did not become files.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The program was built without the model that it would carry.
+    #[error(
+        "nano: this program was built without it; give the path of a checkpoint folder (./nano, if one is called so)"
+    )]
+    NoNano,
+    /// The name is empty.
+    #[error("the model's name is empty; give the path of a checkpoint folder, or a name on the hub")]
+    Empty,
+    /// There is nothing at this path, and it is no name on the hub.
+    #[error("{dir}: no such folder")]
+    NoFolder {
+        /// The path.
+        dir: PathBuf,
+    },
+    /// Neither a folder nor a name.
+    #[error("{name}: no such folder, and no short name of a model; smolvlm models lists those that there are")]
+    Unknown {
+        /// What was given.
+        name: String,
+    },
+    /// The path is a file.
+    #[error("{path}: a file, not a folder; give the checkpoint folder that it lies in")]
+    NotAFolder {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The folder is no checkpoint.
+    #[error("{dir}: no config.json in it; a checkpoint folder holds config.json, *.safetensors and tokenizer.json")]
+    NoConfig {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// There are no weights.
+    #[error("{dir}: no weights in it: neither model.safetensors nor model.safetensors.index.json with its parts")]
+    NoWeights {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// The only weights are pickled.
+    #[error(
+        "{path}: pickled weights are refused, as reading them runs code from the file; convert them to \
+         model.safetensors"
+    )]
+    Pickled {
+        /// The first such file by name.
+        path: PathBuf,
+    },
+    /// Something cannot be read.
+    #[error("{path}: {source}")]
+    Read {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Something in the cache cannot be read or written.
+    #[error("{path}: {source}")]
+    Write {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// No folder for the cache.
+    #[error("neither HF_HUB_CACHE, HF_HOME nor HOME is set: name a folder for downloaded models in HF_HUB_CACHE")]
+    NoCache,
+    /// It is not here, and the network is not to be asked.
+    #[error("{name}: no such folder here, not in the cache, and HF_HUB_OFFLINE forbids to fetch it")]
+    Offline {
+        /// The model's name.
+        name: String,
+    },
+    /// A model that is removed or checked is not in the cache.
+    #[error("{name}: not in the cache; smolvlm models lists what is")]
+    NotHere {
+        /// The model's name.
+        name: String,
+    },
+    /// The hub knows no such model, or does not show it to who asks.
+    #[error("{name}: no such folder here, and the hub has no such model{}", hint(*signed))]
+    NoRepo {
+        /// The model's name.
+        name: String,
+        /// Whether a token was shown.
+        signed: bool,
+    },
+    /// The model has no such branch, tag or commit.
+    #[error("{name}: it has no revision '{revision}'; a branch, a tag or a whole commit behind @ would be right")]
+    NoRevision {
+        /// The model's name.
+        name: String,
+        /// What was asked for.
+        revision: String,
+    },
+    /// Its licence must be agreed to.
+    #[error(
+        "{name}: access must be asked for first: agree to its terms on its page on the hub{}",
+        if *signed { ", with the account that HF_TOKEN belongs to" } else { ", then set HF_TOKEN to a token of yours" }
+    )]
+    Gated {
+        /// The model's name.
+        name: String,
+        /// Whether a token was shown.
+        signed: bool,
+    },
+    /// What the name means is no checkpoint.
+    #[error("{name}: there is no config.json at the top of it, so it is no checkpoint that this program can read")]
+    NoModel {
+        /// The model's name.
+        name: String,
+    },
+    /// Too many questions.
+    #[error(
+        "the hub asks to wait{}{}",
+        wait.map_or(String::new(), |seconds: u64| format!(" {seconds} s")),
+        if *signed { "" } else { "; who sets HF_TOKEN may ask more often" }
+    )]
+    RateLimit {
+        /// Seconds, where it said.
+        wait: Option<u64>,
+        /// Whether a token was shown.
+        signed: bool,
+    },
+    /// The hub refuses for another reason.
+    #[error("{name}: the hub answers with status {status}{said}")]
+    Refused {
+        /// The model's name.
+        name: String,
+        /// The status of HTTP.
+        status: u16,
+        /// What it said, with what stands before it.
+        said: String,
+    },
+    /// The answer is not the hub's.
+    #[error("{endpoint}: what answers there is not a hub of models; HF_ENDPOINT names one")]
+    NotTheHub {
+        /// Where it was asked.
+        endpoint: String,
+    },
+    /// The network.
+    #[error("{endpoint}: {what}; is there a network, and are HTTPS_PROXY and HF_ENDPOINT right?")]
+    Network {
+        /// Where it was asked.
+        endpoint: String,
+        /// What happened.
+        what: String,
+    },
+    /// A download ended early.
+    #[error("{file}: {what}; what has come is kept, and the same command goes on from there")]
+    Cut {
+        /// The file.
+        file: String,
+        /// What happened.
+        what: String,
+    },
+    /// A download's bytes are wrong, again and again.
+    #[error("{file}: what came is not what the hub's hash says; something on the way changes it")]
+    Damaged {
+        /// The file.
+        file: String,
+    },
+    /// No room.
+    #[error("{path}: the disk is full; the whole file has {} MB. HF_HUB_CACHE may name a folder on another", size.div_ceil(1_000_000))]
+    DiskFull {
+        /// What was being written.
+        path: PathBuf,
+        /// In bytes.
+        size: u64,
+    },
+    /// A thread ended without a result.
+    #[error("a download ended without a result")]
+    Worker,
+}
+
+impl Error {
+    /// Whether the same may go well in a moment.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Error::Network { .. } | Error::Cut { .. } | Error::Damaged { .. } => true,
+            Error::Refused { status, .. } => *status >= 500 || *status == 408,
+            _ => false,
+        }
+    }
+}
+
+fn hint(signed: bool) -> &'static str {
+    match signed {
+        true => ", or the account of HF_TOKEN may not see it",
+        false => "; if it is private, set HF_TOKEN to a token of yours",
+    }
+}

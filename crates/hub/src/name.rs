@@ -1,0 +1,117 @@
+//! Names of models: what somebody may write behind `-m`.
+
+/// Short names of the family, and what they are on the hub.
+pub const ALIASES: &[(&str, &str)] = &[
+    ("smolvlm-256m", "HuggingFaceTB/SmolVLM-256M-Instruct"),
+    ("smolvlm-500m", "HuggingFaceTB/SmolVLM-500M-Instruct"),
+    ("smolvlm-2.2b", "HuggingFaceTB/SmolVLM-Instruct"),
+    ("smolvlm-256m-base", "HuggingFaceTB/SmolVLM-256M-Base"),
+    ("smolvlm-500m-base", "HuggingFaceTB/SmolVLM-500M-Base"),
+    ("smolvlm-2.2b-base", "HuggingFaceTB/SmolVLM-Base"),
+    ("smolvlm-2.2b-synthetic", "HuggingFaceTB/SmolVLM-Synthetic"),
+    ("smolvlm2-256m", "HuggingFaceTB/SmolVLM2-256M-Video-Instruct"),
+    ("smolvlm2-500m", "HuggingFaceTB/SmolVLM2-500M-Video-Instruct"),
+    ("smolvlm2-2.2b", "HuggingFaceTB/SmolVLM2-2.2B-Instruct"),
+];
+
+/// The branch that is meant where none is named.
+pub const MAIN: &str = "main";
+
+/// A model on the hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repo {
+    /// `org/name`.
+    pub id: String,
+    /// A branch, a tag or a commit.
+    pub revision: String,
+}
+
+impl Repo {
+    /// Of `org/name[@revision]`, or one of [`ALIASES`] in the place of `org/name`.
+    pub fn parse(name: &str) -> Option<Repo> {
+        let (id, revision) = name.split_once('@').unwrap_or((name, MAIN));
+        let known = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(id)).map(|(_, id)| *id);
+        let id = known.unwrap_or(id);
+        (is_id(id) && is_revision(revision)).then(|| Repo { id: id.to_owned(), revision: revision.to_owned() })
+    }
+
+    /// Whether the revision is a commit, which never changes.
+    pub fn is_commit(&self) -> bool {
+        is_commit(&self.revision)
+    }
+}
+
+impl std::fmt::Display for Repo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.revision.as_str() {
+            MAIN => f.write_str(&self.id),
+            revision => write!(f, "{}@{revision}", self.id),
+        }
+    }
+}
+
+/// Whether it is a commit's whole name.
+pub(crate) fn is_commit(revision: &str) -> bool {
+    revision.len() == 40 && revision.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// Whether it has the form of a model's name on the hub: `org/name`, letters, digits, `-`, `_` and `.`. What it names is a
+/// folder of the cache too, so it must not lead out of it.
+pub(crate) fn is_id(name: &str) -> bool {
+    let sound = |part: &str| {
+        !part.is_empty()
+            && part.len() <= 96
+            && !part.starts_with(['.', '-'])
+            && !part.ends_with(['.', '-'])
+            && !part.contains("--")
+            && !part.contains("..")
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+    };
+    name.split_once('/').is_some_and(|(org, model)| sound(org) && sound(model))
+}
+
+/// Whether it may be a revision: a path of names below `refs`, none of which leads out of it.
+fn is_revision(revision: &str) -> bool {
+    let sound = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+'))
+    };
+    revision.len() <= 200 && revision.split('/').all(sound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_the_hub() {
+        for (name, is) in [
+            ("HuggingFaceTB/SmolVLM-Instruct", true),
+            ("a/b", true),
+            ("a/b/c", false),
+            ("./a", false),
+            ("../a", false),
+            ("a/..", false),
+            ("/a", false),
+            ("a", false),
+            ("a/", false),
+            ("a b/c", false),
+            ("a--b/c", false),
+        ] {
+            assert_eq!(Repo::parse(name).is_some(), is, "{name}");
+        }
+    }
+
+    #[test]
+    fn revisions_and_short_names() {
+        let repo = |name: &str| Repo::parse(name).unwrap();
+        assert_eq!(repo("a/b@v1.0"), Repo { id: "a/b".into(), revision: "v1.0".into() });
+        assert_eq!((repo("a/b").revision.as_str(), repo("a/b@refs/pr/1").to_string()), (MAIN, "a/b@refs/pr/1".into()));
+        assert_eq!(repo("SmolVLM-256M").id, "HuggingFaceTB/SmolVLM-256M-Instruct");
+        assert!(repo(&format!("a/b@{}", "0a".repeat(20))).is_commit() && !repo("a/b@main").is_commit());
+        for wrong in ["a/b@", "a/b@../../x", "a/b@x//y", "a/b@x y"] {
+            assert_eq!(Repo::parse(wrong), None, "{wrong}");
+        }
+    }
+}
