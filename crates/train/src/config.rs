@@ -316,8 +316,9 @@ impl Config {
             .filter(|source| !is_drawn(&source.path))
             .for_each(|source| from_here(&mut source.path));
         // A name on the hub has the form of a path; a folder goes before it.
-        let named = smolvlm_hub::Repo::parse(&config.model.to_string_lossy()).is_some();
-        if config.model != Path::new(NANO) && !(named && !folder.join(&config.model).exists()) {
+        let is_here = folder.join(&config.model).exists();
+        let is_name = smolvlm_hub::Repo::parse(&config.model.to_string_lossy()).is_some();
+        if config.model != Path::new(NANO) && (is_here || !is_name) {
             from_here(&mut config.model);
         }
         from_here(&mut config.output);
