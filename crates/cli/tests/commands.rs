@@ -277,3 +277,13 @@ fn perplexity_of_a_small_text() {
     );
     assert_eq!(first["scored"], 31);
 }
+
+#[test]
+fn models_are_listed_by_their_short_names() {
+    let list = smolvlm(&["models"]).ok();
+    assert!(list.contains("smolvlm2-2.2b") && list.contains("HuggingFaceTB/SmolVLM2-2.2B-Instruct"), "{list}");
+    let report = parse(&smolvlm(&["models", "--json"]).ok());
+    assert_eq!(keys(&report), ["cache", "models", "names"]);
+    assert_eq!(report["names"]["smolvlm-256m"], "HuggingFaceTB/SmolVLM-256M-Instruct");
+    assert!(report["models"].as_array().unwrap().is_empty());
+}

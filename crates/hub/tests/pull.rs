@@ -1,5 +1,7 @@
 //! Downloads from a hub on loopback.
 
+#![allow(clippy::unwrap_used)] // helpers of tests: what fails there fails the test
+
 mod server;
 
 use server::{COMMIT, Hub, LARGE, REPO};

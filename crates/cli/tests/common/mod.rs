@@ -31,11 +31,13 @@ impl Output {
 }
 
 /// Calls `smolvlm` with these arguments, and this text on stdin. `SMOLVLM_PROGRAM` names another program to call: a
-/// script that runs it under an emulator.
+/// script that runs it under an emulator. No test asks the network, or sees this machine's models.
 pub(crate) fn smolvlm_with(args: &[&str], stdin: &str) -> Output {
     let program = std::env::var_os("SMOLVLM_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_smolvlm").into());
     let mut child = Command::new(program)
         .args(args)
+        .env("HF_HUB_OFFLINE", "1")
+        .env("HF_HOME", std::env::temp_dir().join("no-models"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
