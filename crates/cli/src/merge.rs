@@ -28,7 +28,7 @@ pub(crate) struct Args {
 
 /// The command.
 pub(crate) fn run(args: Args) -> Result<(), Error> {
-    let model = crate::pull::files(&args.model)?;
+    let model = crate::pull::files(&args.model, None)?;
     let adapters = args.adapter.iter().map(|word| adapter(word)).collect::<Result<Vec<_>, _>>()?;
     let layers = smolvlm_train::merge(model, &adapters, &args.output)?;
     print_line(&format!("{}: {layers} layers changed", args.output.display()))

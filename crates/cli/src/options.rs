@@ -15,10 +15,14 @@ use std::path::{Path, PathBuf};
 #[derive(Args)]
 pub(crate) struct ModelName {
     /// The model: nano, which this program carries; a folder as Hugging Face has it (config.json, *.safetensors,
-    /// tokenizer.json and the rest); or a name on the hub (ORG/NAME[@REVISION], or a short one: smolvlm models lists them)
+    /// tokenizer.json and the rest); a GGUF file; or a name on the hub (ORG/NAME[@REVISION], or a short one: smolvlm models
+    /// lists them)
     #[arg(short, long, value_name = "MODEL")]
     #[cfg_attr(feature = "nano", arg(default_value = smolvlm_hub::NANO))]
     model: Option<String>,
+    /// The GGUF file of the tower, where the model is a GGUF file and none or several lie beside it
+    #[arg(long, value_name = "FILE")]
+    mmproj: Option<PathBuf>,
 }
 
 impl ModelName {
@@ -37,7 +41,7 @@ impl ModelName {
 
     /// The model's files.
     pub(crate) fn files(&self) -> Result<Files, Error> {
-        crate::pull::files(self.name()?)
+        crate::pull::files(self.name()?, self.mmproj.as_deref())
     }
 }
 
@@ -265,7 +269,7 @@ mod tests {
 
     #[test]
     fn where_no_model_is_built_in_one_must_be_named() {
-        let of = |model: Option<&str>| ModelName { model: model.map(String::from) };
+        let of = |model: Option<&str>| ModelName { model: model.map(String::from), mmproj: None };
         let error = of(None).files().unwrap_err();
         assert!(matches!(error, Error::Usage(_)));
         let says = "which model? -m FOLDER would be right: this program was built without nano";

@@ -5,6 +5,7 @@ use crate::output::print_line;
 use crate::progress::Progress;
 use smolvlm_hub::{Event, Repo, Settings};
 use smolvlm_sys::Files;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const EXAMPLES: &str = "\
@@ -36,9 +37,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     print_line(&folder.display().to_string())
 }
 
-/// The files of a model, with a bar while they come.
-pub(crate) fn files(name: &str) -> Result<Files, Error> {
-    Ok(with_bar(|watch| smolvlm_hub::resolve(name, watch))?)
+/// The files of a model, with a bar while they come; `mmproj` is of a GGUF file's tower.
+pub(crate) fn files(name: &str, mmproj: Option<&Path>) -> Result<Files, Error> {
+    Ok(with_bar(|watch| smolvlm_hub::resolve(name, mmproj, watch))?)
 }
 
 fn with_bar<T>(fetch: impl FnOnce(&smolvlm_hub::Watch<'_>) -> T) -> T {

@@ -4,7 +4,7 @@ use crate::Error;
 use crate::core::Core;
 use smolvlm_backend::{Backend, Cpu, Isa, Quant, Stored, levels};
 use smolvlm_model::peft::{self, AdapterConfig};
-use smolvlm_model::{Attach, Checkpoint, Config, GenerationConfig, Load, Role, TensorSource, Vlm};
+use smolvlm_model::{Attach, Checkpoint, Config, GenerationConfig, GgufWeights, Load, Role, TensorSource, Vlm};
 use smolvlm_processor::Processor;
 use smolvlm_sys::Files;
 use std::collections::BTreeSet;
@@ -133,8 +133,11 @@ impl Network {
     fn open(files: &Files, options: &EngineOptions, progress: &mut dyn FnMut(usize, usize)) -> Result<Network, Error> {
         let config = Config::open(files)?;
         let generation = GenerationConfig::open(files)?;
-        let mut checkpoint = Checkpoint::open(files)?;
-        let quant = choose(&mut checkpoint, &config, options.dtype)?;
+        let source: &mut dyn TensorSource = match GgufWeights::are_of(files) {
+            true => &mut GgufWeights::open(files)?,
+            false => &mut Checkpoint::open(files)?,
+        };
+        let quant = choose(source, &config, options.dtype)?;
         let backend: Arc<dyn Backend> = Arc::new(Cpu::with(options.threads, options.isa));
         let (mut done, total) = (0, Vlm::tensors(&config));
         let progress = &mut |_: &str| {
@@ -143,14 +146,7 @@ impl Network {
         };
         let mut model = Vlm::load(
             config,
-            &mut Load {
-                backend: &*backend,
-                source: &mut checkpoint,
-                quant,
-                role: &|_| Role::Forward,
-                masters: None,
-                progress,
-            },
+            &mut Load { backend: &*backend, source, quant, role: &|_| Role::Forward, masters: None, progress },
         )?;
         for (dir, factor) in &options.adapters {
             let (config, source) = (AdapterConfig::open(dir)?, &mut peft::weights(dir)?);
@@ -176,7 +172,7 @@ fn beside<A: Send, B>(first: impl Fn() -> A + Sync, second: impl FnOnce() -> B) 
 }
 
 /// What the weights are kept in: asked for, or by the type of the checkpoint's embedding.
-fn choose(checkpoint: &mut Checkpoint, config: &Config, choice: DTypeChoice) -> Result<Quant, Error> {
+fn choose(checkpoint: &mut dyn TensorSource, config: &Config, choice: DTypeChoice) -> Result<Quant, Error> {
     Ok(match choice {
         DTypeChoice::F32 => Quant::F32,
         DTypeChoice::Bf16 => Quant::Bf16,

@@ -1,6 +1,6 @@
 //! A file: its metadata, and where its tensors lie.
 
-use crate::{Array, Error, Kind, Value, cursor::Cursor, unpack};
+use crate::{Array, Error, Kind, Value, cursor::Cursor};
 use std::collections::BTreeMap;
 
 /// Sides of a tensor.
@@ -24,6 +24,8 @@ pub struct Tensor<'a> {
     pub shape: Vec<usize>,
     /// Its blocks.
     pub bytes: &'a [u8],
+    /// Where these begin in the file.
+    pub start: usize,
 }
 
 impl<'a> Gguf<'a> {
@@ -61,9 +63,9 @@ impl<'a> Gguf<'a> {
             }
             Some(_) => return Err(Error::Wrong { what: "general.alignment is no power of two up to 2^20".into() }),
         };
-        let data = cursor.position().next_multiple_of(alignment);
-        let data = file.get(data..).unwrap_or_default();
-        Ok(Gguf { metadata, tensors: tensors_of(places, data, alignment)? })
+        let start = cursor.position().next_multiple_of(alignment);
+        let data = Data { bytes: file.get(start..).unwrap_or_default(), start, alignment };
+        Ok(Gguf { metadata, tensors: data.tensors(places)? })
     }
 
     /// The names of all tensors with them, in order.
@@ -141,9 +143,7 @@ impl Tensor<'_> {
 
     /// Its weights as f32, the slowest side first.
     pub fn to_f32(&self) -> Vec<f32> {
-        let mut weights = vec![0.0; self.elements()];
-        unpack::unpack(self.kind, self.bytes, &mut weights);
-        weights
+        self.kind.to_f32(self.bytes)
     }
 }
 
@@ -189,33 +189,39 @@ impl<'a> Place<'a> {
     }
 }
 
-/// The tensors, if they lie within the data and not over each other.
-fn tensors_of<'a>(
-    mut places: Vec<Place<'a>>,
-    data: &'a [u8],
+/// What follows the metadata.
+struct Data<'a> {
+    bytes: &'a [u8],
+    start: usize,
     alignment: usize,
-) -> Result<BTreeMap<&'a str, Tensor<'a>>, Error> {
-    places.sort_by_key(|place| place.offset);
-    let (mut tensors, mut end) = (BTreeMap::new(), 0);
-    for Place { name, kind, shape, offset, bytes } in places {
-        let wrong = |what: String| Error::Wrong { what: format!("tensor '{name}' {what}") };
-        let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        if start % alignment != 0 {
-            return Err(wrong(format!("begins at {offset}, which is no multiple of {alignment}")));
+}
+
+impl<'a> Data<'a> {
+    /// The tensors, if they lie within the data and not over each other.
+    fn tensors(&self, mut places: Vec<Place<'a>>) -> Result<BTreeMap<&'a str, Tensor<'a>>, Error> {
+        places.sort_by_key(|place| place.offset);
+        let (mut tensors, mut end) = (BTreeMap::new(), 0);
+        for Place { name, kind, shape, offset, bytes } in places {
+            let wrong = |what: String| Error::Wrong { what: format!("tensor '{name}' {what}") };
+            let from = usize::try_from(offset).unwrap_or(usize::MAX);
+            if from % self.alignment != 0 {
+                return Err(wrong(format!("begins at {offset}, which is no multiple of {}", self.alignment)));
+            }
+            if from < end {
+                return Err(wrong("lies over another".into()));
+            }
+            let Some(range) = from.checked_add(bytes).and_then(|end| self.bytes.get(from..end)) else {
+                let length = self.bytes.len();
+                return Err(wrong(format!("ends beyond the file's {length} bytes of data: was it copied whole?")));
+            };
+            end = from + bytes;
+            let tensor = Tensor { kind, shape, bytes: range, start: self.start + from };
+            if tensors.insert(name, tensor).is_some() {
+                return Err(wrong("stands there twice".into()));
+            }
         }
-        if start < end {
-            return Err(wrong("lies over another".into()));
-        }
-        let range = start.checked_add(bytes).and_then(|end| data.get(start..end));
-        let Some(range) = range else {
-            return Err(wrong(format!("ends beyond the file's {} bytes of data: was it copied whole?", data.len())));
-        };
-        end = start + bytes;
-        if tensors.insert(name, Tensor { kind, shape, bytes: range }).is_some() {
-            return Err(wrong("stands there twice".into()));
-        }
+        Ok(tensors)
     }
-    Ok(tensors)
 }
 
 #[cfg(test)]

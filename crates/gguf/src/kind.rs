@@ -1,5 +1,7 @@
 //! The types of weights.
 
+use crate::unpack;
+
 /// How weights are kept: in blocks of so many, of so many bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, non_camel_case_types)] // named as ggml names them
@@ -89,6 +91,13 @@ impl Kind {
     /// Bytes of a block.
     pub fn bytes(self) -> usize {
         self.row().4
+    }
+
+    /// Blocks as f32.
+    pub fn to_f32(self, blocks: &[u8]) -> Vec<f32> {
+        let mut weights = vec![0.0; blocks.len() / self.bytes() * self.block()];
+        unpack::unpack(self, blocks, &mut weights);
+        weights
     }
 
     /// The names of all, for messages.

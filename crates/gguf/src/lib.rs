@@ -5,14 +5,19 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
 
+mod checkpoint;
 mod cursor;
 mod file;
 mod kind;
+mod names;
+mod tokenizer;
 mod unpack;
 mod value;
 
+pub use checkpoint::{MMPROJ, TEXT, checkpoint};
 pub use file::{Gguf, Tensor};
 pub use kind::Kind;
+pub use names::{Place, places};
 pub use value::{Array, Value};
 
 /// What is wrong with a file.
@@ -51,6 +56,20 @@ pub enum Error {
         kind: String,
         /// The types that are.
         known: String,
+    },
+    /// A file of the disk.
+    #[error("{path}: {source}")]
+    File {
+        /// Where it lies.
+        path: String,
+        /// What is wrong with it.
+        source: Box<Error>,
+    },
+    /// The system refuses to read it.
+    #[error("{what}")]
+    Read {
+        /// The system's words.
+        what: String,
     },
     /// A key that must be there is not, or holds something else.
     #[error("it has no {key}{what}")]

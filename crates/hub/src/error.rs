@@ -53,6 +53,26 @@ pub enum Error {
         /// The first such file by name.
         path: PathBuf,
     },
+    /// A pair of GGUF files that is none.
+    #[error(transparent)]
+    Gguf(#[from] smolvlm_gguf::Error),
+    /// Which file has the tower is not clear.
+    #[error(
+        "{text}: {} beside it; --mmproj FILE names the file of its tower",
+        if *count == 0 { "no mmproj*.gguf lies".to_owned() } else { format!("{count} files mmproj*.gguf lie") }
+    )]
+    Mmproj {
+        /// The decoder's file.
+        text: PathBuf,
+        /// How many there are.
+        count: usize,
+    },
+    /// A tower's file with a model that has its own.
+    #[error("{name}: no GGUF file of a decoder, so there is nothing that --mmproj could belong to")]
+    NotGguf {
+        /// The model's name.
+        name: String,
+    },
     /// Something cannot be read.
     #[error("{path}: {source}")]
     Read {

@@ -36,12 +36,20 @@ pub const DEFAULT: Option<&str> = if cfg!(feature = "nano") { Some(NANO) } else 
 ///
 /// `name` is [`NANO`]; the path of a folder in Hugging Face's checkpoint form: `config.json` beside `model.safetensors`, or
 /// beside `model.safetensors.index.json` and the parts that it lists; or a [`Repo`]'s. A folder goes before a name on the
-/// hub. What the cache has of a branch is taken as it is; [`pull`] asks for what is new.
+/// hub. What the cache has of a branch is taken as it is; [`pull`] asks for what is new. It may also be a GGUF file of a
+/// decoder; `mmproj` is that of its tower, where it is not the one that lies beside it.
 ///
 /// # Errors
 /// The program does not carry the model; there is no such folder, it is a file, it lacks `config.json` or weights, its only
 /// weights are pickled, or it cannot be read; the hub has no such model, or it cannot be fetched.
-pub fn resolve(name: &str, watch: &Watch<'_>) -> Result<Files, Error> {
+pub fn resolve(name: &str, mmproj: Option<&Path>, watch: &Watch<'_>) -> Result<Files, Error> {
+    let is_gguf = Path::new(name).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
+    if is_gguf {
+        return gguf(Path::new(name), mmproj);
+    }
+    if mmproj.is_some() {
+        return Err(Error::NotGguf { name: name.to_owned() });
+    }
     if name.is_empty() {
         return Err(Error::Empty);
     }
@@ -58,6 +66,30 @@ pub fn resolve(name: &str, watch: &Watch<'_>) -> Result<Files, Error> {
         Err(source) => return Err(Error::Read { path: dir, source }),
     }
     Ok(Files::Folder(dir))
+}
+
+/// A pair of GGUF files as a checkpoint.
+fn gguf(text: &Path, mmproj: Option<&Path>) -> Result<Files, Error> {
+    let mmproj = match mmproj {
+        Some(mmproj) => mmproj.to_owned(),
+        None => beside(text)?,
+    };
+    Ok(smolvlm_gguf::checkpoint(text, &mmproj)?)
+}
+
+/// The one mmproj file that lies beside a decoder's.
+fn beside(text: &Path) -> Result<PathBuf, Error> {
+    let folder = text.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let is_mmproj = |path: &PathBuf| {
+        let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+        name.contains("mmproj") && name.ends_with(".gguf")
+    };
+    let mut found: Vec<PathBuf> = cache::entries(folder)?.into_iter().filter(is_mmproj).collect();
+    found.sort();
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        count => Err(Error::Mmproj { text: text.to_owned(), count }),
+    }
 }
 
 /// A model's folder in the cache, filled if it is not.
@@ -145,7 +177,7 @@ mod tests {
     use super::*;
 
     fn message(name: &str) -> String {
-        resolve(name, &|_| {}).unwrap_err().to_string()
+        resolve(name, None, &|_| {}).unwrap_err().to_string()
     }
 
     #[test]
@@ -155,15 +187,15 @@ mod tests {
         fs::write(dir.path().join("config.json"), "{}").unwrap();
         fs::write(dir.path().join("pytorch_model.bin"), "").unwrap();
         fs::write(dir.path().join("model.safetensors"), "").unwrap();
-        assert_eq!(resolve(name, &|_| {}).unwrap(), Files::from(dir.path()));
-        assert_eq!(resolve(&format!("{name}/"), &|_| {}).unwrap(), Files::from(dir.path()));
+        assert_eq!(resolve(name, None, &|_| {}).unwrap(), Files::from(dir.path()));
+        assert_eq!(resolve(&format!("{name}/"), None, &|_| {}).unwrap(), Files::from(dir.path()));
         fs::rename(dir.path().join("model.safetensors"), dir.path().join("model.safetensors.index.json")).unwrap();
-        assert_eq!(resolve(name, &|_| {}).unwrap(), Files::from(dir.path()));
+        assert_eq!(resolve(name, None, &|_| {}).unwrap(), Files::from(dir.path()));
     }
 
     #[test]
     fn nano_is_what_the_program_carries_or_says_that_it_does_not() {
-        match resolve(NANO, &|_| {}) {
+        match resolve(NANO, None, &|_| {}) {
             Ok(files) => {
                 assert_eq!(DEFAULT, Some(NANO));
                 let needed =
@@ -193,10 +225,10 @@ mod tests {
         assert!(message(name).contains("pytorch_model.bin: pickled weights are refused"));
         assert!(message(&format!("{name}/config.json")).contains("a file, not a folder"));
         assert!(matches!(
-            resolve(&format!("{name}/config.json/x"), &|_| {}),
+            resolve(&format!("{name}/config.json/x"), None, &|_| {}),
             Err(Error::Read { .. } | Error::NoFolder { .. })
         ));
-        assert!(matches!(resolve("a\0b", &|_| {}), Err(Error::Read { .. })));
+        assert!(matches!(resolve("a\0b", None, &|_| {}), Err(Error::Read { .. })));
         fs::remove_file(dir.path().join("config.json")).unwrap();
         fs::create_dir(dir.path().join("config.json")).unwrap();
         assert!(message(name).contains("no config.json in it"));

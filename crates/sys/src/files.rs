@@ -1,10 +1,12 @@
 //! Where a checkpoint's files lie: in a folder, or in the program itself.
 
 use crate::FileMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The files of one checkpoint. What reads a checkpoint reads it through this, and need not know where it lies.
 #[derive(Clone, PartialEq, Eq)]
@@ -18,6 +20,19 @@ pub enum Files {
         /// Names and bytes.
         files: &'static [(&'static str, &'static [u8])],
     },
+    /// Those that this process made of others.
+    Made(Arc<Made>),
+}
+
+/// Files that a process made of others: the small ones in memory, the large ones where they lie.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Made {
+    /// What messages call it: it stands where a folder's path would.
+    pub name: String,
+    /// Names and bytes.
+    pub held: BTreeMap<String, Vec<u8>>,
+    /// Names, and which files of the disk they mean.
+    pub linked: BTreeMap<String, PathBuf>,
 }
 
 impl Files {
@@ -26,6 +41,7 @@ impl Files {
         match self {
             Files::Folder(dir) => dir.join(file),
             Files::Held { name, .. } => Path::new(name).join(file),
+            Files::Made(made) => made.linked.get(file).cloned().unwrap_or_else(|| Path::new(&made.name).join(file)),
         }
     }
 
@@ -34,6 +50,9 @@ impl Files {
         match self {
             Files::Folder(dir) => dir.join(file).is_file(),
             Files::Held { .. } => self.held(file).is_ok(),
+            Files::Made(made) => {
+                made.held.contains_key(file) || made.linked.get(file).is_some_and(|path| path.is_file())
+            }
         }
     }
 
@@ -53,6 +72,7 @@ impl Files {
                 }
             }
             Files::Held { files, .. } => names.extend(files.iter().map(|(name, _)| name.to_string())),
+            Files::Made(made) => names.extend(made.held.keys().chain(made.linked.keys()).cloned()),
         }
         names.sort();
         Ok(names)
@@ -64,32 +84,47 @@ impl Files {
     /// The system's own; `NotFound` where there is no such file.
     pub fn open(&self, file: &str) -> io::Result<(Box<dyn Read>, u64)> {
         match self {
-            Files::Folder(dir) => {
-                let file = File::open(dir.join(file))?;
-                let bytes = file.metadata()?.len();
-                Ok((Box::new(file), bytes))
-            }
             Files::Held { .. } => {
                 let bytes = self.held(file)?;
                 Ok((Box::new(bytes), bytes.len() as u64))
             }
+            Files::Made(made) if made.held.contains_key(file) => {
+                let bytes = made.held.get(file).cloned().unwrap_or_default();
+                let length = bytes.len() as u64;
+                Ok((Box::new(io::Cursor::new(bytes)), length))
+            }
+            Files::Folder(_) | Files::Made(_) => {
+                let file = File::open(self.on_disk(file)?)?;
+                let bytes = file.metadata()?.len();
+                Ok((Box::new(file), bytes))
+            }
         }
     }
 
-    /// All of a file's bytes, mapped from a folder and as they stand in the program.
+    /// All of a file's bytes, mapped from the disk or as they stand in the program; small files that were made are not for
+    /// this.
     ///
     /// # Errors
     /// As [`Files::open`].
     pub fn map(&self, file: &str) -> io::Result<FileMap> {
         match self {
-            Files::Folder(dir) => FileMap::open(&dir.join(file)),
+            Files::Folder(_) | Files::Made(_) => FileMap::open(&self.on_disk(file)?),
             Files::Held { .. } => Ok(FileMap::held(self.held(file)?)),
         }
     }
 
+    fn on_disk(&self, file: &str) -> io::Result<PathBuf> {
+        let path = match self {
+            Files::Folder(dir) => Some(dir.join(file)),
+            Files::Held { .. } => None,
+            Files::Made(made) => made.linked.get(file).cloned(),
+        };
+        path.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    }
+
     fn held(&self, file: &str) -> io::Result<&'static [u8]> {
         let found = match self {
-            Files::Folder(_) => None,
+            Files::Folder(_) | Files::Made(_) => None,
             Files::Held { files, .. } => files.iter().find(|(name, _)| *name == file),
         };
         found.map(|(_, bytes)| *bytes).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
@@ -101,6 +136,7 @@ impl fmt::Display for Files {
         match self {
             Files::Folder(dir) => dir.display().fmt(f),
             Files::Held { name, .. } => name.fmt(f),
+            Files::Made(made) => made.name.fmt(f),
         }
     }
 }
@@ -159,6 +195,15 @@ mod tests {
             assert_eq!(files.map("c").err().unwrap().kind(), io::ErrorKind::NotFound);
             assert_eq!(files.path("c"), Path::new(&files.to_string()).join("c"));
         }
+        let linked = BTreeMap::from([("b.json".to_owned(), dir.join("b.json"))]);
+        let held = BTreeMap::from([("a.txt".to_owned(), b"text".to_vec())]);
+        let made = Files::Made(Arc::new(Made { name: "made".into(), held, linked }));
+        assert_eq!(made.names().unwrap(), ["a.txt", "b.json"]);
+        assert_eq!(text(&made, "b.json"), "{}");
+        assert_eq!(made.open("a.txt").unwrap().1, 4);
+        assert!(made.has("a.txt") && made.has("b.json") && !made.has("c"));
+        assert_eq!((made.path("b.json"), made.path("a.txt")), (dir.join("b.json"), "made/a.txt".into()));
+        assert_eq!(made.open("c").err().unwrap().kind(), io::ErrorKind::NotFound);
         assert_eq!(HELD.path("a.txt").display().to_string(), "small/a.txt");
         std::fs::remove_dir_all(&dir).unwrap();
     }

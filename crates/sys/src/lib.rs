@@ -11,7 +11,7 @@ mod seeds;
 mod watch;
 
 pub use amx::request_amx;
-pub use files::Files;
+pub use files::{Files, Made};
 pub use map::FileMap;
 pub use pages::Pages;
 pub use process::{peak_rss, threads};

@@ -332,7 +332,7 @@ impl Config {
     /// # Errors
     /// There is no such model.
     pub fn base(&self) -> Result<Files, Error> {
-        Ok(smolvlm_hub::resolve(&self.model.to_string_lossy(), &|_| {})?)
+        Ok(smolvlm_hub::resolve(&self.model.to_string_lossy(), None, &|_| {})?)
     }
 
     /// As a file.

@@ -1,0 +1,71 @@
+//! GGUF files that llama.cpp's own tools wrote: prompt, pixels and tokens are the reference's, logits those of the
+//! reference with the same weights unpacked (`golden/gguf`, by `make_gguf_reference.py`).
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use common::{smolvlm, text};
+use smolvlm_golden::{cases, distance, folder, tensors};
+use std::path::{Path, PathBuf};
+
+fn files(of: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder().join("gguf")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| {
+        path.extension().unwrap() == "gguf" && path.file_name().unwrap().to_string_lossy().starts_with(of)
+    });
+    files.sort();
+    assert!(!files.is_empty());
+    files
+}
+
+/// The logits of a case, and that its prompt is the reference's.
+fn check(model: &Path, mmproj: &Path, bound: f32) {
+    let want = tensors(&model.with_extension("safetensors"));
+    for case in cases(&folder().join("wide")) {
+        let Some(want) = want.get(&format!("{}.last_logits", case.name)) else { continue };
+        let dir = tempfile::tempdir().unwrap();
+        let (messages, dump) = (dir.path().join("messages.json"), dir.path().join("dump.safetensors"));
+        std::fs::write(&messages, case.messages.to_string()).unwrap();
+        let mut args = vec!["run", "-m", text(model), "--mmproj", text(mmproj), "--dtype", "f32", "-n", "2"];
+        args.extend(["--messages", text(&messages), "--dump", text(&dump)]);
+        let images: Vec<_> = case.images.iter().map(|name| folder().join("images").join(name)).collect();
+        images.iter().for_each(|image| args.extend(["--image", text(image)]));
+        smolvlm(&args).ok();
+        let got = tensors(&dump);
+        let what = format!("{}, {}", model.display(), case.name);
+        let ids: Vec<u32> = got["input_ids"].i64().iter().map(|&id| id as u32).collect();
+        assert_eq!(ids, case.input_ids, "{what}: tokens");
+        if let Some(pixels) = case.tensors.get("pixels") {
+            assert!(got["pixels"] == *pixels, "{what}: pixels differ");
+        }
+        let apart = distance(got["last_logits"].f32(), want.f32());
+        assert!(apart < bound, "{what}: logits differ by {apart:e}");
+    }
+}
+
+#[test]
+fn every_type_answers_as_the_reference_does_with_its_weights() {
+    let mmproj = files("mmproj").remove(0);
+    files("wide").iter().for_each(|model| check(model, &mmproj, 1e-3));
+}
+
+#[test]
+fn files_that_do_not_belong_together_are_refused() {
+    let (model, mmproj) = (files("wide").remove(0), files("mmproj").remove(0));
+    let refused = |args: &[&str]| smolvlm(&[&["run", "hi", "-n", "2"], args].concat()).refused();
+    let dir = tempfile::tempdir().unwrap();
+    let alone = dir.path().join("alone.gguf");
+    std::fs::copy(&model, &alone).unwrap();
+    assert!(refused(&["-m", text(&alone)]).contains("no mmproj*.gguf lies beside it; --mmproj FILE names"));
+    assert!(refused(&["-m", text(&mmproj), "--mmproj", text(&model)]).contains("it has no tokenizer"));
+    assert!(refused(&["-m", text(&model), "--mmproj", text(&model)]).contains("general.architecture is llama; clip"));
+    assert!(refused(&["-m", "nano", "--mmproj", text(&mmproj)]).contains("nothing that --mmproj could belong to"));
+    assert!(refused(&["-m", text(&dir.path().join("none.gguf")), "--mmproj", text(&mmproj)]).contains("No such file"));
+    std::fs::write(&alone, b"PK\x03\x04").unwrap();
+    assert!(refused(&["-m", text(&alone), "--mmproj", text(&mmproj)]).contains("no GGUF file"));
+    // Beside it, it is found.
+    std::fs::copy(&model, &alone).unwrap();
+    std::fs::copy(&mmproj, dir.path().join("mmproj-alone.gguf")).unwrap();
+    smolvlm(&["run", "hi", "-n", "2", "-m", text(&alone)]).ok();
+}

@@ -1,0 +1,137 @@
+//! A pair of files as a checkpoint folder: settings, tokenizer and template in Hugging Face's form, so that what reads a
+//! folder reads these; weights stay where they lie.
+
+use crate::{Error, Gguf, Value, tokenizer};
+use serde_json::{Value as Json, json};
+use smolvlm_sys::{FileMap, Files, Made};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+/// What the decoder's file is called among a checkpoint's.
+pub const TEXT: &str = "text.gguf";
+/// What the tower's and connector's file is called.
+pub const MMPROJ: &str = "mmproj.gguf";
+
+/// The files of a checkpoint that a decoder's GGUF and its mmproj make.
+///
+/// # Errors
+/// One of them cannot be read, is no GGUF, or is of another network.
+pub fn checkpoint(text: &Path, mmproj: &Path) -> Result<Files, Error> {
+    let maps = [read(text)?, read(mmproj)?];
+    let [text_map, mmproj_map] = &maps;
+    let held = at(text, Gguf::parse(text_map)).and_then(|decoder| {
+        let tower = at(mmproj, Gguf::parse(mmproj_map))?;
+        let mut held = at(text, settings_of_text(&decoder))?;
+        held.insert("config.json", at(text, config(&decoder, &tower))?);
+        held.insert("preprocessor_config.json", at(mmproj, pictures(&tower))?);
+        Ok(held)
+    })?;
+    let held = held.into_iter().map(|(name, json)| {
+        let bytes = match json {
+            Json::String(text) => text.into_bytes(),
+            json => json.to_string().into_bytes(),
+        };
+        (name.to_owned(), bytes)
+    });
+    let linked = [(TEXT, text), (MMPROJ, mmproj)].map(|(name, path)| (name.to_owned(), path.to_owned()));
+    let made = Made { name: text.display().to_string(), held: held.collect(), linked: linked.into() };
+    Ok(Files::Made(Arc::new(made)))
+}
+
+fn read(path: &Path) -> Result<FileMap, Error> {
+    at(path, FileMap::open(path).map_err(|e| Error::Read { what: e.to_string() }))
+}
+
+fn at<T>(path: &Path, result: Result<T, Error>) -> Result<T, Error> {
+    result.map_err(|source| Error::File { path: path.display().to_string(), source: Box::new(source) })
+}
+
+/// The files that say how text is read and written.
+fn settings_of_text(gguf: &Gguf<'_>) -> Result<BTreeMap<&'static str, Json>, Error> {
+    let eos: Vec<usize> = ["tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"]
+        .iter()
+        .filter(|key| gguf.value(key).is_some())
+        .map(|key| gguf.count(key))
+        .collect::<Result<_, _>>()?;
+    Ok(BTreeMap::from([
+        ("tokenizer.json", tokenizer::tokenizer(gguf)?),
+        ("tokenizer_config.json", tokenizer::special(gguf)?),
+        ("chat_template.jinja", json!(gguf.text("tokenizer.chat_template")?)),
+        ("generation_config.json", json!({ "eos_token_id": eos })),
+        ("processor_config.json", json!({})),
+    ]))
+}
+
+/// The network's sizes.
+fn config(text: &Gguf<'_>, mmproj: &Gguf<'_>) -> Result<Json, Error> {
+    is(text, "general.architecture", "llama")?;
+    is(mmproj, "general.architecture", "clip")?;
+    is(mmproj, "clip.projector_type", "idefics3")?;
+    if let Some(Value::Text(scaling)) = text.value("llama.rope.scaling.type")
+        && *scaling != "none"
+    {
+        return Err(Error::Wrong { what: format!("llama.rope.scaling.type is {scaling}; SmolVLM's files have none") });
+    }
+    let tokens = text.texts("tokenizer.ggml.tokens")?;
+    let image = tokens.iter().position(|token| *token == "<image>");
+    let image = image.ok_or_else(|| Error::Wrong { what: "there is no token <image>: it is no SmolVLM".into() })?;
+    let (hidden, heads) = (text.count("llama.embedding_length")?, text.count("llama.attention.head_count")?);
+    let or = |key: &str, default: usize| if text.value(key).is_some() { text.count(key) } else { Ok(default) };
+    let rope =
+        if text.value("llama.rope.freq_base").is_some() { text.number("llama.rope.freq_base")? } else { 10_000.0 };
+    Ok(json!({
+        "model_type": "idefics3",
+        "image_token_id": image,
+        "scale_factor": mmproj.count("clip.vision.projector.scale_factor")?,
+        "tie_word_embeddings": text.tensor("output.weight").is_none(),
+        "text_config": {
+            "hidden_size": hidden,
+            "intermediate_size": text.count("llama.feed_forward_length")?,
+            "num_hidden_layers": text.count("llama.block_count")?,
+            "num_attention_heads": heads,
+            "num_key_value_heads": or("llama.attention.head_count_kv", heads)?,
+            "head_dim": or("llama.attention.key_length", hidden / heads.max(1))?,
+            "max_position_embeddings": text.count("llama.context_length")?,
+            "rms_norm_eps": text.number("llama.attention.layer_norm_rms_epsilon")?,
+            "rope_theta": rope,
+            "vocab_size": tokens.len(),
+        },
+        "vision_config": {
+            "hidden_size": mmproj.count("clip.vision.embedding_length")?,
+            "intermediate_size": mmproj.count("clip.vision.feed_forward_length")?,
+            "num_hidden_layers": mmproj.count("clip.vision.block_count")?,
+            "num_attention_heads": mmproj.count("clip.vision.attention.head_count")?,
+            "image_size": mmproj.count("clip.vision.image_size")?,
+            "patch_size": mmproj.count("clip.vision.patch_size")?,
+            "layer_norm_eps": mmproj.number("clip.vision.attention.layer_norm_epsilon")?,
+            "hidden_act": "gelu_pytorch_tanh",
+        },
+    }))
+}
+
+/// How pictures are cut. What the converter does not keep is as the reference has it; files before that it kept the longest
+/// edge have four tiles' sides, as all published models do.
+fn pictures(mmproj: &Gguf<'_>) -> Result<Json, Error> {
+    let tile = mmproj.count("clip.vision.image_size")?;
+    let edge = match mmproj.value("clip.vision.preproc_image_size") {
+        Some(_) => mmproj.count("clip.vision.preproc_image_size")?,
+        None => 4 * tile,
+    };
+    let three = |key: &str| match mmproj.value(key) {
+        Some(Value::Array(crate::Array::Real(numbers))) if numbers.len() == 3 => Ok(numbers.clone()),
+        _ => Err(Error::Key { key: key.to_owned(), what: " that is three numbers" }),
+    };
+    Ok(json!({
+        "image_processor_type": "Idefics3ImageProcessor",
+        "size": { "longest_edge": edge },
+        "max_image_size": { "longest_edge": tile },
+        "image_mean": three("clip.vision.image_mean")?,
+        "image_std": three("clip.vision.image_std")?,
+    }))
+}
+
+fn is(gguf: &Gguf<'_>, key: &str, wanted: &str) -> Result<(), Error> {
+    match gguf.text(key)? {
+        found if found == wanted => Ok(()),
+        found => Err(Error::Wrong { what: format!("{key} is {found}; {wanted} would be right here") }),
+    }
+}

@@ -1,0 +1,105 @@
+//! Weights out of a pair of GGUF files, unpacked as they are asked for.
+
+use crate::Error;
+use crate::load::{RawTensor, TensorSource};
+use smolvlm_backend::Stored;
+use smolvlm_gguf::{Gguf, Kind, MMPROJ, Place, TEXT, places};
+use smolvlm_sys::{FileMap, Files};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The weights of a pair of GGUF files.
+pub struct GgufWeights {
+    path: String,
+    text: FileMap,
+    mmproj: FileMap,
+    places: BTreeMap<String, Place>,
+    taken: BTreeSet<String>,
+}
+
+impl GgufWeights {
+    /// Whether a checkpoint's weights are GGUF files.
+    pub fn are_of(files: &Files) -> bool {
+        files.has(TEXT)
+    }
+
+    /// Opens the weights of a checkpoint that [`smolvlm_gguf::checkpoint`] made.
+    ///
+    /// # Errors
+    /// A file cannot be read, is no GGUF, or has tensors that are no part of this network.
+    pub fn open(files: &Files) -> Result<GgufWeights, Error> {
+        let map = |name: &str| {
+            let read = |source| Error::Read { path: files.path(name).display().to_string(), source };
+            files.map(name).map_err(read)
+        };
+        let (text, mmproj) = (map(TEXT)?, map(MMPROJ)?);
+        let wrong = |name: &str| {
+            let path = files.path(name).display().to_string();
+            move |e: smolvlm_gguf::Error| Error::Header { path, what: e.to_string() }
+        };
+        let of_text = Gguf::parse(&text).map_err(wrong(TEXT))?;
+        let of_mmproj = Gguf::parse(&mmproj).map_err(wrong(MMPROJ))?;
+        let places = places(&of_text, &of_mmproj).map_err(wrong(TEXT))?;
+        Ok(GgufWeights { path: files.to_string(), text, mmproj, places, taken: BTreeSet::new() })
+    }
+}
+
+impl TensorSource for GgufWeights {
+    fn take(&mut self, name: &str, shape: &[usize]) -> Result<RawTensor<'_>, Error> {
+        self.taken.insert(name.to_string());
+        let missing = || Error::Missing { path: self.path.clone(), name: name.to_string(), shape: shape.to_vec() };
+        let place = self.places.get(name).ok_or_else(missing)?;
+        let map = if place.file == TEXT { &self.text } else { &self.mmproj };
+        if place.shape != shape {
+            let (path, name) = (self.path.clone(), name.to_string());
+            return Err(Error::Shape { path, name, found: place.shape.clone(), shape: shape.to_vec() });
+        }
+        let bytes = map.get(place.bytes.clone()).unwrap_or_default();
+        let (stored, bytes) = match place.kind {
+            Kind::F32 => (Stored::F32, Cow::Borrowed(bytes)),
+            Kind::F16 => (Stored::F16, Cow::Borrowed(bytes)),
+            Kind::BF16 => (Stored::Bf16, Cow::Borrowed(bytes)),
+            kind => {
+                let numbers = kind.to_f32(bytes);
+                (Stored::F32, Cow::Owned(numbers.iter().flat_map(|number| number.to_le_bytes()).collect()))
+            }
+        };
+        let rows = shape.first().copied().unwrap_or(1);
+        Ok(RawTensor { stored, bytes: if place.heads > 0 { apart(&bytes, rows, place.heads) } else { bytes } })
+    }
+
+    fn ignore(&mut self, name: &str) {
+        self.taken.insert(name.to_string());
+    }
+
+    fn finish(&self) -> Result<(), Error> {
+        let mut extra = self.places.iter().filter(|(name, _)| !self.taken.contains(*name));
+        let Some((name, place)) = extra.next() else { return Ok(()) };
+        let (path, name, found) = (self.path.clone(), name.clone(), place.shape.clone());
+        Err(Error::Extra { path, name, found, others: extra.count() })
+    }
+}
+
+/// Rows of heads whose halves are interleaved, as the network has them: first the halves' first rows, then the second's.
+fn apart(bytes: &[u8], rows: usize, heads: usize) -> Cow<'static, [u8]> {
+    let (row, head) = (bytes.len() / rows.max(1), rows / heads.max(1));
+    let mut out = Vec::with_capacity(bytes.len());
+    for head in bytes.chunks_exact((head * row).max(1)) {
+        for half in 0..2 {
+            head.chunks_exact(row.max(1)).skip(half).step_by(2).for_each(|row| out.extend_from_slice(row));
+        }
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interleaved_rows_come_apart() {
+        // Two heads of four rows of two bytes.
+        let bytes: Vec<u8> = (0..16).collect();
+        assert_eq!(*apart(&bytes, 8, 2), [0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15]);
+    }
+}
