@@ -1,6 +1,6 @@
 //! What is asked of the hub: which files a model has, and their bytes.
 
-use crate::{Error, Repo, Settings, name::is_commit};
+use crate::{Error, Repo, Settings, hash::Hash, name::is_commit};
 use serde::Deserialize;
 use std::{io::Read, time::Duration};
 use ureq::{
@@ -30,33 +30,6 @@ pub(crate) struct Remote {
     /// In bytes.
     pub(crate) size: u64,
     pub(crate) hash: Hash,
-}
-
-/// What a file is called by its bytes, in hexadecimal digits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Hash {
-    /// SHA-1 of what git keeps: its kind, its size, its bytes.
-    Git(String),
-    /// SHA-256 of its bytes: a large file.
-    Sha256(String),
-}
-
-impl Hash {
-    pub(crate) fn name(&self) -> &str {
-        match self {
-            Hash::Git(name) | Hash::Sha256(name) => name,
-        }
-    }
-
-    /// Of the name of a blob, which is as long as the hash is.
-    pub(crate) fn of_name(name: &str) -> Option<Hash> {
-        let hexadecimal = name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-        match name.len() {
-            40 if hexadecimal => Some(Hash::Git(name.to_owned())),
-            64 if hexadecimal => Some(Hash::Sha256(name.to_owned())),
-            _ => None,
-        }
-    }
 }
 
 /// Bytes of a file that come.

@@ -98,6 +98,14 @@ pub enum Error {
         /// The model's name.
         name: String,
     },
+    /// It is not here, and the program was built without the network.
+    #[error(
+        "{name}: no such folder here, not in the cache, and this program was built without the network to fetch it"
+    )]
+    NoNetwork {
+        /// The model's name.
+        name: String,
+    },
     /// A model that is removed or checked is not in the cache.
     #[error("{name}: not in the cache; smolvlm models lists what is")]
     NotHere {

@@ -5,10 +5,16 @@
 //! `huggingface_hub` uses too.
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
+// What fills the cache.
+#![cfg_attr(not(feature = "net"), allow(dead_code))]
 
 mod cache;
+#[cfg(feature = "net")]
 mod client;
+#[cfg(feature = "net")]
+mod download;
 mod error;
+mod hash;
 mod models;
 mod name;
 mod pull;

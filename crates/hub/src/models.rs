@@ -3,8 +3,7 @@
 use crate::{
     Error, Settings,
     cache::{Cache, at, entries},
-    client::Hash,
-    pull::hash_of,
+    hash::{Hash, hash_of},
 };
 use std::{
     collections::BTreeSet,
