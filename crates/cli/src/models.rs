@@ -56,7 +56,7 @@ fn list(settings: &Settings, as_json: bool) -> Result<(), Error> {
     }
     for (alias, id) in ALIASES {
         let there = kept.iter().find(|kept| kept.name == *id).map_or(String::new(), size);
-        print_line(&format!("{alias:24} {id:46} {there}"))?;
+        print_line(format!("{alias:24} {id:46} {there}").trim_end())?;
     }
     for kept in kept.iter().filter(|kept| ALIASES.iter().all(|(_, id)| *id != kept.name)) {
         print_line(&format!("{:24} {:46} {}", "", kept.name, size(kept)))?;

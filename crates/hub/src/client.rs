@@ -113,7 +113,11 @@ impl Client {
     }
 
     fn cut(&self, error: &ureq::Error) -> Error {
-        Error::Network { endpoint: self.endpoint.clone(), what: error.to_string() }
+        let what = match error {
+            ureq::Error::Io(error) => error.to_string(),
+            error => error.to_string(),
+        };
+        Error::Network { endpoint: self.endpoint.clone(), what }
     }
 }
 

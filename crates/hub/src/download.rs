@@ -21,7 +21,7 @@ use std::{
 /// Files that come at the same time.
 const AT_ONCE: usize = 4;
 /// A file's attempts in a row that bring nothing.
-const ATTEMPTS: u32 = 5;
+const ATTEMPTS: u32 = 4;
 const CHUNK: usize = 1 << 17;
 
 /// Brings a model's files that are not here yet.
