@@ -99,6 +99,12 @@ def call(*words):
     return done.stdout
 
 
+def logged(run):
+    """The steps of a run's log."""
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return [line for line in lines if line["kind"] == "step"]
+
+
 class Case:
     """One run, twice."""
 
@@ -152,8 +158,7 @@ class Case:
         out = self.folder / "out"
         shutil.rmtree(out, ignore_errors=True)
         call(self.args.program, "train", "--config", self.toml, "-o", out, "--threads", self.args.threads)
-        lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-        return [line for line in lines if line["kind"] == "step"]
+        return logged(out)
 
     def adapter_distance(self):
         """How far peft's logits with the adapter that we left are from ours, in the golden case `two`."""

@@ -10,12 +10,13 @@ processors of the same instructions, within 1 % on others.
 """
 
 import argparse
-import json
 import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from curves import logged
 
 ROOT = Path(__file__).resolve().parent.parent
 NANO = ROOT / "crates" / "nano"
@@ -54,8 +55,7 @@ def losses(args, work):
     run = re.sub(r"(?m)^steps = \d+$", f"steps = {args.steps}", run)
     (work / "1.toml").write_text(run)
     call(args.program, "train", "--config", work / "1.toml")
-    lines = [json.loads(line) for line in (work / "1" / "log.jsonl").read_text().splitlines()]
-    return [line["loss"] for line in lines if line["kind"] == "step"]
+    return [step["loss"] for step in logged(work / "1")]
 
 
 def main():

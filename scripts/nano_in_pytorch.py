@@ -19,7 +19,6 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,6 +28,8 @@ import torch
 import transformers
 from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText
+
+from curves import call, logged
 
 ROOT = Path(__file__).resolve().parent.parent
 NANO = ROOT / "crates" / "nano"
@@ -77,12 +78,6 @@ def arguments():
     args = parser.parse_args()
     args.exporter = args.exporter or args.program.parent / "examples" / "steps"
     return args
-
-
-def call(*words):
-    done = subprocess.run([str(word) for word in words], cwd=ROOT, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{' '.join(map(str, words))}\n{done.stderr}")
 
 
 def source():
@@ -157,8 +152,7 @@ def theirs(args, work, steps):
 def ours(args, work, run):
     out = work / "ours"
     call(args.program, "train", "--config", run, "-o", out, "--threads", args.threads)
-    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-    steps = [line for line in lines if line["kind"] == "step"]
+    steps = logged(out)
     return load(out / "latest"), [step["loss"] for step in steps], [step["seconds"] for step in steps]
 
 

@@ -45,7 +45,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Loads a checkpoint: a folder, or what the program carries. `progress` is told (tensors done, tensors in all).
+    /// Loads a checkpoint, wherever its files lie. `progress` is told (tensors done, tensors in all).
     ///
     /// # Errors
     /// Where it is no usable checkpoint of this family.

@@ -78,33 +78,31 @@ impl<'a> Array<'a> {
         let kind = cursor.u32(key)?;
         // A text takes its length at least.
         let count = cursor.count(if kind == TEXT { 8 } else { width(kind, key)? }, key)?;
-        let mut values = (0..count).map(|_| Value::one(cursor, kind, key));
+        let values = (0..count).map(|_| Value::one(cursor, kind, key));
         Ok(match kind {
-            TEXT => Array::Text(values.filter_map(|value| text(value).transpose()).collect::<Result<_, _>>()?),
-            F32 | F64 => Array::Real(values.try_fold(Vec::with_capacity(count), |mut all, value| {
-                all.extend(match value? {
-                    Value::Real(value) => Some(value),
-                    _ => None,
-                });
-                Ok(all)
+            TEXT => Array::Text(list(values, |value| match value {
+                Value::Text(text) => Some(text),
+                _ => None,
             })?),
-            _ => Array::Whole(values.try_fold(Vec::with_capacity(count), |mut all, value| {
-                all.extend(match value? {
-                    Value::Whole(value) => Some(value),
-                    Value::Bool(value) => Some(value.into()),
-                    _ => None,
-                });
-                Ok(all)
+            F32 | F64 => Array::Real(list(values, |value| match value {
+                Value::Real(value) => Some(value),
+                _ => None,
+            })?),
+            _ => Array::Whole(list(values, |value| match value {
+                Value::Whole(value) => Some(value),
+                Value::Bool(value) => Some(value.into()),
+                _ => None,
             })?),
         })
     }
 }
 
-fn text(value: Result<Value<'_>, Error>) -> Result<Option<&str>, Error> {
-    Ok(match value? {
-        Value::Text(text) => Some(text),
-        _ => None,
-    })
+/// Values of the kind that `of` knows; a list's are all of one.
+fn list<'a, T>(
+    values: impl Iterator<Item = Result<Value<'a>, Error>>,
+    of: impl Fn(Value<'a>) -> Option<T>,
+) -> Result<Vec<T>, Error> {
+    values.filter_map(|value| value.map(&of).transpose()).collect()
 }
 
 /// Bytes of a value.

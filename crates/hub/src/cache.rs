@@ -56,7 +56,7 @@ impl Cache {
 
     /// Waits until nobody else writes a blob, and keeps others from it until the file is dropped.
     pub(crate) fn lock(&self, id: &str, hash: &str) -> Result<File, Error> {
-        let path = self.root.join(".locks").join(folder_name(id)).join(format!("{hash}.lock"));
+        let path = self.locks(id).join(format!("{hash}.lock"));
         folder_of(&path)?;
         let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(at(&path))?;
         file.lock().map_err(at(&path))?;
@@ -68,12 +68,14 @@ impl Cache {
         let path = self.snapshot(id, commit).join(name);
         folder_of(&path)?;
         let aside = aside(&path);
-        let blob = self.blob(id, hash);
         #[cfg(unix)]
-        std::os::unix::fs::symlink(Path::new("../../blobs").join(hash), &aside).map_err(at(&aside))?;
+        let linked = std::os::unix::fs::symlink(Path::new("../../blobs").join(hash), &aside);
         #[cfg(not(unix))]
-        fs::hard_link(&blob, &aside).or_else(|_| fs::copy(&blob, &aside).map(drop)).map_err(at(&aside))?;
-        let _ = blob;
+        let linked = {
+            let blob = self.blob(id, hash);
+            fs::hard_link(&blob, &aside).or_else(|_| fs::copy(&blob, &aside).map(drop))
+        };
+        linked.map_err(at(&aside))?;
         fs::rename(&aside, &path).map_err(at(&path))
     }
 
@@ -116,6 +118,11 @@ pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
         Err(e) => return Err(at(folder)(e)),
     };
     read.map(|entry| Ok(entry.map_err(at(folder))?.path())).collect()
+}
+
+/// How long a file is; 0 where there is none.
+pub(crate) fn length(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |found| found.len())
 }
 
 /// An error at a path.

@@ -2,7 +2,7 @@
 
 use crate::{
     Error, Event, Repo, Settings, Watch,
-    cache::{Cache, at, folder_of},
+    cache::{Cache, at, folder_of, length},
     client::{Client, Remote},
     hash::hash_of,
 };
@@ -28,18 +28,16 @@ const CHUNK: usize = 1 << 17;
 pub(crate) fn download(settings: &Settings, repo: &Repo, watch: &Watch<'_>) -> Result<PathBuf, Error> {
     let (client, cache) = (Client::new(settings), Cache::new(&settings.cache));
     let listing = retried(|| 0, || client.list(repo))?;
-    let mut files: Vec<Remote> = listing.files.into_iter().filter(|file| is_wanted(&file.name)).collect();
+    let files: Vec<Remote> = listing.files.into_iter().filter(|file| is_wanted(&file.name)).collect();
     if !files.iter().any(|file| file.name == "config.json") {
         return Err(Error::NoModel { name: repo.to_string() });
     }
     cache.tag();
-    // Weights last: a folder that has them has all the rest.
-    files.sort_by_key(|file| (file.name.ends_with(".safetensors"), file.size));
     watch(Event::All { bytes: files.iter().map(|file| file.size).sum(), files: files.len() });
     let job = Job { client: &client, cache: &cache, repo, commit: &listing.commit, watch };
-    let (settings_files, weights): (Vec<_>, Vec<_>) =
-        files.into_iter().partition(|file| !file.name.ends_with(".safetensors"));
-    job.fetch_all(settings_files)?;
+    // Weights last: a folder that has them has all the rest.
+    let (weights, others): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.name.ends_with(".safetensors"));
+    job.fetch_all(others)?;
     job.fetch_all(weights)?;
     cache.note(repo, &listing.commit)?;
     Ok(cache.snapshot(&repo.id, &listing.commit))
@@ -175,11 +173,6 @@ impl Job<'_> {
     fn broken(&self, file: &Remote, what: &str) -> Error {
         Error::Cut { file: file.name.clone(), what: what.to_owned() }
     }
-}
-
-/// How long a file is; 0 where there is none.
-fn length(path: &Path) -> u64 {
-    fs::metadata(path).map_or(0, |found| found.len())
 }
 
 fn full(path: &Path, size: u64, error: io::Error) -> Error {

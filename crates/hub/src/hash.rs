@@ -42,24 +42,26 @@ impl Hash {
 pub(crate) fn hash_of(path: &Path, like: &Hash) -> Result<String, Error> {
     let file = File::open(path).map_err(at(path))?;
     let length = file.metadata().map_err(at(path))?.len();
-    let mut file = io::BufReader::with_capacity(CHUNK, file);
-    let (mut git, mut sha256) = (Sha1::new(), Sha256::new());
-    git.update(format!("blob {}\0", length));
+    let file = io::BufReader::with_capacity(CHUNK, file);
+    let bytes = match like {
+        Hash::Git(_) => digest(Sha1::new_with_prefix(format!("blob {length}\0")), file),
+        Hash::Sha256(_) => digest(Sha256::new(), file),
+    }
+    .map_err(at(path))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A hash that goes on over all that is read.
+fn digest<D: Digest>(mut hash: D, mut file: impl BufRead) -> io::Result<Vec<u8>> {
     loop {
-        let bytes = file.fill_buf().map_err(at(path))?;
-        match like {
-            _ if bytes.is_empty() => break,
-            Hash::Git(_) => git.update(bytes),
-            Hash::Sha256(_) => sha256.update(bytes),
+        let bytes = file.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(hash.finalize().to_vec());
         }
+        hash.update(bytes);
         let read = bytes.len();
         file.consume(read);
     }
-    let bytes = match like {
-        Hash::Git(_) => git.finalize().to_vec(),
-        Hash::Sha256(_) => sha256.finalize().to_vec(),
-    };
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ pub fn resolve(name: &str, mmproj: Option<&Path>, watch: &Watch<'_>) -> Result<F
         Ok(found) if found.is_dir() => checkpoint(&dir)?,
         Ok(_) => return Err(Error::NotAFolder { path: dir }),
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            return Ok(Files::Folder(of_hub(&Settings::from_env, name, watch)?));
+            return Ok(Files::Folder(of_hub(name, watch)?));
         }
         Err(source) => return Err(Error::Read { path: dir, source }),
     }
@@ -99,7 +99,7 @@ fn beside(text: &Path) -> Result<PathBuf, Error> {
 }
 
 /// A model's folder in the cache, filled if it is not.
-fn of_hub(settings: &dyn Fn() -> Result<Settings, Error>, name: &str, watch: &Watch<'_>) -> Result<PathBuf, Error> {
+fn of_hub(name: &str, watch: &Watch<'_>) -> Result<PathBuf, Error> {
     let Some(repo) = Repo::parse(name) else {
         let is_path = name.contains(['/', '\\']) || name.starts_with('.');
         return Err(match is_path {
@@ -107,7 +107,7 @@ fn of_hub(settings: &dyn Fn() -> Result<Settings, Error>, name: &str, watch: &Wa
             false => Error::Unknown { name: name.to_owned() },
         });
     };
-    let settings = settings()?;
+    let settings = Settings::from_env()?;
     match in_cache(&settings, &repo) {
         Some(dir) => Ok(dir),
         None => {

@@ -2,11 +2,10 @@
 
 use crate::{
     Error, Settings,
-    cache::{Cache, at, entries},
+    cache::{Cache, at, entries, length},
     hash::{Hash, hash_of},
 };
 use std::{
-    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -50,12 +49,11 @@ pub fn kept(settings: &Settings) -> Result<Vec<Kept>, Error> {
         bytes += files(&folder.join("snapshots"))?
             .iter()
             .filter(|path| !path.is_symlink())
-            .map(|path| size(path))
+            .map(|path| length(path))
             .sum::<u64>();
         let refs = folder.join("refs");
         let name_of = |path: &PathBuf| Some(path.strip_prefix(&refs).ok()?.to_string_lossy().into_owned());
-        let revisions: BTreeSet<String> = files(&refs)?.iter().filter_map(name_of).collect();
-        Ok(Kept { name, bytes, revisions: revisions.into_iter().collect(), unfinished })
+        Ok(Kept { name, bytes, revisions: files(&refs)?.iter().filter_map(name_of).collect(), unfinished })
     };
     cache.models()?.into_iter().map(of).collect()
 }
@@ -106,11 +104,7 @@ fn is_part(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "incomplete")
 }
 
-fn size(path: &Path) -> u64 {
-    fs::metadata(path).map_or(0, |found| found.len())
-}
-
-/// All files below a folder; links are not followed.
+/// All files below a folder, in order; links are not followed.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut found = Vec::new();
     for path in entries(folder)? {

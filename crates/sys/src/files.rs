@@ -1,4 +1,4 @@
-//! Where a checkpoint's files lie: in a folder, or in the program itself.
+//! Where a checkpoint's files lie: in a folder, in the program itself, or made of others.
 
 use crate::FileMap;
 use std::collections::BTreeMap;
