@@ -76,9 +76,7 @@ impl Pricing {
         let tiles = plan.tiles as usize;
         Ok(match self {
             Pricing::Preset(preset) => (tiles * preset.tokens_per_tile, preset.picture_tokens(plan)),
-            Pricing::Model(processor) => {
-                (tiles * processor.settings().tokens_per_tile, processor.picture_tokens(plan)?)
-            }
+            Pricing::Model(processor) => (tiles * processor.tokens_per_tile(), processor.picture_tokens(plan)?),
         })
     }
 }

@@ -57,7 +57,6 @@ fn files_that_do_not_belong_together_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let alone = dir.path().join("alone.gguf");
     std::fs::copy(&model, &alone).unwrap();
-    assert!(refused(&["-m", text(&alone)]).contains("no mmproj*.gguf lies beside it; --mmproj FILE names"));
     assert!(refused(&["-m", text(&mmproj), "--mmproj", text(&model)]).contains("it has no tokenizer"));
     assert!(refused(&["-m", text(&model), "--mmproj", text(&model)]).contains("general.architecture is llama; clip"));
     assert!(refused(&["-m", "nano", "--mmproj", text(&mmproj)]).contains("nothing that --mmproj could belong to"));
@@ -68,4 +67,31 @@ fn files_that_do_not_belong_together_are_refused() {
     std::fs::copy(&model, &alone).unwrap();
     std::fs::copy(&mmproj, dir.path().join("mmproj-alone.gguf")).unwrap();
     smolvlm(&["run", "hi", "-n", "2", "-m", text(&alone)]).ok();
+}
+
+#[test]
+fn a_decoder_alone_reads_text_alone() {
+    let (model, mmproj) = (files("wide").remove(0), files("mmproj").remove(0));
+    let dir = tempfile::tempdir().unwrap();
+    let alone = dir.path().join("alone.gguf");
+    std::fs::copy(&model, &alone).unwrap();
+    let case = cases(&folder().join("wide")).into_iter().find(|case| case.name == "text").unwrap();
+    let messages = dir.path().join("messages.json");
+    std::fs::write(&messages, case.messages.to_string()).unwrap();
+    let ask = |more: &[&str]| {
+        let args = ["run", "-m", text(&alone), "--messages", text(&messages), "--dtype", "f32", "-n", "8"];
+        smolvlm(&[&args[..], more].concat()).ok()
+    };
+    assert_eq!(ask(&[]), ask(&["--mmproj", text(&mmproj)]));
+    let picture = folder().join("images/photo.jpg");
+    let error = smolvlm(&["run", "-m", text(&alone), text(&picture), "What is it?", "-n", "2"]).refused();
+    assert!(error.contains("reads text alone: it has no tower"), "{error}");
+    // What a picture's place is called is text like any other here.
+    smolvlm(&["run", "-m", text(&alone), "What does <image> mean?", "-n", "2"]).ok();
+    // Two towers beside it: which?
+    for name in ["mmproj-a.gguf", "mmproj-b.gguf"] {
+        std::fs::copy(&mmproj, dir.path().join(name)).unwrap();
+    }
+    let error = smolvlm(&["run", "-m", text(&alone), "hi", "-n", "2"]).refused();
+    assert!(error.contains("2 files mmproj*.gguf lie beside it; --mmproj FILE names"), "{error}");
 }

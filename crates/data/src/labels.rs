@@ -57,12 +57,12 @@ pub(crate) fn of_chat(
         }
     }
     let image = processor.image_token_id();
-    trained.iter_mut().zip(ids).for_each(|(trained, id)| *trained &= *id != image);
+    trained.iter_mut().zip(ids).for_each(|(trained, id)| *trained &= Some(*id) != image);
     Ok(trained)
 }
 
 /// Whether each is learnt where everything is.
 pub(crate) fn of_document(processor: &Processor, ids: &[u32]) -> Vec<bool> {
     let image = processor.image_token_id();
-    ids.iter().map(|&id| id != image).collect()
+    ids.iter().map(|&id| Some(id) != image).collect()
 }

@@ -66,10 +66,10 @@ fn learnt(processor: &Processor, example: &Example) -> Vec<String> {
 
 /// That all but the places of pictures is learnt, and that those are there.
 fn all_but_pictures(processor: &Processor, example: &Example) {
-    let image = processor.image_token_id();
+    let image = processor.image_token_id().unwrap();
     assert!(example.ids.iter().zip(&example.trained).all(|(&id, &trained)| trained == (id != image)));
     let places = example.ids.iter().filter(|id| **id == image).count();
-    assert_eq!(places, example.tiles() * processor.settings().tokens_per_tile);
+    assert_eq!(places, example.tiles() * processor.tokens_per_tile());
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn texts_that_spell_special_tokens_stay_texts() {
         assert_eq!(learnt(&processor, &example), expected, "{model}");
         let count = |id: Option<u32>| example.ids.iter().filter(|i| Some(**i) == id).count();
         assert_eq!(count(processor.tokenizer().token_to_id(END_OF_UTTERANCE)), 4, "{model}");
-        assert_eq!(count(Some(processor.image_token_id())), example.tiles() * processor.settings().tokens_per_tile);
+        assert_eq!(count(processor.image_token_id()), example.tiles() * processor.tokens_per_tile());
 
         let page = document(vec![Part::Text(spelt.into()), image()], &["photo.jpg"]);
         let example = encoding(Labels::Answers).example(&processor, page, 0).unwrap();

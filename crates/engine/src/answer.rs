@@ -39,12 +39,13 @@ impl Engine {
         times.pixels += start.seconds();
         let mut capture = capture;
         if let Some(capture) = &mut capture {
+            let config = &self.core.model.config;
             **capture = Capture {
-                side: self.core.model.config.vision.image_size,
+                side: config.sight.as_ref().map_or(0, |sight| sight.tower.image_size),
                 input_ids: plan.ids.clone(),
-                tokens_per_tile: self.core.model.config.tokens_per_tile(),
-                hidden: self.core.model.config.text.hidden,
-                vocab: self.core.model.config.text.vocab,
+                tokens_per_tile: config.tokens_per_tile(),
+                hidden: config.text.hidden,
+                vocab: config.text.vocab,
                 ..Capture::default()
             };
         }

@@ -68,7 +68,8 @@ impl Engine {
         let plan = self.processor.picture_settings(options)?.plan(picture.width, picture.height)?;
         let pixels = plan.tiles(picture, core.backend.pool())?;
         let side = plan.tile as usize;
-        let together = (PATCHES / config.vision.patches().max(1)).max(1);
+        let patches = config.sight.as_ref().map_or(1, |sight| sight.tower.patches());
+        let together = (PATCHES / patches.max(1)).max(1);
         let chunks = pixels.chunks(together * 3 * side * side);
         let encode = |tiles| core.model.encode(&*core.backend, tiles, &core.tables, &mut Save::Off);
         Ok(Features { plan, tiles: chunks.map(encode).collect() })

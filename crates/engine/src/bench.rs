@@ -6,7 +6,7 @@ use crate::{Engine, Error, Times};
 use smolvlm_backend::{Backend, Cpu, Quant, Reading, levels};
 use smolvlm_model::published::random_weights;
 use smolvlm_model::{Config, Load, RawTensor, Role, TensorSource, Vlm};
-use smolvlm_processor::{DecodeOptions, Picture, PictureSettings, Plan};
+use smolvlm_processor::{DecodeOptions, Picture, PictureSettings, Plan, PlanOptions};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
@@ -119,7 +119,7 @@ impl Bench {
             let engine = open()?;
             load.push(start.elapsed().as_secs_f64());
             if load.len() >= times {
-                let pictures = engine.processor.settings().pictures;
+                let pictures = engine.processor.picture_settings(&PlanOptions::default())?;
                 return Ok(Bench { core: engine.core, pictures, load });
             }
         }
@@ -208,9 +208,10 @@ impl Bench {
         let layout = self.pictures.plan(width, height)?;
         let per_tile = config.tokens_per_tile();
         let tiles = layout.tiles as usize;
-        let image_tokens = tiles.min(options.context / per_tile) * per_tile;
+        let image_tokens = tiles.min(options.context / per_tile.max(1)) * per_tile;
         let mut ids = vec![0; options.context];
-        ids.iter_mut().take(image_tokens).for_each(|id| *id = config.image_token_id);
+        let image = config.sight.as_ref().map_or(0, |sight| sight.image_token_id);
+        ids.iter_mut().take(image_tokens).for_each(|id| *id = image);
         Ok(Plan { chat: String::new(), ids, pictures: vec![layout], image_tokens, tiles })
     }
 }

@@ -69,13 +69,15 @@ impl Engine {
         if largest >= vocab {
             return Err(Error::Vocabulary { largest, vocab });
         }
-        let (tile, tower) = (settings.pictures.tile, config.vision.image_size);
+        let tile = settings.sight.as_ref().map_or(0, |sight| sight.pictures.tile);
+        let tower = config.sight.as_ref().map_or(0, |sight| sight.tower.image_size);
         if tile as usize != tower {
             return Err(Error::TileSize { processor: tile, tower });
         }
-        let [r, g, b] = settings.mean;
-        let [r_std, g_std, b_std] = settings.std;
-        let tables = [(r, r_std), (g, g_std), (b, b_std)].map(|(mean, std)| levels(settings.rescale, mean, std));
+        let tables = settings.sight.as_ref().map_or([[0.0; 256]; 3], |sight| {
+            let ([r, g, b], [r_std, g_std, b_std]) = (sight.mean, sight.std);
+            [(r, r_std), (g, g_std), (b, b_std)].map(|(mean, std)| levels(sight.rescale, mean, std))
+        });
         let stops = stops(&processor, config, network.generation.as_ref());
         let Network { backend, model, quant, .. } = network;
         Ok(Engine { core: Core { backend, model, quant, tables }, processor, stops })

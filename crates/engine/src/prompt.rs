@@ -67,7 +67,7 @@ impl Core {
         let backend = &*self.backend;
         let mut x = self.model.text.embed(backend, &plan.ids);
         let places = self.model.config.image_places(&plan.ids);
-        let mut places = places.chunks(self.model.config.tokens_per_tile());
+        let mut places = places.chunks(self.model.config.tokens_per_tile().max(1));
         let mut done = 0;
         for (picture, layout) in pictures.iter().zip(&plan.pictures) {
             let start = Stopwatch::start();

@@ -1,8 +1,8 @@
-//! A pair of files as a checkpoint folder: settings, tokenizer and template in Hugging Face's form, so that what reads a
+//! A decoder's file, alone or with its tower's, as a checkpoint folder: settings, tokenizer and template in Hugging Face's form, so that what reads a
 //! folder reads these; weights stay where they lie.
 
 use crate::{Error, Gguf, Value, tokenizer};
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 use smolvlm_sys::{FileMap, Files, Made};
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -11,20 +11,25 @@ pub const TEXT: &str = "text.gguf";
 /// What the tower's and connector's file is called.
 pub const MMPROJ: &str = "mmproj.gguf";
 
-/// The files of a checkpoint that a decoder's GGUF and its mmproj make.
+/// The files of a checkpoint that a decoder's GGUF and its mmproj make; without one, of a decoder that reads text alone.
 ///
 /// # Errors
 /// One of them cannot be read, is no GGUF, or is of another network.
-pub fn checkpoint(text: &Path, mmproj: &Path) -> Result<Files, Error> {
-    let maps = [read(text)?, read(mmproj)?];
-    let [text_map, mmproj_map] = &maps;
-    let held = at(text, Gguf::parse(text_map)).and_then(|decoder| {
-        let tower = at(mmproj, Gguf::parse(mmproj_map))?;
-        let mut held = at(text, settings_of_text(&decoder))?;
-        held.insert("config.json", at(text, config(&decoder, &tower))?);
-        held.insert("preprocessor_config.json", at(mmproj, pictures(&tower))?);
-        Ok(held)
-    })?;
+pub fn checkpoint(text: &Path, mmproj: Option<&Path>) -> Result<Files, Error> {
+    let map = read(text)?;
+    let decoder = at(text, Gguf::parse(&map))?;
+    let mut held = at(text, settings_of_text(&decoder))?;
+    let config = match mmproj {
+        None => at(text, of_decoder(&decoder))?,
+        Some(mmproj) => {
+            let map = read(mmproj)?;
+            let tower = at(mmproj, Gguf::parse(&map))?;
+            let config = at(text, of_whole(&decoder, &tower))?;
+            held.insert("preprocessor_config.json", at(mmproj, pictures(&tower))?);
+            config
+        }
+    };
+    held.insert("config.json", config);
     let held = held.into_iter().map(|(name, json)| {
         let bytes = match json {
             Json::String(text) => text.into_bytes(),
@@ -32,8 +37,9 @@ pub fn checkpoint(text: &Path, mmproj: &Path) -> Result<Files, Error> {
         };
         (name.to_owned(), bytes)
     });
-    let linked = [(TEXT, text), (MMPROJ, mmproj)].map(|(name, path)| (name.to_owned(), path.to_owned()));
-    let made = Made { name: text.display().to_string(), held: held.collect(), linked: linked.into() };
+    let linked = [(TEXT, Some(text)), (MMPROJ, mmproj)].into_iter();
+    let linked = linked.filter_map(|(name, path)| Some((name.to_owned(), path?.to_owned())));
+    let made = Made { name: text.display().to_string(), held: held.collect(), linked: linked.collect() };
     Ok(Files::Made(Arc::new(made)))
 }
 
@@ -61,40 +67,27 @@ fn settings_of_text(gguf: &Gguf<'_>) -> Result<BTreeMap<&'static str, Json>, Err
     ]))
 }
 
-/// The network's sizes.
-fn config(text: &Gguf<'_>, mmproj: &Gguf<'_>) -> Result<Json, Error> {
-    is(text, "general.architecture", "llama")?;
+/// The sizes of a decoder alone.
+fn of_decoder(text: &Gguf<'_>) -> Result<Json, Error> {
+    let mut config = decoder(text)?;
+    config.insert("model_type".into(), json!("llama"));
+    config.insert("tie_word_embeddings".into(), json!(is_tied(text)));
+    Ok(Json::Object(config))
+}
+
+/// The whole network's sizes.
+fn of_whole(text: &Gguf<'_>, mmproj: &Gguf<'_>) -> Result<Json, Error> {
     is(mmproj, "general.architecture", "clip")?;
     is(mmproj, "clip.projector_type", "idefics3")?;
-    if let Some(Value::Text(scaling)) = text.value("llama.rope.scaling.type")
-        && *scaling != "none"
-    {
-        return Err(Error::Wrong { what: format!("llama.rope.scaling.type is {scaling}; SmolVLM's files have none") });
-    }
     let tokens = text.texts("tokenizer.ggml.tokens")?;
     let image = tokens.iter().position(|token| *token == "<image>");
     let image = image.ok_or_else(|| Error::Wrong { what: "there is no token <image>: it is no SmolVLM".into() })?;
-    let (hidden, heads) = (text.count("llama.embedding_length")?, text.count("llama.attention.head_count")?);
-    let or = |key: &str, default: usize| if text.value(key).is_some() { text.count(key) } else { Ok(default) };
-    let rope =
-        if text.value("llama.rope.freq_base").is_some() { text.number("llama.rope.freq_base")? } else { 10_000.0 };
     Ok(json!({
         "model_type": "idefics3",
         "image_token_id": image,
         "scale_factor": mmproj.count("clip.vision.projector.scale_factor")?,
-        "tie_word_embeddings": text.tensor("output.weight").is_none(),
-        "text_config": {
-            "hidden_size": hidden,
-            "intermediate_size": text.count("llama.feed_forward_length")?,
-            "num_hidden_layers": text.count("llama.block_count")?,
-            "num_attention_heads": heads,
-            "num_key_value_heads": or("llama.attention.head_count_kv", heads)?,
-            "head_dim": or("llama.attention.key_length", hidden / heads.max(1))?,
-            "max_position_embeddings": text.count("llama.context_length")?,
-            "rms_norm_eps": text.number("llama.attention.layer_norm_rms_epsilon")?,
-            "rope_theta": rope,
-            "vocab_size": tokens.len(),
-        },
+        "tie_word_embeddings": is_tied(text),
+        "text_config": decoder(text)?,
         "vision_config": {
             "hidden_size": mmproj.count("clip.vision.embedding_length")?,
             "intermediate_size": mmproj.count("clip.vision.feed_forward_length")?,
@@ -106,6 +99,38 @@ fn config(text: &Gguf<'_>, mmproj: &Gguf<'_>) -> Result<Json, Error> {
             "hidden_act": "gelu_pytorch_tanh",
         },
     }))
+}
+
+/// Whether the head is the embedding table.
+fn is_tied(text: &Gguf<'_>) -> bool {
+    text.tensor("output.weight").is_none()
+}
+
+/// The decoder's sizes.
+fn decoder(text: &Gguf<'_>) -> Result<Map<String, Json>, Error> {
+    is(text, "general.architecture", "llama")?;
+    if let Some(Value::Text(scaling)) = text.value("llama.rope.scaling.type")
+        && *scaling != "none"
+    {
+        return Err(Error::Wrong { what: format!("llama.rope.scaling.type is {scaling}; SmolVLM's files have none") });
+    }
+    let (hidden, heads) = (text.count("llama.embedding_length")?, text.count("llama.attention.head_count")?);
+    let or = |key: &str, default: usize| if text.value(key).is_some() { text.count(key) } else { Ok(default) };
+    let rope =
+        if text.value("llama.rope.freq_base").is_some() { text.number("llama.rope.freq_base")? } else { 10_000.0 };
+    let sizes = json!({
+        "hidden_size": hidden,
+        "intermediate_size": text.count("llama.feed_forward_length")?,
+        "num_hidden_layers": text.count("llama.block_count")?,
+        "num_attention_heads": heads,
+        "num_key_value_heads": or("llama.attention.head_count_kv", heads)?,
+        "head_dim": or("llama.attention.key_length", hidden / heads.max(1))?,
+        "max_position_embeddings": text.count("llama.context_length")?,
+        "rms_norm_eps": text.number("llama.attention.layer_norm_rms_epsilon")?,
+        "rope_theta": rope,
+        "vocab_size": text.texts("tokenizer.ggml.tokens")?.len(),
+    });
+    Ok(if let Json::Object(sizes) = sizes { sizes } else { Map::new() })
 }
 
 /// How pictures are cut. What the converter does not keep is as the reference has it; files before that it kept the longest

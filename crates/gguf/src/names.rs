@@ -60,18 +60,18 @@ const WHOLE: &[(&str, &str)] = &[
 /// Tensors that follow from the settings, which some converters write.
 const DERIVED: &[&str] = &["rope_freqs.weight"];
 
-/// The network's tensors by their names, out of a file of the decoder and one of tower and connector.
+/// The network's tensors by their names, out of a file of the decoder and one of tower and connector, if there is one.
 ///
 /// # Errors
 /// A tensor that is no part of this network.
-pub fn places(text: &Gguf<'_>, mmproj: &Gguf<'_>) -> Result<BTreeMap<String, Place>, Error> {
+pub fn places(text: &Gguf<'_>, mmproj: Option<&Gguf<'_>>) -> Result<BTreeMap<String, Place>, Error> {
     let [heads, kv_heads] = ["llama.attention.head_count", "llama.attention.head_count_kv"].map(|key| text.count(key));
     let heads = heads?;
     let kv_heads = kv_heads.unwrap_or(heads);
-    let swapped = is_swapped(mmproj);
+    let swapped = mmproj.is_some_and(is_swapped);
     let mut places = BTreeMap::new();
-    for (file, gguf) in [(TEXT, text), (MMPROJ, mmproj)] {
-        for (name, tensor) in gguf.tensors().filter(|(name, _)| !DERIVED.contains(name)) {
+    for (file, gguf) in [(TEXT, Some(text)), (MMPROJ, mmproj)] {
+        for (name, tensor) in gguf.iter().flat_map(|gguf| gguf.tensors()).filter(|(name, _)| !DERIVED.contains(name)) {
             let theirs = network_name(name, swapped);
             let theirs = theirs
                 .ok_or_else(|| Error::Wrong { what: format!("tensor '{name}' is no part of SmolVLM's network") })?;

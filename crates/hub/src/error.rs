@@ -57,10 +57,7 @@ pub enum Error {
     #[error(transparent)]
     Gguf(#[from] smolvlm_gguf::Error),
     /// Which file has the tower is not clear.
-    #[error(
-        "{text}: {} beside it; --mmproj FILE names the file of its tower",
-        if *count == 0 { "no mmproj*.gguf lies".to_owned() } else { format!("{count} files mmproj*.gguf lie") }
-    )]
+    #[error("{text}: {count} files mmproj*.gguf lie beside it; --mmproj FILE names the file of its tower")]
     Mmproj {
         /// The decoder's file.
         text: PathBuf,

@@ -43,7 +43,8 @@ pub const DEFAULT: Option<&str> = if cfg!(feature = "nano") { Some(NANO) } else 
 /// `name` is [`NANO`]; the path of a folder in Hugging Face's checkpoint form: `config.json` beside `model.safetensors`, or
 /// beside `model.safetensors.index.json` and the parts that it lists; or a [`Repo`]'s. A folder goes before a name on the
 /// hub. What the cache has of a branch is taken as it is; [`pull`] asks for what is new. It may also be a GGUF file of a
-/// decoder; `mmproj` is that of its tower, where it is not the one that lies beside it.
+/// decoder; `mmproj` is that of its tower, where it is not the one that lies beside it. A decoder without either reads text
+/// alone.
 ///
 /// # Errors
 /// The program does not carry the model; there is no such folder, it is a file, it lacks `config.json` or weights, its only
@@ -74,17 +75,17 @@ pub fn resolve(name: &str, mmproj: Option<&Path>, watch: &Watch<'_>) -> Result<F
     Ok(Files::Folder(dir))
 }
 
-/// A pair of GGUF files as a checkpoint.
+/// GGUF files as a checkpoint.
 fn gguf(text: &Path, mmproj: Option<&Path>) -> Result<Files, Error> {
     let mmproj = match mmproj {
-        Some(mmproj) => mmproj.to_owned(),
+        Some(mmproj) => Some(mmproj.to_owned()),
         None => beside(text)?,
     };
-    Ok(smolvlm_gguf::checkpoint(text, &mmproj)?)
+    Ok(smolvlm_gguf::checkpoint(text, mmproj.as_deref())?)
 }
 
-/// The one mmproj file that lies beside a decoder's.
-fn beside(text: &Path) -> Result<PathBuf, Error> {
+/// The one mmproj file that lies beside a decoder's, if there is any.
+fn beside(text: &Path) -> Result<Option<PathBuf>, Error> {
     let folder = text.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let is_mmproj = |path: &PathBuf| {
         let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
@@ -93,7 +94,7 @@ fn beside(text: &Path) -> Result<PathBuf, Error> {
     let mut found: Vec<PathBuf> = cache::entries(folder)?.into_iter().filter(is_mmproj).collect();
     found.sort();
     match found.len() {
-        1 => Ok(found.remove(0)),
+        0 | 1 => Ok(found.pop()),
         count => Err(Error::Mmproj { text: text.to_owned(), count }),
     }
 }

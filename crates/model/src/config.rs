@@ -10,18 +10,32 @@ use smolvlm_sys::Files;
 /// The whole network's sizes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// The tower.
-    pub vision: VisionConfig,
+    /// What sees pictures; `None` where the network is a decoder alone.
+    pub sight: Option<SightConfig>,
     /// The decoder.
     pub text: TextConfig,
-    /// Pixel shuffle: `scale_factor^2` patches become one token.
-    pub scale_factor: usize,
-    /// The token whose places pictures take.
-    pub image_token_id: u32,
     /// Whether the head shares the embedding table.
     pub tied: bool,
     /// End tokens that `config.json` names for the whole model.
     pub eos: Vec<u32>,
+}
+
+/// The tower, and how the decoder reads what it sees.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SightConfig {
+    /// The tower.
+    pub tower: VisionConfig,
+    /// Pixel shuffle: `scale_factor^2` patches become one token.
+    pub scale_factor: usize,
+    /// The token whose places pictures take.
+    pub image_token_id: u32,
+}
+
+impl SightConfig {
+    /// Tokens that a tile becomes.
+    pub fn tokens_per_tile(&self) -> usize {
+        self.tower.patches() / (self.scale_factor * self.scale_factor)
+    }
 }
 
 /// The SigLIP tower.
@@ -121,39 +135,48 @@ impl Config {
     /// # Errors
     /// As [`Config::open`].
     pub fn parse(text: &str) -> Result<Config, String> {
+        match serde_json::from_str::<RawHead>(text).map_err(|e| e.to_string())?.model_type.as_str() {
+            "idefics3" | "smolvlm" => Config::of_whole(text),
+            "llama" => Config::of_decoder(text),
+            kind => Err(format!(
+                "model_type is '{kind}'; this program runs 'idefics3' and 'smolvlm', and 'llama' for text alone"
+            )),
+        }
+    }
+
+    fn of_whole(text: &str) -> Result<Config, String> {
         let raw: RawConfig = serde_json::from_str(text).map_err(|e| e.to_string())?;
-        let vision = raw.vision_config.check()?;
+        let tower = raw.vision_config.check()?;
         let eos = raw.eos_token_id.map(OneOrMany::into_vec).unwrap_or_default();
         let text = raw.text_config.check()?;
-        let kind = raw.model_type;
-        if kind != "idefics3" && kind != "smolvlm" {
-            return Err(format!("model_type is '{kind}'; this program runs 'idefics3' and 'smolvlm'"));
-        }
-        let grid = vision.grid();
+        let grid = tower.grid();
         if raw.scale_factor == 0 || !grid.is_multiple_of(raw.scale_factor) {
             return Err(format!("scale_factor {} must divide the {grid} patches of a tile's side", raw.scale_factor));
         }
         if raw.image_token_id as usize >= text.vocab {
             return Err(format!("image_token_id {} lies outside the vocabulary of {}", raw.image_token_id, text.vocab));
         }
-        Ok(Config {
-            vision,
-            text,
-            scale_factor: raw.scale_factor,
-            image_token_id: raw.image_token_id,
-            tied: raw.tie_word_embeddings,
-            eos,
-        })
+        let sight = SightConfig { tower, scale_factor: raw.scale_factor, image_token_id: raw.image_token_id };
+        Ok(Config { sight: Some(sight), text, tied: raw.tie_word_embeddings, eos })
+    }
+
+    /// Reads a decoder's own config, that of a network without sight: its settings stand at the top.
+    fn of_decoder(text: &str) -> Result<Config, String> {
+        let head: RawHead = serde_json::from_str(text).map_err(|e| e.to_string())?;
+        let text: RawText = serde_json::from_str(text).map_err(|e| e.to_string())?;
+        let text = text.check()?;
+        Ok(Config { sight: None, eos: text.eos.clone(), text, tied: head.tie_word_embeddings })
     }
 
     /// The places of tokens that pictures take.
     pub fn image_places(&self, ids: &[u32]) -> Vec<u32> {
-        (0..).zip(ids).filter(|(_, id)| **id == self.image_token_id).map(|(at, _)| at).collect()
+        let image = self.sight.as_ref().map(|sight| sight.image_token_id);
+        (0..).zip(ids).filter(|(_, id)| Some(**id) == image).map(|(at, _)| at).collect()
     }
 
-    /// Tokens that a tile becomes.
+    /// Tokens that a tile becomes; 0 where pictures cannot be seen.
     pub fn tokens_per_tile(&self) -> usize {
-        self.vision.patches() / (self.scale_factor * self.scale_factor)
+        self.sight.as_ref().map_or(0, SightConfig::tokens_per_tile)
     }
 }
 
@@ -174,9 +197,16 @@ impl OneOrMany {
     }
 }
 
+/// What tells which kind of network it is.
+#[derive(Deserialize)]
+struct RawHead {
+    model_type: String,
+    #[serde(default)]
+    tie_word_embeddings: bool,
+}
+
 #[derive(Deserialize)]
 struct RawConfig {
-    model_type: String,
     vision_config: RawVision,
     text_config: RawText,
     #[serde(default = "RawConfig::scale_factor")]
@@ -410,7 +440,8 @@ mod tests {
     fn defaults_are_the_references() {
         let config = Config::parse(SMALL).unwrap();
         assert_eq!((config.text.head_dim, config.text.kv_heads, config.text.rope_theta), (8, 6, 5.0));
-        assert_eq!((config.vision.intermediate, config.vision.patches(), config.tokens_per_tile()), (3072, 64, 4));
+        let tower = &config.sight.as_ref().unwrap().tower;
+        assert_eq!((tower.intermediate, tower.patches(), config.tokens_per_tile()), (3072, 64, 4));
         assert!(!config.tied && config.eos.is_empty());
         assert_eq!(config.text.eos, [2, 3]);
     }

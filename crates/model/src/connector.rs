@@ -1,8 +1,9 @@
 //! `model.connector`: patch features to the decoder's width, fewer and deeper.
 
+use crate::config::SightConfig;
 use crate::linear::Linear;
 use crate::parameters::{Part, VisitParts};
-use crate::{Config, Error, Grads, Kept, Load, Save};
+use crate::{Error, Grads, Kept, Load, Save};
 use smolvlm_backend::{Backend, Backward, Tensor};
 
 /// Pixel shuffle and one product.
@@ -14,14 +15,15 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// Loads `NAME.modality_projection.proj`.
+    /// Loads `NAME.modality_projection.proj`, which makes rows of the decoder's width, `hidden`.
     ///
     /// # Errors
     /// Where the tensor is missing or misshapen.
-    pub fn load(load: &mut Load<'_>, name: &str, config: &Config) -> Result<Connector, Error> {
-        let inputs = config.vision.hidden * config.scale_factor * config.scale_factor;
-        let proj = load.linear(&format!("{name}.modality_projection.proj"), &[config.text.hidden, inputs], false)?;
-        Ok(Connector { grid: config.vision.grid(), scale_factor: config.scale_factor, proj })
+    pub fn load(load: &mut Load<'_>, name: &str, sight: &SightConfig, hidden: usize) -> Result<Connector, Error> {
+        let SightConfig { tower, scale_factor, .. } = sight;
+        let inputs = tower.hidden * scale_factor * scale_factor;
+        let proj = load.linear(&format!("{name}.modality_projection.proj"), &[hidden, inputs], false)?;
+        Ok(Connector { grid: tower.grid(), scale_factor: *scale_factor, proj })
     }
 
     /// [tiles * patches, vision hidden] to [tiles * tokens, text hidden].

@@ -1,4 +1,4 @@
-//! Weights out of a pair of GGUF files, unpacked as they are asked for.
+//! Weights out of GGUF files, the decoder's and its tower's, unpacked as they are asked for.
 
 use crate::Error;
 use crate::load::{RawTensor, TensorSource};
@@ -8,11 +8,11 @@ use smolvlm_sys::{FileMap, Files};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The weights of a pair of GGUF files.
+/// The weights of a decoder's GGUF file and of its tower's.
 pub struct GgufWeights {
     path: String,
     text: FileMap,
-    mmproj: FileMap,
+    mmproj: Option<FileMap>,
     places: BTreeMap<String, Place>,
     taken: BTreeSet<String>,
 }
@@ -32,14 +32,15 @@ impl GgufWeights {
             let read = |source| Error::Read { path: files.path(name).display().to_string(), source };
             files.map(name).map_err(read)
         };
-        let (text, mmproj) = (map(TEXT)?, map(MMPROJ)?);
+        let text = map(TEXT)?;
+        let mmproj = if files.has(MMPROJ) { Some(map(MMPROJ)?) } else { None };
         let wrong = |name: &str| {
             let path = files.path(name).display().to_string();
             move |e: smolvlm_gguf::Error| Error::Header { path, what: e.to_string() }
         };
         let of_text = Gguf::parse(&text).map_err(wrong(TEXT))?;
-        let of_mmproj = Gguf::parse(&mmproj).map_err(wrong(MMPROJ))?;
-        let places = places(&of_text, &of_mmproj).map_err(wrong(TEXT))?;
+        let of_mmproj = mmproj.as_deref().map(Gguf::parse).transpose().map_err(wrong(MMPROJ))?;
+        let places = places(&of_text, of_mmproj.as_ref()).map_err(wrong(TEXT))?;
         Ok(GgufWeights { path: files.to_string(), text, mmproj, places, taken: BTreeSet::new() })
     }
 }
@@ -49,12 +50,12 @@ impl TensorSource for GgufWeights {
         self.taken.insert(name.to_string());
         let missing = || Error::Missing { path: self.path.clone(), name: name.to_string(), shape: shape.to_vec() };
         let place = self.places.get(name).ok_or_else(missing)?;
-        let map = if place.file == TEXT { &self.text } else { &self.mmproj };
         if place.shape != shape {
             let (path, name) = (self.path.clone(), name.to_string());
             return Err(Error::Shape { path, name, found: place.shape.clone(), shape: shape.to_vec() });
         }
-        let bytes = map.get(place.bytes.clone()).unwrap_or_default();
+        let map = if place.file == TEXT { Some(&self.text) } else { self.mmproj.as_ref() };
+        let bytes = map.and_then(|map| map.get(place.bytes.clone())).unwrap_or_default();
         let (stored, bytes) = match place.kind {
             Kind::F32 => (Stored::F32, Cow::Borrowed(bytes)),
             Kind::F16 => (Stored::F16, Cow::Borrowed(bytes)),

@@ -1,7 +1,7 @@
 //! The published shapes, for measuring speed without a download.
 
 use crate::Config;
-use crate::config::{TextConfig, VisionConfig};
+use crate::config::{SightConfig, TextConfig, VisionConfig};
 use crate::load::{Generated, RawTensor};
 use smolvlm_backend::Stored;
 use std::borrow::Cow;
@@ -44,7 +44,7 @@ impl Config {
             eps: 1e-5,
             eos: Vec::new(),
         };
-        let (vision, text, scale_factor, image_token_id) = match name.strip_prefix("smolvlm-").unwrap_or(name) {
+        let (tower, text, scale_factor, image_token_id) = match name.strip_prefix("smolvlm-").unwrap_or(name) {
             "256m" => (base, text(576, 1536, 30, 9, 3), 4, 49_190),
             "500m" => (base, text(960, 2560, 32, 15, 5), 4, 49_190),
             "2b" => {
@@ -53,7 +53,8 @@ impl Config {
             }
             _ => return None,
         };
-        Some(Config { vision, text, scale_factor, image_token_id, tied: false, eos: Vec::new() })
+        let sight = Some(SightConfig { tower, scale_factor, image_token_id });
+        Some(Config { sight, text, tied: false, eos: Vec::new() })
     }
 }
 
@@ -87,7 +88,8 @@ mod tests {
     fn the_published_shapes_are_coherent() {
         for (name, tokens, patches) in [("smolvlm-256m", 64, 1024), ("500m", 64, 1024), ("smolvlm-2b", 81, 729)] {
             let config = Config::published(name).unwrap();
-            assert_eq!((config.tokens_per_tile(), config.vision.patches()), (tokens, patches), "{name}");
+            let tower = &config.sight.as_ref().unwrap().tower;
+            assert_eq!((config.tokens_per_tile(), tower.patches()), (tokens, patches), "{name}");
             assert!(config.text.hidden == config.text.heads * config.text.head_dim);
         }
         assert!(PUBLISHED.iter().all(|name| Config::published(name).is_some()) && Config::published("7b").is_none());

@@ -14,12 +14,18 @@ use std::path::Path;
 pub struct Vlm {
     /// Its sizes.
     pub config: Config,
+    /// Tower and connector; `None` where the network is a decoder alone.
+    pub sight: Option<Sight>,
+    /// The decoder.
+    pub text: Text,
+}
+
+/// What sees pictures.
+pub struct Sight {
     /// The tower.
     pub vision: Vision,
     /// From the tower's features to the decoder's.
     pub connector: Connector,
-    /// The decoder.
-    pub text: Text,
 }
 
 impl Vlm {
@@ -39,29 +45,37 @@ impl Vlm {
     /// # Errors
     /// As [`Vlm::open`].
     pub fn load(config: Config, load: &mut Load<'_>) -> Result<Vlm, Error> {
-        let vision = Vision::load(load, "model.vision_model", &config.vision)?;
-        let connector = Connector::load(load, "model.connector", &config)?;
+        let sight = match &config.sight {
+            None => None,
+            Some(sight) => {
+                let vision = Vision::load(load, "model.vision_model", &sight.tower)?;
+                let connector = Connector::load(load, "model.connector", sight, config.text.hidden)?;
+                Some(Sight { vision, connector })
+            }
+        };
         let text = Text::load(load, "model.text_model", &config.text, config.tied)?;
         TensorSource::finish(load.source)?;
-        Ok(Vlm { config, vision, connector, text })
+        Ok(Vlm { config, sight, text })
     }
 
     /// Tensors that a checkpoint of this config holds, for progress.
     pub fn tensors(config: &Config) -> usize {
-        let (vision, text) = (16 * config.vision.layers + 5, 9 * config.text.layers + 2);
-        vision + 1 + text + usize::from(!config.tied)
+        let sight = config.sight.as_ref().map_or(0, |sight| 16 * sight.tower.layers + 5 + 1);
+        sight + 9 * config.text.layers + 2 + usize::from(!config.tied)
     }
 
-    /// Tiles u8 [tiles, 3, side, side] to picture features [tiles * tokens, text hidden].
+    /// Tiles u8 [tiles, 3, side, side] to picture features [tiles * tokens, text hidden]; none where the network sees
+    /// nothing.
     pub fn encode(&self, backend: &dyn Backend, pixels: &[u8], tables: &[[f32; 256]; 3], save: &mut Save) -> Tensor {
-        let features = self.vision.forward(backend, pixels, tables, save);
-        self.connector.forward(backend, &features, save)
+        self.features(backend, &Pictures::Tiles { pixels, tables }, true, true, save)
     }
 
     /// Every piece that has parameters.
     pub fn parts(&mut self, visit: &mut VisitParts<'_>) {
-        self.vision.parts(visit);
-        self.connector.parts(visit);
+        if let Some(sight) = &mut self.sight {
+            sight.vision.parts(visit);
+            sight.connector.parts(visit);
+        }
         self.text.parts(visit);
     }
 
@@ -143,11 +157,12 @@ impl Vlm {
     /// The gradients of the connector's and the tower's parameters, of that of the features.
     fn features_backward(&self, backend: &dyn Backward, of_features: &Tensor, save: Save, grads: &mut Grads) {
         let kept = &mut Kept::new(save);
+        let Some(Sight { vision, connector }) = &self.sight else { return };
         if grads.wants_any(VISION) {
-            let grad = self.connector.backward(backend, of_features, kept, grads);
-            self.vision.backward(backend, &grad, kept, grads);
+            let grad = connector.backward(backend, of_features, kept, grads);
+            vision.backward(backend, &grad, kept, grads);
         } else if grads.wants_any(CONNECTOR) {
-            self.connector.gather(backend, of_features, kept, grads);
+            connector.gather(backend, of_features, kept, grads);
         }
     }
 
@@ -179,6 +194,9 @@ impl Vlm {
         trained: bool,
         save: &mut Save,
     ) -> Tensor {
+        let Some(Sight { vision, connector }) = &self.sight else {
+            return backend.upload(&[0, self.config.text.hidden], &[]);
+        };
         let mut off = Save::Off;
         let of_tower = match *pictures {
             Pictures::Features(features) => {
@@ -190,10 +208,10 @@ impl Vlm {
                 features.clone()
             }
             Pictures::Tiles { pixels, tables } => {
-                self.vision.forward(backend, pixels, tables, if tower { save } else { &mut off })
+                vision.forward(backend, pixels, tables, if tower { save } else { &mut off })
             }
         };
-        self.connector.forward(backend, &of_tower, if trained { save } else { &mut off })
+        connector.forward(backend, &of_tower, if trained { save } else { &mut off })
     }
 
     /// The losses of the same without any gradient: validation.

@@ -177,7 +177,7 @@ fn an_adapter_for_another_base_is_refused() {
 #[test]
 fn the_notebooks_adapter_has_as_many_parameters_as_it_prints() {
     let config = Config::published("smolvlm-2b").unwrap();
-    let (text, vision) = (&config.text, &config.vision);
+    let (text, vision) = (&config.text, &config.sight.as_ref().unwrap().tower);
     let (q, kv) = (text.heads * text.head_dim, text.kv_heads * text.head_dim);
     let (h, inner, tower) = (text.hidden, text.intermediate, vision.hidden);
     let mut shapes = BTreeMap::new();

@@ -25,7 +25,7 @@ fn logits(
 ) -> Vec<f32> {
     let mut x = model.text.embed(backend, ids);
     if let Some(features) = features {
-        let image = model.config.image_token_id;
+        let image = model.config.sight.as_ref().unwrap().image_token_id;
         let places: Vec<u32> = (0..).zip(ids).filter(|(_, id)| **id == image).map(|(at, _)| at).collect();
         x = backend.scatter_rows(x, &places, features);
     }

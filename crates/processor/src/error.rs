@@ -91,6 +91,11 @@ pub enum Error {
         /// What is wrong and what would be right.
         reason: String,
     },
+    /// Pictures are asked about, and the network is a decoder alone.
+    #[error(
+        "this model reads text alone: it has no tower for pictures (that of a GGUF file is another file, --mmproj)"
+    )]
+    SeesNothing,
     /// More pictures are given than the chat has places for.
     #[error("a picture without a place: {pictures} given, but the chat has {places} place(s) for them")]
     PictureWithoutPlace {

@@ -25,6 +25,6 @@ pub use picture::{Alpha, DecodeOptions, Picture};
 pub use plan::{PicturePlan, PictureSettings};
 pub use presets::{Markers, PRESETS, Preset};
 pub use prompt::{END_OF_UTTERANCE, FAKE, GLOBAL, IMAGE, Plan, PlanOptions, Processor, picture_block};
-pub use settings::{MAX_LONGEST_EDGE, MAX_TILE, Settings, SpecialNames};
+pub use settings::{MAX_LONGEST_EDGE, MAX_TILE, Settings, SightSettings, SpecialNames};
 pub use template::Template;
 pub use tokenizer::{StreamDecoder, Tokenizer};

@@ -102,7 +102,10 @@ impl Processor {
         let settings = Settings::open(files)?;
         let tokenizer = Tokenizer::open(files)?;
         check_tokens(&settings, &tokenizer)?;
-        let template = Template::open(files, &settings.special)?;
+        let mut template = Template::open(files, &settings.special)?;
+        if settings.sight.is_none() {
+            template.prefer_texts();
+        }
         let end_of_utterance = tokenizer.token_to_id(END_OF_UTTERANCE);
         Ok(Self { settings, tokenizer, template, end_of_utterance })
     }
@@ -122,9 +125,14 @@ impl Processor {
         &self.template
     }
 
-    /// The id whose positions receive image embeddings.
-    pub fn image_token_id(&self) -> u32 {
-        self.settings.image_token_id
+    /// The id whose positions receive image embeddings; `None` where the network is a decoder alone.
+    pub fn image_token_id(&self) -> Option<u32> {
+        self.settings.sight.as_ref().map(|sight| sight.image_token_id)
+    }
+
+    /// Image tokens that a tile takes; 0 where the network is a decoder alone.
+    pub fn tokens_per_tile(&self) -> usize {
+        self.settings.sight.as_ref().map_or(0, |sight| sight.tokens_per_tile)
     }
 
     /// The positions that the language model was made for.
@@ -145,9 +153,9 @@ impl Processor {
     /// The picture settings with what the options put in their place.
     ///
     /// # Errors
-    /// As [`PlanOptions::apply`].
+    /// As [`PlanOptions::apply`]; the network is a decoder alone.
     pub fn picture_settings(&self, options: &PlanOptions) -> Result<PictureSettings, Error> {
-        options.apply(self.settings.pictures)
+        options.apply(self.settings.sight.as_ref().ok_or(Error::SeesNothing)?.pictures)
     }
 
     /// Plans a prompt: renders the chat, puts the tiles of each picture in its place, reads the whole once and checks
@@ -161,15 +169,17 @@ impl Processor {
     /// match in number, a prompt longer than `options.context`.
     pub fn plan(&self, messages: &[Message], sizes: &[(u32, u32)], options: &PlanOptions) -> Result<Plan, Error> {
         messages::check(messages)?;
+        self.sees(messages.iter().flat_map(|message| &message.content))?;
         let pictures = self.picture_plans(sizes, options)?;
         let guarded = match options.special {
             true => Guarded::off(messages),
             false => Guarded::new(messages, self.template.source(), &self.tokenizer)?,
         };
         let rendered = self.template.render(guarded.messages(), options.generation_prompt)?;
-        let (tiles, image_tokens) = self.counts(&pictures, rendered.matches(IMAGE).count(), options)?;
+        let places = if self.settings.sight.is_some() { rendered.matches(IMAGE).count() } else { 0 };
+        let (tiles, image_tokens) = self.counts(&pictures, places, options)?;
         let ids = guarded.encode(&self.expanded(&rendered, &pictures), &self.tokenizer)?;
-        let found = ids.iter().filter(|&&id| id == self.settings.image_token_id).count();
+        let found = ids.iter().filter(|&&id| Some(id) == self.image_token_id()).count();
         if found != image_tokens {
             return Err(Error::ImageTokens { found, expected: image_tokens });
         }
@@ -183,6 +193,7 @@ impl Processor {
     /// # Errors
     /// As [`Processor::plan`].
     pub fn plan_document(&self, parts: &[Part], sizes: &[(u32, u32)], options: &PlanOptions) -> Result<Plan, Error> {
+        self.sees(parts.iter())?;
         let pictures = self.picture_plans(sizes, options)?;
         let places = parts.iter().filter(|part| matches!(part, Part::Image(_))).count();
         let (tiles, image_tokens) = self.counts(&pictures, places, options)?;
@@ -200,7 +211,7 @@ impl Processor {
                 Part::Image(_) => {
                     let Some(plan) = left.next() else { continue };
                     ids.extend(self.tokenizer.encode_plain(&std::mem::take(&mut text))?);
-                    let block = picture_block(plan, self.settings.tokens_per_tile);
+                    let block = picture_block(plan, self.tokens_per_tile());
                     ids.extend(self.tokenizer.encode_unframed(&block)?);
                     chat.push_str(IMAGE);
                 }
@@ -212,8 +223,17 @@ impl Processor {
         Ok(Plan { chat, ids, pictures, image_tokens, tiles })
     }
 
+    /// That what is said has no picture where none can be seen.
+    fn sees<'a>(&self, mut parts: impl Iterator<Item = &'a Part>) -> Result<(), Error> {
+        let blind = self.settings.sight.is_none() && parts.any(|part| matches!(part, Part::Image(_)));
+        if blind { Err(Error::SeesNothing) } else { Ok(()) }
+    }
+
     /// What is done to pictures of these sizes.
     fn picture_plans(&self, sizes: &[(u32, u32)], options: &PlanOptions) -> Result<Vec<PicturePlan>, Error> {
+        if sizes.is_empty() && self.settings.sight.is_none() {
+            return Ok(Vec::new());
+        }
         let settings = self.picture_settings(options)?;
         sizes.iter().map(|&(width, height)| settings.plan(width, height)).collect()
     }
@@ -229,7 +249,7 @@ impl Processor {
             return Err(Error::PlaceWithoutPicture { pictures: given, places });
         }
         let tiles = pictures.iter().fold(0usize, |sum, plan| sum.saturating_add(plan.tiles as usize));
-        let image_tokens = tiles.saturating_mul(self.settings.tokens_per_tile);
+        let image_tokens = tiles.saturating_mul(self.tokens_per_tile());
         if image_tokens > options.context.unwrap_or(usize::MAX).min(MAX_IMAGE_TOKENS) {
             let context = options.context.unwrap_or(self.settings.context);
             return Err(Error::ContextTooLong { needed: image_tokens, context });
@@ -243,24 +263,25 @@ impl Processor {
     /// # Errors
     /// The plan has more image tokens than any context; the tokenizer fails.
     pub fn picture_tokens(&self, plan: &PicturePlan) -> Result<usize, Error> {
-        let needed = (plan.tiles as usize).saturating_mul(self.settings.tokens_per_tile);
+        let needed = (plan.tiles as usize).saturating_mul(self.tokens_per_tile());
         if needed > MAX_IMAGE_TOKENS {
             return Err(Error::ContextTooLong { needed, context: self.settings.context });
         }
-        let block = picture_block(plan, self.settings.tokens_per_tile);
+        let block = picture_block(plan, self.tokens_per_tile());
         Ok(self.tokenizer.encode_unframed(&block)?.len())
     }
 
     /// The rendered chat with the n-th picture's block in the n-th place.
     fn expanded(&self, rendered: &str, pictures: &[PicturePlan]) -> String {
         let mut out = String::with_capacity(rendered.len());
-        let mut between = rendered.split(IMAGE);
-        out.push_str(between.next().unwrap_or_default());
-        for (plan, text) in pictures.iter().zip(between) {
-            out.push_str(&picture_block(plan, self.settings.tokens_per_tile));
+        let mut rest = rendered;
+        for plan in pictures {
+            let Some((text, after)) = rest.split_once(IMAGE) else { break };
             out.push_str(text);
+            out.push_str(&picture_block(plan, self.tokens_per_tile()));
+            rest = after;
         }
-        out
+        out + rest
     }
 }
 
@@ -301,11 +322,12 @@ fn check_tokens(settings: &Settings, tokenizer: &Tokenizer) -> Result<(), Error>
         let found = tokenizer.added_tokens().find(|(content, _)| *content == token);
         found.map(|(_, id)| id).ok_or_else(|| tokenizer.wrong(format!("the added token {token} is missing")))
     };
-    added(FAKE)?;
-    let image = added(IMAGE)?;
-    if image != settings.image_token_id {
-        let config = settings.image_token_id;
-        return Err(tokenizer.wrong(format!("{IMAGE} has the id {image}, but config.json says {config}")));
+    if let Some(sight) = &settings.sight {
+        added(FAKE)?;
+        let (image, config) = (added(IMAGE)?, sight.image_token_id);
+        if image != config {
+            return Err(tokenizer.wrong(format!("{IMAGE} has the id {image}, but config.json says {config}")));
+        }
     }
     if tokenizer.len() > settings.vocab {
         let (largest, rows) = (tokenizer.len() - 1, settings.vocab);

@@ -22,6 +22,19 @@ const MAX_COUNT: u64 = 1 << 26;
 /// The settings of one checkpoint.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// How pictures are read; `None` where the network is a decoder alone.
+    pub sight: Option<SightSettings>,
+    /// The positions that the language model was made for.
+    pub context: usize,
+    /// Rows of the embedding table: every token id lies below.
+    pub vocab: usize,
+    /// The tokens that `tokenizer_config.json` names.
+    pub special: SpecialNames,
+}
+
+/// How a checkpoint reads pictures.
+#[derive(Clone, Debug)]
+pub struct SightSettings {
     /// How pictures are resized and cut.
     pub pictures: PictureSettings,
     /// Subtracted from every channel after rescaling (the network normalises, see `std` and `rescale`).
@@ -37,12 +50,6 @@ pub struct Settings {
     pub image_seq_len: Option<usize>,
     /// The id whose positions receive the image embeddings.
     pub image_token_id: u32,
-    /// The positions that the language model was made for.
-    pub context: usize,
-    /// Rows of the embedding table: every token id lies below.
-    pub vocab: usize,
-    /// The tokens that `tokenizer_config.json` names.
-    pub special: SpecialNames,
 }
 
 /// Tokens named in `tokenizer_config.json`, as the chat template sees them.
@@ -72,15 +79,31 @@ impl Settings {
             return Err(Error::Read { path, source });
         };
         let config = Section::new(path, config)?;
-        let vision = config.section("vision_config")?.unwrap_or_else(|| config.empty("vision_config"));
-        let text = config.section("text_config")?.unwrap_or_else(|| config.empty("text_config"));
+        // A decoder's own config has its settings at the top, and nothing of pictures.
+        let whole = config.text("model_type")?.as_deref() != Some("llama");
+        let text = match whole {
+            true => &config.section("text_config")?.unwrap_or_else(|| config.empty("text_config")),
+            false => &config,
+        };
+        Ok(Self {
+            sight: if whole { Some(SightSettings::open(files, &config)?) } else { None },
+            // LlamaConfig's own default where config.json is silent.
+            context: text.count("max_position_embeddings", 1, MAX_COUNT)?.unwrap_or(2048) as usize,
+            vocab: text.needed("vocab_size", 1, MAX_COUNT, "the number of rows of the embedding table")? as usize,
+            special: special_names(&Section::open(files, "tokenizer_config.json")?)?,
+        })
+    }
+}
 
+impl SightSettings {
+    fn open(files: &Files, config: &Section) -> Result<Self, Error> {
+        let vision = config.section("vision_config")?.unwrap_or_else(|| config.empty("vision_config"));
         let processor = Section::open(files, "processor_config.json")?;
         let image = match processor.section("image_processor")? {
             Some(nested) => nested,
             None => Section::open(files, "preprocessor_config.json")?,
         };
-        let (tile, tokens_per_tile) = network_tile(&config, &vision)?;
+        let (tile, tokens_per_tile) = network_tile(config, &vision)?;
         let pictures = picture_settings(&image, &vision, tile)?;
         Ok(Self {
             pictures,
@@ -90,10 +113,6 @@ impl Settings {
             tokens_per_tile,
             image_seq_len: processor.count("image_seq_len", 0, MAX_COUNT)?.map(|n| n as usize),
             image_token_id: config.needed("image_token_id", 0, MAX_COUNT, "the id of `<image>`")? as u32,
-            // LlamaConfig's own default where config.json is silent.
-            context: text.count("max_position_embeddings", 1, MAX_COUNT)?.unwrap_or(2048) as usize,
-            vocab: text.needed("vocab_size", 1, MAX_COUNT, "the number of rows of the embedding table")? as usize,
-            special: special_names(&Section::open(files, "tokenizer_config.json")?)?,
         })
     }
 }

@@ -27,6 +27,8 @@ pub struct Template {
     path: String,
     source: String,
     special: SpecialNames,
+    /// Whether a message's content goes in as one text, not as a list of parts.
+    texts: bool,
 }
 
 impl Template {
@@ -76,7 +78,7 @@ impl Template {
             Err(minijinja::Error::new(ErrorKind::InvalidOperation, format!("refuses the chat: {message}")))
         });
         env.add_template_owned("chat", source.clone()).map_err(|e| wrong(format!("is not valid: {}", describe(&e))))?;
-        Ok(Self { env, path: path.to_owned(), source, special: special.clone() })
+        Ok(Self { env, path: path.to_owned(), source, special: special.clone(), texts: false })
     }
 
     /// The template's text.
@@ -84,8 +86,16 @@ impl Template {
         &self.source
     }
 
-    /// Renders a chat. Content always goes in as a list of parts, also where it is one text: SmolVLM's template reads
-    /// lists alone.
+    /// Gives messages' content as one text, as decoders alone are written for, where the template reads it so. SmolVLM's
+    /// reads lists of parts, also where its decoder stands alone.
+    pub(crate) fn prefer_texts(&mut self) {
+        const PROBE: &str = "probe";
+        self.texts = true;
+        let rendered = self.render(&[Message::user(0, PROBE)], false);
+        self.texts = rendered.is_ok_and(|rendered| rendered.contains(PROBE));
+    }
+
+    /// Renders a chat. Content goes in as a list of parts, also where it is one text, or as one text (`texts`).
     ///
     /// # Errors
     /// The template refuses the chat, fails, works too long or writes too much.
@@ -101,7 +111,7 @@ impl Template {
         env.set_fuel(Some(FUEL.saturating_add(FUEL_PER_PART.saturating_mul(parts as u64))));
 
         let mut context = serde_json::Map::new();
-        context.insert("messages".to_owned(), messages.iter().map(as_json).collect());
+        context.insert("messages".to_owned(), messages.iter().map(|message| as_json(message, self.texts)).collect());
         context.insert("add_generation_prompt".to_owned(), generation_prompt.into());
         context.insert("tools".to_owned(), Json::Null);
         context.insert("documents".to_owned(), Json::Null);
@@ -136,7 +146,12 @@ fn chosen<'a>(value: &'a Json, path: &str) -> Result<&'a str, Error> {
 }
 
 /// What the template sees of a message: pictures are places and carry no path.
-fn as_json(message: &Message) -> Json {
+fn as_json(message: &Message, texts: bool) -> Json {
+    if texts {
+        let text: String =
+            message.content.iter().map(|part| if let Part::Text(text) = part { text } else { "" }).collect();
+        return serde_json::json!({"role": message.role, "content": text});
+    }
     let part = |part: &Part| match part {
         Part::Text(text) => serde_json::json!({"type": "text", "text": text}),
         Part::Image(_) => serde_json::json!({"type": "image"}),

@@ -72,7 +72,7 @@ fn every_golden_prompt_and_its_ids() {
             let plan = processor.plan(&messages, &sizes, &options).unwrap();
             assert_eq!(plan.chat, case["chat_prompt"].as_str().unwrap(), "{}", path.display());
             assert_eq!(plan.ids, ids(&case["input_ids"]), "{}", path.display());
-            assert_eq!(plan.image_tokens, plan.tiles * processor.settings().tokens_per_tile);
+            assert_eq!(plan.image_tokens, plan.tiles * processor.tokens_per_tile());
             // What is read as special is the same where nothing special was typed.
             let special = processor.plan(&messages, &sizes, &PlanOptions { special: true, ..options }).unwrap();
             assert_eq!(special.ids, plan.ids);
@@ -85,17 +85,18 @@ fn every_golden_prompt_and_its_ids() {
 #[test]
 fn what_a_processor_says_of_itself() {
     let processor = open("idefics3-256m");
-    assert_eq!(processor.image_token_id(), 509);
+    assert_eq!(processor.image_token_id(), Some(509));
     assert_eq!(processor.context(), 8192);
     assert_eq!(processor.eos_token(), Some("<end_of_utterance>"));
     assert_eq!(processor.end_of_utterance(), processor.tokenizer().token_to_id("<end_of_utterance>"));
     assert!(processor.end_of_utterance().is_some());
-    let settings = processor.settings();
+    let sight = |name: &str| open(name).settings().sight.clone().unwrap();
+    let settings = sight("idefics3-256m");
     assert_eq!((settings.tokens_per_tile, settings.image_seq_len), (4, Some(4)));
     assert_eq!((settings.mean, settings.std, settings.rescale), ([0.5; 3], [0.5; 3], 1.0 / 255.0));
     assert_eq!((settings.pictures.longest_edge, settings.pictures.tile), (256, 64));
-    assert_eq!(open("legacy").settings().pictures, settings.pictures);
-    assert_eq!(open("idefics3-2b").settings().pictures.tile, 84);
+    assert_eq!(sight("legacy").pictures, settings.pictures);
+    assert_eq!(sight("idefics3-2b").pictures.tile, 84);
 }
 
 // --- typed markers ---------------------------------------------------------------------------------------------------
@@ -470,13 +471,14 @@ fn broken_settings() {
 #[test]
 fn settings_from_the_places_of_older_checkpoints() {
     // Without preprocessor_config.json the sizes come from vision_config.
+    let sight = |processor: Processor| processor.settings().sight.clone().unwrap();
     let processor = with("legacy", "preprocessor_config.json", |c| *c = Value::Null).unwrap();
-    assert_eq!(processor.settings().pictures, open("legacy").settings().pictures);
+    assert_eq!(sight(processor).pictures, sight(open("legacy")).pictures);
     let missing = with("idefics3-256m", "processor_config.json", |c| *c = Value::Null).unwrap_err();
     assert!(matches!(&missing, Error::MissingSetting { key, .. } if key == "max_image_size"), "{missing}");
     // The network's own number of tokens wins.
-    let processor = with("legacy", "processor_config.json", |c| c["image_seq_len"] = json!(169)).unwrap();
-    assert_eq!((processor.settings().tokens_per_tile, processor.settings().image_seq_len), (4, Some(169)));
+    let settings = sight(with("legacy", "processor_config.json", |c| c["image_seq_len"] = json!(169)).unwrap());
+    assert_eq!((settings.tokens_per_tile, settings.image_seq_len), (4, Some(169)));
 }
 
 #[test]

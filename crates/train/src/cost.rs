@@ -1,7 +1,7 @@
 //! What a step costs, by counting.
 
 use smolvlm_model::Config;
-use smolvlm_model::config::{TextConfig, VisionConfig};
+use smolvlm_model::config::{SightConfig, TextConfig};
 
 /// Which products of a part are made.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,7 +22,8 @@ impl Work {
 }
 
 /// Operations of tiles through the tower.
-pub(crate) fn tower(config: &VisionConfig, tiles: usize, work: Work) -> f64 {
+pub(crate) fn tower(config: &Config, tiles: usize, work: Work) -> f64 {
+    let Some(SightConfig { tower: config, .. }) = &config.sight else { return 0.0 };
     let (n, h, inner) = (config.patches() as f64, config.hidden as f64, config.intermediate as f64);
     let layer = 2.0 * n * (4.0 * h * h + 2.0 * h * inner) + 4.0 * n * n * h;
     tiles as f64 * config.layers as f64 * layer * work.times()
@@ -45,7 +46,9 @@ pub(crate) fn kept(config: &Config, rows: usize, tiles: usize, recompute: bool) 
     let t = &config.text;
     let (q, kv) = (t.heads * t.head_dim, t.kv_heads * t.head_dim);
     let text = if recompute { t.hidden } else { 4 * t.hidden + 2 * q + 2 * kv + 3 * t.intermediate };
-    let v = &config.vision;
-    let tower = if recompute { v.hidden } else { 8 * v.hidden + 2 * v.intermediate };
-    4.0 * (rows * t.layers * text + tiles * v.patches() * v.layers * tower) as f64
+    let tower = config.sight.as_ref().map_or(0, |SightConfig { tower, .. }| {
+        let row = if recompute { tower.hidden } else { 8 * tower.hidden + 2 * tower.intermediate };
+        tower.patches() * tower.layers * row
+    });
+    4.0 * (rows * t.layers * text + tiles * tower) as f64
 }

@@ -111,7 +111,7 @@ fn shown(trained: &Trained, example: &smolvlm_data::Example) -> ShownSample {
         // A first token follows nothing, so it is not learnt.
         let learnt = learnt && place > 0;
         match pieces.last_mut() {
-            _ if id == image => {}
+            _ if Some(id) == image => {}
             Some((ids, same)) if *same == learnt => ids.push(id),
             _ => pieces.push((vec![id], learnt)),
         }

@@ -166,9 +166,9 @@ impl<'a> Passes<'a> {
             return Ok(Inputs::Tiles(pictures().flat_map(|(p, _)| p.tiles.iter().flatten().copied()).collect()));
         }
         let config = &trained.engine.model().config;
-        let (rows, width) = match self.reach.connector {
-            true => (config.vision.patches(), config.vision.hidden),
-            false => (config.tokens_per_tile(), config.text.hidden),
+        let (rows, width) = match &config.sight {
+            Some(sight) if self.reach.connector => (sight.tower.patches(), sight.tower.hidden),
+            _ => (config.tokens_per_tile(), config.text.hidden),
         };
         let mut features = Vec::new();
         for (prepared, picture) in pictures() {
@@ -211,10 +211,11 @@ impl<'a> Passes<'a> {
         let side = picture.plan.tile as usize;
         let mut out = Vec::new();
         for tile in tiles.chunks_exact(3 * side * side) {
-            let of_tower = model.vision.forward(backend, tile, trained.engine.tables(), &mut Save::Off);
-            let made = match self.reach.connector {
-                true => of_tower,
-                false => model.connector.forward(backend, &of_tower, &mut Save::Off),
+            let made = match &model.sight {
+                Some(sight) if self.reach.connector => {
+                    sight.vision.forward(backend, tile, trained.engine.tables(), &mut Save::Off)
+                }
+                _ => model.encode(backend, tile, trained.engine.tables(), &mut Save::Off),
             };
             let start = out.len();
             out.resize(start + made.len(), 0.0);
@@ -248,7 +249,10 @@ impl<'a> Passes<'a> {
         let config = &trained.engine.model().config;
         let work = if trained.adapter.is_some() { Work::Passed } else { Work::Trained };
         let tiles = match inputs {
-            Inputs::Tiles(pixels) => pixels.len() / (3 * config.vision.image_size * config.vision.image_size),
+            Inputs::Tiles(pixels) => config.sight.as_ref().map_or(0, |sight| {
+                let side = sight.tower.image_size;
+                pixels.len() / (3 * side * side)
+            }),
             // Kept features cost nothing, and what was made is made once.
             Inputs::Tower(_) | Inputs::Features(_) => 0,
         };
@@ -257,7 +261,7 @@ impl<'a> Passes<'a> {
             let learnt = rows.weights.iter().filter(|weight| **weight != 0.0).count();
             cost::text(&config.text, &sequences, learnt, work)
         });
-        cost::tower(&config.vision, tiles, work) + of_text
+        cost::tower(config, tiles, work) + of_text
     }
 }
 

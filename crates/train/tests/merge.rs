@@ -18,7 +18,7 @@ fn merged_models_have_pefts_losses() {
         assert!(merge(&base, &[(from.clone(), 1.0)], &to).unwrap() > 0);
         let cpu = Cpu::new(2);
         let vlm = Vlm::open(&to, &cpu, Quant::F32, &mut |_| {}).unwrap();
-        let (ids, image) = (&case.input_ids, vlm.config.image_token_id);
+        let (ids, image) = (&case.input_ids, vlm.config.sight.as_ref().unwrap().image_token_id);
         let targets: Vec<u32> = ids[1..].iter().copied().chain([image]).collect();
         let learnt = targets.iter().filter(|&&id| id != image).count() as f32;
         let weights: Vec<f32> = targets.iter().map(|&id| if id == image { 0.0 } else { 1.0 / learnt }).collect();

@@ -215,7 +215,8 @@ fn a_fresh_model_opens_and_is_drawn_by_its_rules() {
     let made = bench.make(New { dtype: Some(Stored::F32), ..bench.fresh() }).unwrap();
     assert!(ask(&bench.at("out")) > 3);
     // 471 and 40 of SmolVLM's are 511; one reserved token brings them to 4 times 128.
-    assert_eq!((made.config.text.vocab, made.added, made.config.image_token_id), (512, 41, 509));
+    let sight = made.config.sight.as_ref().unwrap();
+    assert_eq!((made.config.text.vocab, made.added, sight.image_token_id), (512, 41, 509));
     assert!(made.config.tied);
     assert_eq!((made.connector, made.config.tokens_per_tile()), (24 * 32 * 4, 9));
     assert_eq!(Config::open(&bench.at("out")).unwrap(), made.config);
@@ -332,7 +333,7 @@ fn a_head_of_its_own_grows_as_the_table_does() {
     let vision = Some(bench.tower("tower", "siglip", "vision_model."));
     let made = bench.make(New { text: Some(text), vision, shape: Some(shape), ..nothing() }).unwrap();
     let tensors = bench.tensors();
-    assert!(!made.config.tied && made.config.scale_factor == 3);
+    assert!(!made.config.tied && made.config.sight.unwrap().scale_factor == 3);
     assert_eq!(tensors["lm_head.weight"], tensors["model.text_model.embed_tokens.weight"]);
 }
 
@@ -347,7 +348,8 @@ fn a_trained_tower_keeps_its_bits() {
         let made = bench.make(new).unwrap();
         assert!(ask(&bench.at("out")) > 3);
         // 50 pixels of patches of 8 are 6 a side, which 3 divides and 4 does not.
-        assert_eq!((made.config.vision.grid(), made.config.scale_factor), (6, 3));
+        let sight = made.config.sight.unwrap();
+        assert_eq!((sight.tower.grid(), sight.scale_factor), (6, 3));
         let (old, new) = (tensors(&vision), bench.tensors());
         for (name, tensor) in old.iter().filter(|(name, _)| !name.contains("head.")) {
             let name = format!("model.vision_model.{}", name.strip_prefix(prefix).unwrap());

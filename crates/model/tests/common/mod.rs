@@ -22,7 +22,7 @@ impl Lesson {
     /// Of a model's case.
     pub(crate) fn of(model: &str, case: &str) -> Lesson {
         let dir = folder().join(model);
-        let image = Config::open(&dir).unwrap().image_token_id;
+        let image = Config::open(&dir).unwrap().sight.unwrap().image_token_id;
         let case = cases(&dir).into_iter().find(|c| c.name == case).unwrap();
         let ids = case.input_ids;
         let mut targets = ids[1..].to_vec();

@@ -114,7 +114,7 @@ pub(super) fn write(
     longest_edge: Option<usize>,
     names: &Names<'_>,
 ) -> Result<(), Error> {
-    let side = config.vision.image_size;
+    let side = config.sight.as_ref().map_or(0, |sight| sight.tower.image_size);
     // Both the decoder's own end and SmolVLM's, which it has yet to learn.
     let mut ends = names.eos.clone();
     if !ends.contains(&names.tokens.end) {

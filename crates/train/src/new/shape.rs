@@ -5,7 +5,7 @@ use super::{New, SMALL_FILE, read_file, wrong};
 use crate::Error;
 use serde::Deserialize;
 use smolvlm_model::Config;
-use smolvlm_model::config::{TextConfig, VisionConfig};
+use smolvlm_model::config::{SightConfig, TextConfig, VisionConfig};
 use smolvlm_model::published::PUBLISHED;
 use std::path::Path;
 
@@ -124,9 +124,10 @@ impl Shape {
     }
 
     fn published(config: Config, name: &str) -> Shape {
-        let Config { vision, text, scale_factor, tied, .. } = config;
+        let Config { sight, text, tied, .. } = config;
+        let scale_factor = sight.as_ref().map(|sight| sight.scale_factor);
         Shape {
-            vision: Some(TowerShape {
+            vision: sight.map(|SightConfig { tower: vision, .. }| TowerShape {
                 hidden: vision.hidden,
                 intermediate: vision.intermediate,
                 layers: vision.layers,
@@ -147,7 +148,7 @@ impl Shape {
                 context: Some(text.context),
                 rope_theta: Some(text.rope_theta),
             }),
-            scale_factor: Some(scale_factor),
+            scale_factor,
             tied: Some(tied),
             longest_edge: None,
             place: name.to_string(),

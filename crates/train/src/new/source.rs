@@ -108,7 +108,9 @@ impl TowerSource {
         let mut whole = siglip();
         whole.extend(vision);
         // A dummy of a decoder, which the reader asks for.
-        let config = sizes(&path, json!({"hidden_size": 2, "num_attention_heads": 1}), Value::Object(whole))?.vision;
+        let config = sizes(&path, json!({"hidden_size": 2, "num_attention_heads": 1}), Value::Object(whole))?;
+        let none = || Error::state(&path, "it has no tower");
+        let config = config.sight.ok_or_else(none)?.tower;
         let weights = Checkpoint::open(dir)?;
         // `SiglipVisionModel` of newer transformers saves names without it.
         let prefix = if weights.raw("post_layernorm.weight").is_some() { "" } else { "vision_model." };

@@ -10,7 +10,7 @@ use super::source::{TextSource, TowerSource};
 use safetensors::tensor::Dtype;
 use smolvlm_backend::{Stored, widen};
 use smolvlm_model::checkpoint::stored;
-use smolvlm_model::config::{TextConfig, VisionConfig};
+use smolvlm_model::config::{SightConfig, TextConfig, VisionConfig};
 use smolvlm_model::export::Export;
 use smolvlm_model::vlm::{TEXT, VISION};
 use smolvlm_model::{Config, Stream};
@@ -89,9 +89,11 @@ fn within_two(random: &mut Stream) -> f64 {
 /// Every tensor of a model; a fresh tower's patch embedding begins as cosines or at random.
 pub(super) fn slots(config: &Config, cosines: bool) -> Vec<Slot> {
     let mut slots = Vec::new();
-    tower(&config.vision, cosines, &mut |name, shape, rule| slots.push(slot(VISION, name, shape, rule)));
-    let deep = config.vision.hidden * config.scale_factor * config.scale_factor;
-    slots.push(slot(CONNECTOR, "", &[config.text.hidden, deep], Rule::Normal(RANGE)));
+    if let Some(SightConfig { tower: vision, scale_factor, .. }) = &config.sight {
+        tower(vision, cosines, &mut |name, shape, rule| slots.push(slot(VISION, name, shape, rule)));
+        let deep = vision.hidden * scale_factor * scale_factor;
+        slots.push(slot(CONNECTOR, "", &[config.text.hidden, deep], Rule::Normal(RANGE)));
+    }
     decoder(&config.text, &mut |name, shape, rule| slots.push(slot(TEXT, name, shape, rule)));
     if !config.tied {
         slots.push(slot(HEAD, "", &[config.text.vocab, config.text.hidden], Rule::Normal(RANGE)));
