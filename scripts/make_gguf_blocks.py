@@ -1,11 +1,13 @@
-"""Random blocks of every GGUF type that is read, and the numbers that gguf-py makes of them.
+"""Random blocks of every GGUF type that is read, and the numbers that gguf-py makes of them; numbers, and the blocks of
+every type that is written that it packs of them.
 
     pip install gguf safetensors numpy
     python scripts/make_gguf_blocks.py golden
 
 Writes golden/gguf-blocks.gguf (a tensor a type, called as the type is: [3, two blocks or 64]) and
 golden/gguf-blocks.safetensors (the same as f32). Any bytes are a block, but for the scales in half precision, which are
-drawn as numbers of a usual size.
+drawn as numbers of a usual size. And golden/gguf-packed.safetensors: `numbers` f32, and u8 blocks of them under the types'
+names.
 """
 
 import sys
@@ -49,6 +51,14 @@ def main():
     writer.write_tensors_to_file()
     writer.close()
     save_file(numbers, folder / "gguf-blocks.safetensors")
+
+    rows = random.standard_normal((12, 64)).astype(np.float32) * np.float32(2.0) ** np.arange(-8, 4)[:, None]
+    rows[3, :32], rows[5, 32:], rows[7] = 0, 0.3, np.abs(rows[7])
+    rows[9, :16] = np.arange(16) / 2  # halves: where rounding shows
+    packed = {"numbers": rows.astype(np.float32)}
+    for name in ["F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"]:
+        packed[name] = gguf.quants.quantize(packed["numbers"], gguf.GGMLQuantizationType[name]).view(np.uint8)
+    save_file(packed, folder / "gguf-packed.safetensors")
 
 
 main()

@@ -31,6 +31,9 @@ pub(crate) enum Error {
     /// Pictures, chats and settings.
     #[error(transparent)]
     Processor(#[from] smolvlm_processor::Error),
+    /// Writing a model in another form.
+    #[error(transparent)]
+    Convert(#[from] smolvlm_convert::Error),
     /// Loading and answering.
     #[error(transparent)]
     Engine(#[from] smolvlm_engine::Error),

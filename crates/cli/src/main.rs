@@ -6,6 +6,7 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 mod bench;
+mod convert;
 mod data;
 mod demo;
 mod doctor;
@@ -48,6 +49,7 @@ enum Command {
     Demo(demo::Args),
     Train(Box<train::Args>),
     Merge(merge::Args),
+    Convert(convert::Args),
     Eval(eval::Args),
     Explain(explain::Args),
     Perplexity(perplexity::Args),
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Train(args) => train::run(*args),
         Command::Merge(args) => merge::run(args),
+        Command::Convert(args) => convert::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Perplexity(args) => perplexity::run(args),

@@ -5,7 +5,6 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
 
-pub mod aside;
 mod dedup;
 mod drawn;
 mod encode;

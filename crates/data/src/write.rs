@@ -5,15 +5,15 @@ use crate::{Content, Error, PictureFile, Sample};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use smolvlm_processor::Part;
+use smolvlm_sys::aside::NewFile;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
 
 /// A new file of samples, one a line. It is written aside and has its name only when it is whole; let go before, it is gone.
 pub struct JsonLines {
     path: PathBuf,
     folder: PathBuf,
-    aside: BufWriter<NamedTempFile>,
+    aside: BufWriter<NewFile>,
 }
 
 impl JsonLines {
@@ -32,12 +32,7 @@ impl JsonLines {
         let failed = |source| unwritten(path, source);
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = parent.canonicalize().map_err(failed)?;
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".smolvlm-");
-        // The permissions of a file made in the ordinary way, not those of a secret.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let aside = BufWriter::new(builder.tempfile_in(&folder).map_err(failed)?);
+        let aside = BufWriter::new(NewFile::begin(path).map_err(failed)?);
         Ok(JsonLines { path: path.to_owned(), folder, aside })
     }
 
@@ -60,10 +55,7 @@ impl JsonLines {
     /// It cannot be written, or another of that name has come.
     pub fn finish(self) -> Result<(), Error> {
         let failed = |source| unwritten(&self.path, source);
-        let file = self.aside.into_inner().map_err(|e| failed(e.into_error()))?;
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist_noclobber(&self.path).map_err(|e| failed(e.error))?;
-        Ok(())
+        self.aside.into_inner().map_err(|e| failed(e.into_error()))?.finish_new().map_err(failed)
     }
 }
 

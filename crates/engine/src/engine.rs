@@ -4,7 +4,7 @@ use crate::Error;
 use crate::core::Core;
 use smolvlm_backend::{Backend, Cpu, Isa, Quant, Stored, levels};
 use smolvlm_model::peft::{self, AdapterConfig};
-use smolvlm_model::{Attach, Checkpoint, Config, GenerationConfig, GgufWeights, Load, Role, TensorSource, Vlm};
+use smolvlm_model::{Attach, Config, GenerationConfig, Load, Role, TensorSource, Vlm, Weights};
 use smolvlm_processor::Processor;
 use smolvlm_sys::Files;
 use std::collections::BTreeSet;
@@ -135,10 +135,7 @@ impl Network {
     fn open(files: &Files, options: &EngineOptions, progress: &mut dyn FnMut(usize, usize)) -> Result<Network, Error> {
         let config = Config::open(files)?;
         let generation = GenerationConfig::open(files)?;
-        let source: &mut dyn TensorSource = match GgufWeights::are_of(files) {
-            true => &mut GgufWeights::open(files)?,
-            false => &mut Checkpoint::open(files)?,
-        };
+        let source = &mut Weights::open(files)?;
         let quant = choose(source, &config, options.dtype)?;
         let backend: Arc<dyn Backend> = Arc::new(Cpu::with(options.threads, options.isa));
         let (mut done, total) = (0, Vlm::tensors(&config));

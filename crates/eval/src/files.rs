@@ -51,5 +51,5 @@ impl Lines {
 
 /// Writes a file aside and gives it its name, in the place of the one before.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    smolvlm_data::aside::replace(path, bytes).map_err(failed(path))
+    smolvlm_sys::aside::replace(path, bytes).map_err(failed(path))
 }

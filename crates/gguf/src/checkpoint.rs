@@ -26,6 +26,7 @@ pub fn checkpoint(text: &Path, mmproj: Option<&Path>) -> Result<Files, Error> {
             let tower = at(mmproj, Gguf::parse(&map))?;
             let config = at(text, of_whole(&decoder, &tower))?;
             held.insert("preprocessor_config.json", at(mmproj, pictures(&tower))?);
+            held.insert("processor_config.json", at(mmproj, processor(&tower))?);
             config
         }
     };
@@ -63,7 +64,6 @@ fn settings_of_text(gguf: &Gguf<'_>) -> Result<BTreeMap<&'static str, Json>, Err
         ("tokenizer_config.json", tokenizer::special(gguf)?),
         ("chat_template.jinja", json!(gguf.text("tokenizer.chat_template")?)),
         ("generation_config.json", json!({ "eos_token_id": eos })),
-        ("processor_config.json", json!({})),
     ]))
 }
 
@@ -71,6 +71,7 @@ fn settings_of_text(gguf: &Gguf<'_>) -> Result<BTreeMap<&'static str, Json>, Err
 fn of_decoder(text: &Gguf<'_>) -> Result<Json, Error> {
     let mut config = decoder(text)?;
     config.insert("model_type".into(), json!("llama"));
+    config.insert("architectures".into(), json!(["LlamaForCausalLM"]));
     config.insert("tie_word_embeddings".into(), json!(is_tied(text)));
     Ok(Json::Object(config))
 }
@@ -84,6 +85,7 @@ fn of_whole(text: &Gguf<'_>, mmproj: &Gguf<'_>) -> Result<Json, Error> {
     let image = image.ok_or_else(|| Error::Wrong { what: "there is no token <image>: it is no SmolVLM".into() })?;
     Ok(json!({
         "model_type": "idefics3",
+        "architectures": ["Idefics3ForConditionalGeneration"],
         "image_token_id": image,
         "scale_factor": mmproj.count("clip.vision.projector.scale_factor")?,
         "tie_word_embeddings": is_tied(text),
@@ -109,11 +111,17 @@ fn is_tied(text: &Gguf<'_>) -> bool {
 /// The decoder's sizes.
 fn decoder(text: &Gguf<'_>) -> Result<Map<String, Json>, Error> {
     is(text, "general.architecture", "llama")?;
-    if let Some(Value::Text(scaling)) = text.value("llama.rope.scaling.type")
-        && *scaling != "none"
-    {
-        return Err(Error::Wrong { what: format!("llama.rope.scaling.type is {scaling}; SmolVLM's files have none") });
-    }
+    let scaling = match text.value("llama.rope.scaling.type") {
+        None | Some(Value::Text("none")) => Json::Null,
+        Some(Value::Text("linear")) => {
+            json!({ "rope_type": "linear", "factor": text.number("llama.rope.scaling.factor")? })
+        }
+        Some(other) => {
+            return Err(Error::Wrong {
+                what: format!("llama.rope.scaling.type is {other:?}; none and linear are known"),
+            });
+        }
+    };
     let (hidden, heads) = (text.count("llama.embedding_length")?, text.count("llama.attention.head_count")?);
     let or = |key: &str, default: usize| if text.value(key).is_some() { text.count(key) } else { Ok(default) };
     let rope =
@@ -128,6 +136,7 @@ fn decoder(text: &Gguf<'_>) -> Result<Map<String, Json>, Error> {
         "max_position_embeddings": text.count("llama.context_length")?,
         "rms_norm_eps": text.number("llama.attention.layer_norm_rms_epsilon")?,
         "rope_theta": rope,
+        "rope_scaling": scaling,
         "vocab_size": text.texts("tokenizer.ggml.tokens")?.len(),
     });
     Ok(if let Json::Object(sizes) = sizes { sizes } else { Map::new() })
@@ -152,6 +161,15 @@ fn pictures(mmproj: &Gguf<'_>) -> Result<Json, Error> {
         "image_mean": three("clip.vision.image_mean")?,
         "image_std": three("clip.vision.image_std")?,
     }))
+}
+
+/// What the reference's processor is told: it does not count the tokens of a tile itself.
+fn processor(mmproj: &Gguf<'_>) -> Result<Json, Error> {
+    let [side, patch, factor] =
+        ["clip.vision.image_size", "clip.vision.patch_size", "clip.vision.projector.scale_factor"]
+            .map(|key| mmproj.count(key));
+    let tokens = side? / patch?.max(1) / factor?.max(1);
+    Ok(json!({ "processor_class": "Idefics3Processor", "image_seq_len": tokens.saturating_mul(tokens) }))
 }
 
 fn is(gguf: &Gguf<'_>, key: &str, wanted: &str) -> Result<(), Error> {

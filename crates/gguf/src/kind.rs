@@ -78,6 +78,41 @@ impl Kind {
         KINDS.iter().find(|kind| kind.0 == self).copied().unwrap_or((self, 0, "F32", 1, 4))
     }
 
+    /// Its number in files.
+    pub(crate) fn number(self) -> u32 {
+        self.row().1
+    }
+
+    /// The type of a name, in letters of either case.
+    pub fn named(name: &str) -> Option<Kind> {
+        KINDS.iter().find(|kind| kind.2.eq_ignore_ascii_case(name)).map(|kind| kind.0)
+    }
+
+    /// The names of those that are written.
+    pub fn written() -> String {
+        let written = KINDS.iter().filter(|kind| kind.0.is_written());
+        written.map(|kind| kind.2).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether files are written with it.
+    pub fn is_written(self) -> bool {
+        matches!(self, F32 | F16 | BF16 | Q4_0 | Q4_1 | Q5_0 | Q5_1 | Q8_0)
+    }
+
+    /// What `general.file_type` says of a file whose matrices are mostly of it (`llama_ftype` of `llama.h`).
+    pub fn file_type(self) -> u32 {
+        match self {
+            F16 => 1,
+            Q4_0 => 2,
+            Q4_1 => 3,
+            Q8_0 => 7,
+            Q5_0 => 8,
+            Q5_1 => 9,
+            BF16 => 32,
+            _ => 0,
+        }
+    }
+
     /// Its name.
     pub fn name(self) -> &'static str {
         self.row().2

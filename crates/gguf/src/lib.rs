@@ -1,6 +1,6 @@
 //! GGUF files, as llama.cpp's tools write them: metadata and tensors, and the blocks of each type as numbers.
 //!
-//! A [`Gguf`] is read from a whole file's bytes; every length in it is held against the bytes that are there before
+//! [`write`] writes one. A [`Gguf`] is read from a whole file's bytes; every length in it is held against the bytes that are there before
 //! anything is made of it. Layouts: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
@@ -10,15 +10,18 @@ mod cursor;
 mod file;
 mod kind;
 mod names;
+mod pack;
 mod tokenizer;
 mod unpack;
 mod value;
+mod write;
 
 pub use checkpoint::{MMPROJ, TEXT, checkpoint};
 pub use file::{Gguf, Tensor};
 pub use kind::Kind;
-pub use names::{Place, places};
+pub use names::{Place, file_names, places};
 pub use value::{Array, Value};
+pub use write::{Field, NewTensor, write};
 
 /// What is wrong with a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -87,6 +87,24 @@ pub fn places(text: &Gguf<'_>, mmproj: Option<&Gguf<'_>>) -> Result<BTreeMap<Str
     Ok(places)
 }
 
+/// Which file has a tensor of the network, and what it is called there.
+pub fn file_names(name: &str) -> Option<(&'static str, String)> {
+    let file = |theirs: &str| if theirs.starts_with("v.") || theirs.starts_with("mm.") { MMPROJ } else { TEXT };
+    if let Some((theirs, _)) = WHOLE.iter().find(|(_, ours)| *ours == name) {
+        return Some((file(theirs), (*theirs).to_owned()));
+    }
+    let (prefix, parts, rest) = match name.strip_prefix("model.vision_model.encoder.layers.") {
+        Some(rest) => ("v.blk", OF_VISION, rest),
+        None => ("blk", OF_TEXT, name.strip_prefix("model.text_model.layers.")?),
+    };
+    let (layer, rest) = rest.split_once('.')?;
+    let (part, what) = rest.rsplit_once('.')?;
+    let (theirs, _) = parts.iter().find(|(_, ours)| *ours == part)?;
+    let theirs = format!("{prefix}.{layer}.{theirs}.{what}");
+    let sound = layer.parse::<u16>().is_ok() && matches!(what, "weight" | "bias");
+    sound.then(|| (file(&theirs), theirs))
+}
+
 /// What the network calls a file's tensor.
 fn network_name(name: &str, swapped: bool) -> Option<String> {
     if let Some((_, whole)) = WHOLE.iter().find(|(theirs, _)| *theirs == name) {
@@ -132,5 +150,13 @@ mod tests {
         {
             assert_eq!(name(wrong), None, "{wrong}");
         }
+        for theirs in
+            ["blk.12.attn_q.weight", "v.blk.0.ffn_up.bias", "output.weight", "v.post_ln.bias", "mm.model.fc.weight"]
+        {
+            let file = if theirs.contains("v.") || theirs.contains("mm") { MMPROJ } else { TEXT };
+            assert_eq!(file_names(&name(theirs).unwrap()), Some((file, theirs.to_owned())));
+        }
+        assert_eq!(file_names("model.text_model.layers.x.mlp.up_proj.weight"), None);
+        assert_eq!(file_names("model.text_model.rotary_emb.inv_freq"), None);
     }
 }

@@ -53,7 +53,7 @@ pub(crate) fn tokenizer(gguf: &Gguf<'_>) -> Result<Json, Error> {
 /// The names of its special tokens, as `tokenizer_config.json` has them.
 pub(crate) fn special(gguf: &Gguf<'_>) -> Result<Json, Error> {
     let tokens = gguf.texts("tokenizer.ggml.tokens")?;
-    let mut names = serde_json::Map::new();
+    let mut names = serde_json::Map::from_iter([("tokenizer_class".to_owned(), json!("PreTrainedTokenizerFast"))]);
     for (ours, theirs) in
         [("bos_token", "bos"), ("eos_token", "eos"), ("unk_token", "unknown"), ("pad_token", "padding")]
     {

@@ -1,7 +1,7 @@
 //! Weights as they are kept: safetensors in one file or in shards with an index, mapped and read tensor by tensor.
 
 use crate::load::{RawTensor, TensorSource};
-use crate::{Error, files, header, load};
+use crate::{Entry, Error, files, header, load};
 use safetensors::tensor::{Dtype, Metadata};
 use serde::Deserialize;
 use smolvlm_backend::Stored;
@@ -98,6 +98,14 @@ impl Checkpoint {
         self.shard_of(name)?.tensor(name)
     }
 
+    /// A tensor as [`Weights`](crate::Weights) lists it; `None` where there is none of that name.
+    pub(crate) fn entry(&self, name: &str) -> Option<Result<Entry, Error>> {
+        let shard = self.shard_of(name)?;
+        let (shape, dtype, _) = shard.tensor(name)?;
+        let entry = |stored| Entry { name: name.to_owned(), shape: shape.to_vec(), stored };
+        Some(shard.stored(name, dtype).map(entry))
+    }
+
     /// Gives back the memory of a tensor that has been packed.
     pub fn let_go(&self, name: &str) {
         if let Some(shard) = self.shard_of(name)
@@ -170,6 +178,15 @@ impl Shard {
         Error::Header { path: self.path.clone(), what }
     }
 
+    /// How a tensor's numbers are stored, if they are read.
+    fn stored(&self, name: &str, dtype: Dtype) -> Result<Stored, Error> {
+        stored(dtype).ok_or_else(|| Error::DType {
+            path: self.path.clone(),
+            name: name.to_owned(),
+            dtype: format!("{dtype:?}"),
+        })
+    }
+
     /// A tensor's shape, type and bytes.
     fn tensor(&self, name: &str) -> Option<(&[usize], Dtype, &[u8])> {
         let info = self.metadata.info(name)?;
@@ -187,13 +204,11 @@ impl TensorSource for Checkpoint {
         let missing = || Error::Missing { path: self.path.clone(), name: name.to_string(), shape: shape.to_vec() };
         let shard = self.shard_of(name).ok_or_else(missing)?;
         let (found, dtype, bytes) = shard.tensor(name).ok_or_else(missing)?;
-        let (path, name) = (shard.path.clone(), name.to_string());
         if found != shape {
+            let (path, name) = (shard.path.clone(), name.to_string());
             return Err(Error::Shape { path, name, found: found.to_vec(), shape: shape.to_vec() });
         }
-        let Some(stored) = stored(dtype) else {
-            return Err(Error::DType { path, name, dtype: format!("{dtype:?}") });
-        };
+        let stored = shard.stored(name, dtype)?;
         Ok(RawTensor { bytes: Cow::Borrowed(bytes), stored })
     }
 

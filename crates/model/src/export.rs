@@ -1,7 +1,8 @@
 //! Tensors to disk: safetensors, written one tensor at a time.
 
-use crate::Error;
+use crate::{Error, peft};
 use safetensors::tensor::{Dtype, View};
+use smolvlm_sys::Files;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
@@ -73,4 +74,25 @@ pub fn write<'a>(path: &Path, tensors: impl IntoIterator<Item = (String, Export<
         other => failed(std::io::Error::other(other.to_string())),
     })?;
     File::open(path).and_then(|file| file.sync_all()).map_err(failed)
+}
+
+/// Copies what a checkpoint holds beside its weights.
+///
+/// # Errors
+/// A file cannot be read or written.
+pub fn copy_settings(from: &Files, to: &Path) -> Result<(), Error> {
+    let failed = |path: &Path| {
+        let path = path.display().to_string();
+        move |source| Error::Read { path, source }
+    };
+    for name in from.names().map_err(failed(Path::new(&from.to_string())))? {
+        let kind = Path::new(&name).extension().unwrap_or_default().to_string_lossy().into_owned();
+        let settings = ["json", "jinja", "txt", "model"].contains(&kind.as_str()) || name == "LICENSE";
+        if settings && !name.ends_with(".index.json") && name != peft::CONFIG {
+            let (mut file, _) = from.open(&name).map_err(failed(&from.path(&name)))?;
+            let path = to.join(&name);
+            File::create(&path).and_then(|mut copy| std::io::copy(&mut file, &mut copy)).map_err(failed(&path))?;
+        }
+    }
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! Weights out of GGUF files, the decoder's and its tower's, unpacked as they are asked for.
 
-use crate::Error;
 use crate::load::{RawTensor, TensorSource};
+use crate::{Error, weights::Entry};
 use smolvlm_backend::Stored;
 use smolvlm_gguf::{Gguf, Kind, MMPROJ, Place, TEXT, places};
 use smolvlm_sys::{FileMap, Files};
@@ -43,17 +43,26 @@ impl GgufWeights {
         let places = places(&of_text, of_mmproj.as_ref()).map_err(wrong(TEXT))?;
         Ok(GgufWeights { path: files.to_string(), text, mmproj, places, taken: BTreeSet::new() })
     }
-}
 
-impl TensorSource for GgufWeights {
-    fn take(&mut self, name: &str, shape: &[usize]) -> Result<RawTensor<'_>, Error> {
-        self.taken.insert(name.to_string());
-        let missing = || Error::Missing { path: self.path.clone(), name: name.to_string(), shape: shape.to_vec() };
-        let place = self.places.get(name).ok_or_else(missing)?;
-        if place.shape != shape {
-            let (path, name) = (self.path.clone(), name.to_string());
-            return Err(Error::Shape { path, name, found: place.shape.clone(), shape: shape.to_vec() });
-        }
+    /// All tensors.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> {
+        self.places.iter().map(|(name, place)| Entry {
+            name: name.clone(),
+            shape: place.shape.clone(),
+            stored: match place.kind {
+                Kind::F16 => Stored::F16,
+                Kind::BF16 => Stored::Bf16,
+                _ => Stored::F32,
+            },
+        })
+    }
+
+    /// A tensor's numbers.
+    pub(crate) fn raw(&self, name: &str) -> Option<RawTensor<'_>> {
+        self.places.get(name).map(|place| self.read(place))
+    }
+
+    fn read(&self, place: &Place) -> RawTensor<'_> {
         let map = if place.file == TEXT { Some(&self.text) } else { self.mmproj.as_ref() };
         let bytes = map.and_then(|map| map.get(place.bytes.clone())).unwrap_or_default();
         let (stored, bytes) = match place.kind {
@@ -65,8 +74,21 @@ impl TensorSource for GgufWeights {
                 (Stored::F32, Cow::Owned(numbers.iter().flat_map(|number| number.to_le_bytes()).collect()))
             }
         };
-        let rows = shape.first().copied().unwrap_or(1);
-        Ok(RawTensor { stored, bytes: if place.heads > 0 { apart(&bytes, rows, place.heads) } else { bytes } })
+        let rows = place.shape.first().copied().unwrap_or(1);
+        RawTensor { stored, bytes: if place.heads > 0 { apart(&bytes, rows, place.heads) } else { bytes } }
+    }
+}
+
+impl TensorSource for GgufWeights {
+    fn take(&mut self, name: &str, shape: &[usize]) -> Result<RawTensor<'_>, Error> {
+        self.taken.insert(name.to_string());
+        let missing = || Error::Missing { path: self.path.clone(), name: name.to_string(), shape: shape.to_vec() };
+        let place = self.places.get(name).ok_or_else(missing)?;
+        if place.shape != shape {
+            let (path, name) = (self.path.clone(), name.to_string());
+            return Err(Error::Shape { path, name, found: place.shape.clone(), shape: shape.to_vec() });
+        }
+        Ok(self.read(place))
     }
 
     fn ignore(&mut self, name: &str) {

@@ -25,6 +25,7 @@ mod save;
 pub mod text;
 pub mod vision;
 pub mod vlm;
+mod weights;
 
 pub use adapter::Adapter;
 pub use attach::{Attach, Init, Stream, fresh};
@@ -32,8 +33,8 @@ pub use checkpoint::Checkpoint;
 pub use config::Config;
 pub use error::Error;
 pub use generation::GenerationConfig;
-pub use gguf::GgufWeights;
 pub use linear::Linear;
 pub use load::{Generated, Load, RawTensor, Role, TensorSource};
 pub use save::{Grads, Kept, Save};
 pub use vlm::Vlm;
+pub use weights::{Entry, Weights};

@@ -2,6 +2,8 @@
 #![allow(unsafe_code)]
 
 mod amx;
+#[cfg(not(target_family = "wasm"))]
+pub mod aside;
 mod files;
 mod map;
 mod pages;

@@ -86,7 +86,7 @@ pub(crate) fn save(output: &Path, base: &Files, trained: &Trained, progress: &Pr
 /// A model's folder: the base's files, and its tensors with those that were trained in their places.
 fn model(dir: &Path, base: &Files, trained: &Trained) -> Result<(), Error> {
     let checkpoint = Checkpoint::open(base)?;
-    copy_settings(base, dir)?;
+    export::copy_settings(base, dir)?;
     let config = &trained.engine.model().config;
     let mut tensors = Vec::new();
     for name in checkpoint.names() {
@@ -102,21 +102,6 @@ fn model(dir: &Path, base: &Files, trained: &Trained) -> Result<(), Error> {
         tensors.push((name.to_string(), tensor));
     }
     Ok(export::write(&dir.join("model.safetensors"), tensors)?)
-}
-
-/// Copies what a checkpoint holds beside its weights.
-pub(crate) fn copy_settings(from: &Files, to: &Path) -> Result<(), Error> {
-    for name in from.names().map_err(|source| Error::file(Path::new(&from.to_string()), source))? {
-        let kind = Path::new(&name).extension().unwrap_or_default().to_string_lossy().into_owned();
-        let settings = ["json", "jinja", "txt", "model"].contains(&kind.as_str()) || name == "LICENSE";
-        if settings && !name.ends_with(".index.json") && name != CONFIG {
-            let (mut file, _) = from.open(&name).map_err(|source| Error::file(&from.path(&name), source))?;
-            let path = to.join(&name);
-            let copied = File::create(&path).and_then(|mut copy| std::io::copy(&mut file, &mut copy));
-            copied.map_err(|source| Error::file(&path, source))?;
-        }
-    }
-    Ok(())
 }
 
 /// What it takes to go on.

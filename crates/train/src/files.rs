@@ -1,7 +1,7 @@
 //! Files and folders that are whole or not there.
 
 use crate::Error;
-use smolvlm_data::aside;
+use smolvlm_sys::aside;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;

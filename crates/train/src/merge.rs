@@ -1,7 +1,6 @@
 //! Adapters merged into the model that they were made for.
 
 use crate::Error;
-use crate::checkpoint::copy_settings;
 use crate::files::NewFolder;
 use smolvlm_backend::{Stored, widen};
 use smolvlm_model::adapter::{lengths, names};
@@ -39,7 +38,7 @@ pub fn merge(model: impl Into<Files>, adapters: &[(PathBuf, f32)], output: &Path
         read(&base, tied, dir, *factor, &mut parts)?;
     }
     let aside = NewFolder::begin(output)?;
-    copy_settings(model, aside.path())?;
+    export::copy_settings(model, aside.path())?;
     let mut tensors = Vec::new();
     for name in base.names() {
         let Some((shape, dtype, bytes)) = base.raw(name) else { continue };

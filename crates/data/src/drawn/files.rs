@@ -4,10 +4,10 @@ mod json_lines;
 mod parquet;
 
 use crate::Error;
-use crate::aside::NewFolder;
 use json_lines::JsonLines;
 use smolvlm_processor::Picture;
 use smolvlm_synth::{Rgb, Sample};
+use smolvlm_sys::aside::NewFolder;
 use std::path::{Path, PathBuf};
 
 /// How samples are written.

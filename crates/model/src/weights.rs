@@ -1,0 +1,91 @@
+//! A checkpoint's weights, whichever kind of file holds them.
+
+use crate::checkpoint::stored;
+use crate::gguf::GgufWeights;
+use crate::load::{RawTensor, TensorSource, is_buffer};
+use crate::{Checkpoint, Error};
+use smolvlm_backend::{Stored, widen};
+use smolvlm_sys::Files;
+
+/// The weights of a checkpoint.
+pub enum Weights {
+    /// Safetensors.
+    Safetensors(Checkpoint),
+    /// GGUF files.
+    Gguf(GgufWeights),
+}
+
+/// One of a checkpoint's tensors.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The network's name for it.
+    pub name: String,
+    /// Its sides.
+    pub shape: Vec<usize>,
+    /// What its numbers are once read; blocks of few bits are unpacked as f32.
+    pub stored: Stored,
+}
+
+impl Weights {
+    /// Opens them; no tensor is read yet.
+    ///
+    /// # Errors
+    /// There are none, or a file does not hold together.
+    pub fn open(files: &Files) -> Result<Weights, Error> {
+        Ok(match GgufWeights::are_of(files) {
+            true => Weights::Gguf(GgufWeights::open(files)?),
+            false => Weights::Safetensors(Checkpoint::open(files)?),
+        })
+    }
+
+    /// All tensors by name, but for buffers that follow from the config.
+    ///
+    /// # Errors
+    /// One has numbers of a type that is not read.
+    pub fn entries(&self) -> Result<Vec<Entry>, Error> {
+        match self {
+            Weights::Gguf(weights) => Ok(weights.entries().collect()),
+            Weights::Safetensors(checkpoint) => {
+                let names = checkpoint.names().filter(|name| !is_buffer(name));
+                names.filter_map(|name| checkpoint.entry(name)).collect()
+            }
+        }
+    }
+
+    /// A tensor's numbers; none where there is no such tensor.
+    pub fn numbers(&self, name: &str) -> Vec<f32> {
+        match self {
+            Weights::Gguf(weights) => weights.raw(name).map(|raw| widen(raw.stored, &raw.bytes)),
+            Weights::Safetensors(checkpoint) => checkpoint.raw(name).and_then(|(_, dtype, bytes)| {
+                let numbers = widen(stored(dtype)?, bytes);
+                checkpoint.let_go(name);
+                Some(numbers)
+            }),
+        }
+        .unwrap_or_default()
+    }
+
+    fn source(&mut self) -> &mut dyn TensorSource {
+        match self {
+            Weights::Safetensors(checkpoint) => checkpoint,
+            Weights::Gguf(weights) => weights,
+        }
+    }
+}
+
+impl TensorSource for Weights {
+    fn take(&mut self, name: &str, shape: &[usize]) -> Result<RawTensor<'_>, Error> {
+        self.source().take(name, shape)
+    }
+
+    fn ignore(&mut self, name: &str) {
+        self.source().ignore(name);
+    }
+
+    fn finish(&self) -> Result<(), Error> {
+        match self {
+            Weights::Safetensors(checkpoint) => checkpoint.finish(),
+            Weights::Gguf(weights) => weights.finish(),
+        }
+    }
+}
