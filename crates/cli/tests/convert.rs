@@ -82,6 +82,23 @@ fn there_and_back_nothing_is_lost() {
 }
 
 #[test]
+fn a_decoder_alone_keeps_to_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    std::fs::copy(folder().join("gguf/wide-q8_0.gguf"), at("alone.gguf")).unwrap();
+    convert(&at("alone.gguf"), &at("folder"), &[]);
+    assert_eq!(
+        convert(&at("folder"), &at("again.gguf"), &["--type", "q8_0"]),
+        format!("{}\n", at("again.gguf").display())
+    );
+    // As LlamaForCausalLM has it.
+    assert!(tensors(&at("folder/model.safetensors")).contains_key("model.layers.0.mlp.up_proj.weight"));
+    let ask = |model: &str| smolvlm(&["run", "-m", text(&at(model)), "Who are you?", "-n", "8", "--dtype", "f32"]).ok();
+    assert_eq!(ask("alone.gguf"), ask("folder"));
+    assert_eq!(ask("alone.gguf"), ask("again.gguf"));
+}
+
+#[test]
 fn what_cannot_be_written_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (wide, out) = (folder().join("wide"), dir.path().join("out.gguf"));

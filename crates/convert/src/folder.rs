@@ -5,6 +5,7 @@ use safetensors::tensor::Dtype;
 use serde_json::{Value, json};
 use smolvlm_backend::Stored;
 use smolvlm_model::export::{self, Export};
+use smolvlm_model::vlm::TEXT;
 use smolvlm_model::{Config, Entry, Weights};
 use smolvlm_sys::{Files, aside};
 use std::path::Path;
@@ -33,16 +34,19 @@ pub fn to_folder(
     let settings = settings(files, dtype.or(most).unwrap_or(Stored::F32))?;
     std::fs::write(folder.path().join(CONFIG), settings).map_err(failed)?;
     let (total, done) = (entries.len(), std::cell::Cell::new(0));
-    let (weights, done) = (&weights, &done);
+    let (weights, done, alone) = (&weights, &done, config.sight.is_none());
     let tensors = entries.into_iter().map(|Entry { name, shape, stored }| {
         let dtype = of(dtype.unwrap_or(stored));
-        let of = name.clone();
+        let theirs = match name.strip_prefix(TEXT).filter(|_| alone) {
+            Some(rest) => format!("model.{rest}"),
+            None => name.clone(),
+        };
         let tensor = Export::f32(dtype, &shape, move || {
             done.set(done.get() + 1);
             progress(done.get(), total);
-            weights.numbers(&of)
+            weights.numbers(&name)
         });
-        (name, tensor)
+        (theirs, tensor)
     });
     export::write(&folder.path().join("model.safetensors"), tensors)?;
     folder.finish(output).map_err(failed)

@@ -1,6 +1,7 @@
 //! Weights as they are kept: safetensors in one file or in shards with an index, mapped and read tensor by tensor.
 
 use crate::load::{RawTensor, TensorSource};
+use crate::vlm::TEXT;
 use crate::{Entry, Error, files, header, load};
 use safetensors::tensor::{Dtype, Metadata};
 use serde::Deserialize;
@@ -15,11 +16,19 @@ pub struct Checkpoint {
     /// What messages call it.
     path: String,
     shards: Vec<Shard>,
-    /// Where each tensor is: its shard.
-    tensors: BTreeMap<String, usize>,
+    /// Where each tensor is, by the network's name.
+    tensors: BTreeMap<String, Place>,
     taken: BTreeSet<String>,
     /// The tensor taken last: it is packed when the next is asked for, and its memory can go.
     last: Option<String>,
+}
+
+/// Where a tensor is.
+struct Place {
+    /// Its shard.
+    shard: usize,
+    /// What it is called there.
+    name: String,
 }
 
 /// One safetensors file.
@@ -73,7 +82,7 @@ impl Checkpoint {
                 return Err(Error::Settings { path: from.path(INDEX).display().to_string(), what });
             }
         }
-        Ok(Checkpoint { path, shards, tensors, taken: BTreeSet::new(), last: None })
+        Ok(Checkpoint { path, shards, tensors: places(tensors), taken: BTreeSet::new(), last: None })
     }
 
     /// Opens one safetensors file.
@@ -85,7 +94,7 @@ impl Checkpoint {
         let path = path.display().to_string();
         let shard = Shard::new(path.clone(), map)?;
         let tensors = shard.metadata.tensors().into_keys().map(|name| (name, 0)).collect();
-        Ok(Checkpoint { path, shards: vec![shard], tensors, taken: BTreeSet::new(), last: None })
+        Ok(Checkpoint { path, shards: vec![shard], tensors: places(tensors), taken: BTreeSet::new(), last: None })
     }
 
     /// Every tensor's name.
@@ -95,20 +104,21 @@ impl Checkpoint {
 
     /// A tensor as the file has it: shape, type, bytes.
     pub fn raw(&self, name: &str) -> Option<(&[usize], Dtype, &[u8])> {
-        self.shard_of(name)?.tensor(name)
+        let (shard, name) = self.place(name)?;
+        shard.tensor(name)
     }
 
     /// A tensor as [`Weights`](crate::Weights) lists it; `None` where there is none of that name.
     pub(crate) fn entry(&self, name: &str) -> Option<Result<Entry, Error>> {
-        let shard = self.shard_of(name)?;
-        let (shape, dtype, _) = shard.tensor(name)?;
+        let (shard, theirs) = self.place(name)?;
+        let (shape, dtype, _) = shard.tensor(theirs)?;
         let entry = |stored| Entry { name: name.to_owned(), shape: shape.to_vec(), stored };
-        Some(shard.stored(name, dtype).map(entry))
+        Some(shard.stored(theirs, dtype).map(entry))
     }
 
     /// Gives back the memory of a tensor that has been packed.
     pub fn let_go(&self, name: &str) {
-        if let Some(shard) = self.shard_of(name)
+        if let Some((shard, name)) = self.place(name)
             && let Some(info) = shard.metadata.info(name)
         {
             let (from, to) = info.data_offsets;
@@ -116,8 +126,10 @@ impl Checkpoint {
         }
     }
 
-    fn shard_of(&self, name: &str) -> Option<&Shard> {
-        self.shards.get(*self.tensors.get(name)?)
+    /// A tensor's shard, and its name there.
+    fn place(&self, name: &str) -> Option<(&Shard, &str)> {
+        let place = self.tensors.get(name)?;
+        Some((self.shards.get(place.shard)?, &place.name))
     }
 }
 
@@ -129,6 +141,16 @@ pub fn stored(dtype: Dtype) -> Option<Stored> {
         Dtype::BF16 => Some(Stored::Bf16),
         _ => None,
     }
+}
+
+/// Tensors by the network's names. A decoder that stands alone (`LlamaForCausalLM`) has its layers at the top.
+fn places(tensors: BTreeMap<String, usize>) -> BTreeMap<String, Place> {
+    let alone = tensors.contains_key("model.embed_tokens.weight");
+    let ours = |name: &str| match name.strip_prefix("model.").filter(|_| alone) {
+        Some(rest) => format!("{TEXT}{rest}"),
+        None => name.to_owned(),
+    };
+    tensors.into_iter().map(|(name, shard)| (ours(&name), Place { shard, name })).collect()
 }
 
 fn read_index(from: &Files) -> Result<BTreeMap<String, String>, Error> {
@@ -202,7 +224,7 @@ impl TensorSource for Checkpoint {
         }
         self.taken.insert(name.to_string());
         let missing = || Error::Missing { path: self.path.clone(), name: name.to_string(), shape: shape.to_vec() };
-        let shard = self.shard_of(name).ok_or_else(missing)?;
+        let (shard, name) = self.place(name).ok_or_else(missing)?;
         let (found, dtype, bytes) = shard.tensor(name).ok_or_else(missing)?;
         if found != shape {
             let (path, name) = (shard.path.clone(), name.to_string());
@@ -219,11 +241,11 @@ impl TensorSource for Checkpoint {
     fn finish(&self) -> Result<(), Error> {
         let mut extra = self.tensors.keys().filter(|name| !self.taken.contains(*name) && !load::is_buffer(name));
         let Some(name) = extra.next() else { return Ok(()) };
-        let shard = self.shard_of(name);
+        let place = self.place(name);
         Err(Error::Extra {
-            path: shard.map_or(String::new(), |s| s.path.clone()),
-            name: name.clone(),
-            found: shard.and_then(|s| s.tensor(name)).map_or(Vec::new(), |t| t.0.to_vec()),
+            path: place.map_or(String::new(), |(shard, _)| shard.path.clone()),
+            name: place.map_or(name.clone(), |(_, name)| name.to_owned()),
+            found: place.and_then(|(shard, name)| shard.tensor(name)).map_or(Vec::new(), |t| t.0.to_vec()),
             others: extra.count(),
         })
     }

@@ -53,7 +53,7 @@ impl TextSource {
 
     /// What a new model keeps its weights in, so that none of the decoder's bits are lost.
     pub(super) fn dtype(&self) -> Stored {
-        match self.weights.raw(SOURCE_EMBED) {
+        match self.weights.raw(EMBED) {
             Some((_, Dtype::BF16, _)) => Stored::Bf16,
             _ => Stored::F32,
         }
@@ -78,14 +78,11 @@ impl TextSource {
     /// The tensor that becomes this one.
     pub(super) fn name(&self, slot: &str) -> Option<String> {
         match slot {
-            HEAD if self.tied => Some(SOURCE_EMBED.to_string()),
-            HEAD => Some(HEAD.to_string()),
-            _ => slot.strip_prefix(TEXT).map(|rest| format!("model.{rest}")),
+            HEAD if self.tied => Some(EMBED.to_string()),
+            _ => (slot == HEAD || slot.starts_with(TEXT)).then(|| slot.to_string()),
         }
     }
 }
-
-const SOURCE_EMBED: &str = "model.embed_tokens.weight";
 
 impl TowerSource {
     /// Opens a folder with `config.json` and the weights.
