@@ -1,11 +1,12 @@
 """What transformers computes when it decodes: golden/decoding.
 
     pip install torch transformers safetensors
-    python scripts/make_decoding.py golden [models/smollm2-256m]
+    python scripts/make_decoding.py golden golden/idefics3-256m golden/smolvlm2 models/smollm2-256m
 
     keys.json               every key of GenerationConfig
     processors.json         settings, and the texts on which each row of the next file was made
     processors.safetensors  scores f32 [rows, vocabulary], and by the settings' names what became of them
+    drawn.json              a model of few tokens, and how often beam sampling gives which answer
     words.json              words and the ids of each, as it stands and behind a space, by idefics3-256m's tokenizer
     MODEL.json              answers of golden cases under settings: tokens, scores of sequences, log-probabilities
 
@@ -22,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForImageTextToText, GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast,
 )
+from transformers.modeling_outputs import CausalLMOutputWithPast
 
 VOCAB, ENDS, PROMPT, NEW = 64, [3, 7], 8, 6
 
@@ -106,7 +108,7 @@ CASES = {
     "idefics3-256m": ["text", "turns", "two"], "smolvlm2": ["text", "two"],
     "smollm2-256m": ["capital", "story", "python"],
 }
-LIMIT = {"smollm2-256m": 24}
+LIMIT = {"smollm2-256m": 16}
 
 
 def with_end(value, end):
@@ -148,6 +150,38 @@ def words(tokenizer, folder):
     listed = ["hello", "The quick", "a", "naïve", "wrong answer", "<image>", "\n", "3.14"]
     ids = {word: [tokenizer.encode(text, add_special_tokens=False) for text in (word, " " + word)] for word in listed}
     (folder / "words.json").write_text(json.dumps(ids, ensure_ascii=False) + "\n")
+
+
+class Table(LlamaForCausalLM):
+    """Logits by the newest token and its place: no two answers have the same score, and none hangs on rounding."""
+
+    def forward(self, input_ids, **_):
+        rows = (input_ids + torch.arange(input_ids.shape[1])) % len(self.table)
+        return CausalLMOutputWithPast(logits=self.table[rows])
+
+
+def drawn(folder):
+    torch.manual_seed(6)
+    vocab, tiny = 8, {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+    model = Table(LlamaConfig(vocab_size=vocab, **tiny))
+    model.table = (torch.randn(vocab, vocab) * 1.5).round(decimals=4)
+    rounds, entries = 30_000, []
+    for settings in [
+        {"num_beams": 2, "temperature": 1.5, "top_k": 0},
+        {"num_beams": 2, "temperature": 2.5, "top_p": 0.95, "length_penalty": 2.0, "early_stopping": True},
+    ]:
+        settings |= {"do_sample": True, "max_new_tokens": 3}
+        with torch.no_grad():
+            out = model.generate(torch.zeros(rounds, 1, dtype=torch.long), attention_mask=torch.ones(rounds, 1),
+                                 eos_token_id=vocab - 1, pad_token_id=vocab - 1, use_cache=False, **settings)
+        counts = {}
+        for row in out[:, 1:].tolist():
+            ids = row[: row.index(vocab - 1) + 1] if vocab - 1 in row else row
+            counts[tuple(ids)] = counts.get(tuple(ids), 0) + 1
+        shares = [[list(ids), count / rounds] for ids, count in sorted(counts.items())]
+        entries.append({"settings": settings, "shares": shares})
+    table = [[round(x, 4) for x in row] for row in model.table.tolist()]
+    (folder / "drawn.json").write_text(json.dumps({"table": table, "searches": entries}) + "\n")
 
 
 def ends(root, model):
@@ -215,6 +249,7 @@ def answers(root, golden, folder):
                 entry["top"] = [[[t, v] for t, v in zip(*pair)] for pair in zip(top.indices.tolist(), top.values.tolist())]
                 greedy = greedy or got[0]
             found.append(entry)
+            print(f"{name}/{case}/{label}", flush=True)
     lines = ",\n".join("  " + json.dumps(entry) for entry in found)
     (folder / f"{name}.json").write_text(f'{{"stops": {json.dumps(stops)}, "answers": [\n{lines}\n]}}\n')
     print(name, len(found), "answers;", sum(len(e["ids"][0]) < limit for e in found), "ended before the limit")
@@ -229,8 +264,9 @@ def main():
     keys = sorted(key for key in keys if not key.startswith("_") or key == "_from_model_config")
     (folder / "keys.json").write_text(json.dumps(keys) + "\n")
     processors(folder)
+    drawn(folder)
     words(PreTrainedTokenizerFast(tokenizer_file=str(golden / "idefics3-256m/tokenizer.json")), folder)
-    for root in [golden / "idefics3-256m", golden / "smolvlm2", *map(Path, sys.argv[2:])]:
+    for root in map(Path, sys.argv[2:]):
         answers(root, golden, folder)
 
 

@@ -242,14 +242,13 @@ impl Track<'_> {
             let top = backend.top(logits, row);
             return if top.value.is_finite() { Ok((top.index as u32, None)) } else { Err(Error::NotFinite) };
         }
-        let bare = numbers(backend, &backend.gather_rows(logits, &[row as u32]));
+        let mut bare = numbers(backend, &backend.gather_rows(logits, &[row as u32]));
         if !self.sampler.mends() && !bare.iter().all(|x| x.is_finite()) {
             return Err(Error::NotFinite);
         }
-        let mut scores = bare.clone();
-        let id = self.sampler.next(&mut scores)?;
-        let logprobs = self.sampler.logprobs().map(|count| TokenLogprobs::of(&bare, id, count));
-        Ok((id, logprobs))
+        let Some(count) = self.sampler.logprobs() else { return Ok((self.sampler.next(&mut bare)?, None)) };
+        let id = self.sampler.next(&mut bare.clone())?;
+        Ok((id, Some(TokenLogprobs::of(&bare, id, count))))
     }
 }
 
