@@ -3,6 +3,7 @@
 //! Rules: transformers' `logits_process.py`; top-n-sigma that of Tang et al. 2024 (arXiv 2411.07641). At least `keep` tokens
 //! stay in all but top-h.
 
+use super::logprobs::largest;
 use std::cmp::Ordering;
 
 /// Entries that [`top_h`] looks at.
@@ -131,10 +132,12 @@ pub(crate) fn top_p(p: f32, keep: usize, scores: &mut [f32]) {
 
 /// Keeps those at least `part` as likely as the likeliest.
 pub(crate) fn min_p(part: f32, keep: usize, scores: &mut [f32]) {
-    let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    for &(id, score) in sorted(scores).iter().skip(keep) {
-        if libm::exp(f64::from(score) - f64::from(max)) < f64::from(part) {
-            remove(id, scores);
+    let kept = largest(scores, keep);
+    let Some(&(_, max)) = kept.first() else { return };
+    for (place, score) in scores.iter_mut().enumerate().filter(|(_, score)| **score > f32::NEG_INFINITY) {
+        let relative = libm::exp(f64::from(*score) - f64::from(max));
+        if relative < f64::from(part) && !kept.iter().any(|(known, _)| *known == place) {
+            *score = f32::NEG_INFINITY;
         }
     }
 }
