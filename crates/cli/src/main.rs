@@ -45,7 +45,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Run(run::Args),
+    Run(Box<run::Args>),
     Demo(demo::Args),
     Train(Box<train::Args>),
     Merge(merge::Args),
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
         Err(error) => return report(&Error::arguments(&error)),
     };
     let result = match cli.command {
-        Command::Run(args) => run::run(args),
+        Command::Run(args) => run::run(*args),
         Command::Demo(args) => demo::run(&args),
         Command::Train(args) => train::run(*args),
         Command::Merge(args) => merge::run(args),

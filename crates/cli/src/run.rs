@@ -1,13 +1,17 @@
 //! `smolvlm run`: one question, one answer.
 
+mod answers;
+mod decoding;
+
 use crate::dump;
-use crate::error::Error;
+use crate::error::{Error, one_line};
 use crate::options::{CHAT, ModelArgs, PictureArgs, read_text};
 use crate::output::{NewFile, print_line};
 use crate::progress::Progress;
+use decoding::{Chosen, DecodingArgs};
 use serde_json::json;
 use smolvlm_backend::Isa;
-use smolvlm_engine::{Answer, Capture, Event, Request, Sampling};
+use smolvlm_engine::{Answer, Capture, Defaults, Engine, Event, Request};
 use smolvlm_processor::{ImageSource, Message, Part, PlanOptions, parse_messages};
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -24,7 +28,9 @@ Examples:
   cat question.txt | smolvlm run -m MODEL photo.jpg -p -
   smolvlm run -m MODEL --messages chat.json --json
   smolvlm run -m MODEL photo.jpg \"Read the sign.\" --max-edge 1024    a quarter of the work
-  smolvlm run -m MODEL photo.jpg \"Tell a story.\" --temp 0.7 --top-p 0.9 --seed 1";
+  smolvlm run -m MODEL photo.jpg \"Tell a story.\" --temp 0.7 --top-p 0.9 --seed 1
+  smolvlm run -m MODEL photo.jpg \"Describe it.\" --beams 5 --no-repeat-ngram 3
+  smolvlm run -m MODEL photo.jpg \"A title?\" --samples 3 --temp 0.9 --bad-word photo";
 
 /// What can be asked at once.
 const TRY: &str = "  smolvlm demo                                           a drawn picture, a question, an answer
@@ -66,11 +72,6 @@ pub(crate) struct Args {
     special: bool,
     #[command(flatten)]
     pictures: PictureArgs,
-    #[command(flatten)]
-    sampling: SamplingArgs,
-    /// The most tokens of the answer
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 500, allow_negative_numbers = true)]
-    max_tokens: usize,
     /// Text that ends the answer and is not part of it; may be repeated
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     stop: Vec<String>,
@@ -83,48 +84,8 @@ pub(crate) struct Args {
     /// Write what the network computed to FILE, as safetensors
     #[arg(long, value_name = "FILE")]
     dump: Option<PathBuf>,
-}
-
-/// How tokens are chosen. Without any of these the likeliest is taken.
-#[derive(clap::Args)]
-struct SamplingArgs {
-    /// Draw tokens at this temperature; 0 always takes the likeliest [default: 0, or 1 if a filter or a seed is given]
-    #[arg(long, value_name = "T", allow_negative_numbers = true)]
-    temp: Option<f32>,
-    /// Draw among the K likeliest
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
-    top_k: Option<u32>,
-    /// Draw among the likeliest that together have this probability
-    #[arg(long, value_name = "P", allow_negative_numbers = true)]
-    top_p: Option<f32>,
-    /// Draw among those at least this part as likely as the likeliest
-    #[arg(long, value_name = "P", allow_negative_numbers = true)]
-    min_p: Option<f32>,
-    /// Divide the positive logits of tokens that stand in the text already by this, multiply the negative
-    #[arg(long, value_name = "R", default_value_t = 1.0, allow_negative_numbers = true)]
-    repeat_penalty: f32,
-    /// Where the draws begin: the same number draws the same tokens [default: another each time]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    seed: Option<u64>,
-}
-
-impl SamplingArgs {
-    fn sampling(&self) -> Result<Sampling, Error> {
-        let drawn = self.top_k.is_some() || self.top_p.is_some() || self.min_p.is_some() || self.seed.is_some();
-        if drawn && self.temp == Some(0.0) {
-            return Error::usage("--temp 0 takes the likeliest token: --top-k, --top-p, --min-p and --seed do nothing");
-        }
-        let sampling = Sampling {
-            temperature: self.temp.unwrap_or(if drawn { 1.0 } else { 0.0 }),
-            top_k: self.top_k.unwrap_or(0) as usize,
-            top_p: self.top_p.unwrap_or(1.0),
-            min_p: self.min_p.unwrap_or(0.0),
-            repetition_penalty: self.repeat_penalty,
-            seed: self.seed.unwrap_or_else(fresh_seed),
-        };
-        sampling.check().map_err(|e| Error::Usage(e.to_string()))?;
-        Ok(sampling)
-    }
+    #[command(flatten)]
+    decoding: DecodingArgs,
 }
 
 /// A seed that differs from call to call: the standard library's per-process random keys.
@@ -137,29 +98,24 @@ pub(crate) fn fresh_seed() -> u64 {
 pub(crate) fn run(args: Args) -> Result<(), Error> {
     let start = Instant::now();
     let (messages, pictures) = chat(&args)?;
-    let request = Request {
-        messages,
-        plan: PlanOptions { special: args.special, ..args.pictures.plan() },
-        sampling: args.sampling.sampling()?,
-        max_tokens: args.max_tokens,
-        stop: args.stop.clone(),
-        show_special: args.special,
-    };
+    args.decoding.check()?;
     let pictures = args.pictures.open(&pictures)?;
     let decode_pictures = start.elapsed().as_secs_f64();
     let dump_file = args.dump.as_deref().map(NewFile::begin).transpose()?;
     let loading = Instant::now();
     let engine = args.model.open()?;
     let load = loading.elapsed().as_secs_f64();
+    let request = request(&args, messages, &engine)?;
 
     let mut capture = Capture::default();
     let mut shown = Shown { json: args.json, progress: Progress::new(), first: None, failed: None };
     let wanted = dump_file.is_some().then_some(&mut capture);
-    let answer = engine.answer(&request, &pictures, wanted, &mut |event| shown.event(start, event))?;
+    let answers = engine.answers(&request, &pictures, wanted, &mut |event| shown.event(start, event))?;
     shown.progress.clear();
     if let Some(source) = shown.failed {
         return Err(Error::stdout(source));
     }
+    let Some(answer) = answers.first() else { return Ok(()) };
     if let Some(file) = dump_file {
         dump::write(file, &capture, &answer.output_ids)?;
     }
@@ -170,13 +126,30 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
             "prefill": answer.times.prefill, "decode": answer.times.decode, "first_text": first,
             "total": start.elapsed().as_secs_f64(),
         });
-        return print_line(&report(&answer, &request, times).to_string());
+        return print_line(&answers::report(&engine, &answers, &request, times).to_string());
     }
-    print_line("")?;
+    answers::print(&answers, &request)?;
     if args.verbose {
-        note(&answer, load, first);
+        note(answer, load, first);
     }
     Ok(())
+}
+
+/// What is asked of the model: the call's words, over what the model's own settings ask for.
+fn request(args: &Args, messages: Vec<Message>, engine: &Engine) -> Result<Request, Error> {
+    let Defaults { stop, notes, .. } = engine.defaults()?;
+    for note in notes {
+        let _ = writeln!(std::io::stderr(), "{}", one_line(&note));
+    }
+    let Chosen { sampling, max_tokens } = args.decoding.choose(engine)?;
+    Ok(Request {
+        messages,
+        plan: PlanOptions { special: args.special, ..args.pictures.plan() },
+        sampling,
+        max_tokens,
+        stop: if args.stop.is_empty() { stop } else { args.stop.clone() },
+        show_special: args.special,
+    })
 }
 
 /// The answer as it streams.
@@ -193,6 +166,7 @@ impl Shown {
         match event {
             Event::Tiles { done, total } => self.progress.show("tiles", done, total),
             Event::Prompt { done, total } => self.progress.show("prompt", done, total),
+            Event::Step { done, total } => self.progress.show("tokens", done, total),
             Event::Text(text) => {
                 if self.first.is_none() {
                     self.first = Some(start.elapsed().as_secs_f64());
@@ -209,21 +183,6 @@ impl Shown {
         }
         ControlFlow::Continue(())
     }
-}
-
-/// The `--json` object.
-fn report(answer: &Answer, request: &Request, times: serde_json::Value) -> serde_json::Value {
-    let mut report = json!({
-        "text": answer.text, "prompt_tokens": answer.prompt_tokens, "image_tokens": answer.image_tokens,
-        "output_tokens": answer.output_ids.len(), "stop_reason": answer.stop_reason.name(), "times": times,
-        "peak_rss": smolvlm_sys::peak_rss(),
-    });
-    if request.sampling.temperature > 0.0
-        && let Some(report) = report.as_object_mut()
-    {
-        report.insert("seed".into(), request.sampling.seed.into());
-    }
-    report
 }
 
 /// `-v`: a line of what it took.

@@ -1,13 +1,11 @@
 //! The answer, token by token.
 
 use crate::capture::Capture;
+use crate::course::Course;
 use crate::prompt::{Observer, Prompt};
-use crate::writer::Writer;
-use crate::{Answer, Engine, Error, Event, Request, Sampler, StopReason, Times};
-use smolvlm_backend::{Tensor, numbers};
+use crate::{Answer, Engine, Error, Event, Request, StopReason, Times};
 use smolvlm_processor::{Picture, Plan, PlanOptions};
 use smolvlm_sys::Stopwatch;
-use std::ops::ControlFlow;
 
 impl Engine {
     /// The plan of a request: what its pictures become, and the prompt. Nothing is computed yet.
@@ -19,11 +17,12 @@ impl Engine {
         Ok(self.processor.plan(&request.messages, sizes, &options)?)
     }
 
-    /// Answers a request about `pictures`, one for each place in order. `observer` is told what happens and may break
-    /// off; `capture` is filled where it is given.
+    /// Answers a request about `pictures`, one for each place in order: the first or best answer, where several are asked
+    /// for. `observer` is told what happens and may break off; `capture` is filled where it is given.
     ///
     /// # Errors
-    /// As [`Engine::plan`], and where a sampling setting is out of its range or the network's numbers are not finite.
+    /// As [`Engine::plan`], and where a setting of the tokens' choice is out of its range, contradicts another or lets no
+    /// token through, or the network's numbers are not finite.
     pub fn answer(
         &self,
         request: &Request,
@@ -31,11 +30,27 @@ impl Engine {
         capture: Option<&mut Capture>,
         observer: Observer<'_>,
     ) -> Result<Answer, Error> {
-        let mut sampler = Sampler::new(request.sampling.clone(), self.core.model.config.text.vocab)?;
+        let answers = self.answers(request, pictures, capture, observer)?;
+        answers.into_iter().next().ok_or(Error::NothingLeft)
+    }
+
+    /// As [`Engine::answer`], with all answers that are asked for: samples in order, or the best of a search.
+    ///
+    /// # Errors
+    /// As [`Engine::answer`].
+    pub fn answers(
+        &self,
+        request: &Request,
+        pictures: &[Picture],
+        capture: Option<&mut Capture>,
+        observer: Observer<'_>,
+    ) -> Result<Vec<Answer>, Error> {
+        request.sampling.check()?;
         let mut times = Times::default();
         let start = Stopwatch::start();
         let sizes: Vec<(u32, u32)> = pictures.iter().map(|p| (p.width, p.height)).collect();
         let plan = self.plan(request, &sizes)?;
+        let mut course = Course::new(self, request, &plan)?;
         times.pixels += start.seconds();
         let mut capture = capture;
         if let Some(capture) = &mut capture {
@@ -50,69 +65,54 @@ impl Engine {
             };
         }
         let prompt = self.core.take_prompt(&plan, pictures, &mut capture, &mut times, observer)?;
-        let mut answer = Answer {
-            text: String::new(),
-            output_ids: Vec::new(),
-            stop_reason: StopReason::Cancelled,
-            prompt_tokens: plan.ids.len(),
-            image_tokens: plan.image_tokens,
-            times,
-        };
+        let mut broken = false;
         if let Some(prompt) = prompt {
             let start = Stopwatch::start();
-            sampler.see(&plan.ids);
-            answer.stop_reason = self.decode(request, prompt, &mut sampler, &mut answer, observer)?;
-            answer.times.decode = start.seconds();
+            broken = self.decode(&mut course, prompt, observer)?;
+            times.decode = start.seconds();
         }
-        Ok(answer)
-    }
-
-    fn decode(
-        &self,
-        request: &Request,
-        prompt: Prompt,
-        sampler: &mut Sampler,
-        answer: &mut Answer,
-        observer: Observer<'_>,
-    ) -> Result<StopReason, Error> {
-        let Prompt { mut sequence, mut logits } = prompt;
-        let mut writer = Writer::new(self, request);
-        if request.max_tokens == 0 {
-            return Ok(StopReason::MaxTokens);
-        }
-        loop {
-            let id = self.next_token(request, sampler, &logits, 0)?;
-            sampler.see(&[id]);
-            let (text, reason) = writer.push(id, sequence.len());
-            answer.output_ids.push(id);
-            answer.text.push_str(&text);
-            let shown = if text.is_empty() { ControlFlow::Continue(()) } else { observer(Event::Text(&text)) };
-            match reason {
-                Some(StopReason::StopString) => return Ok(StopReason::StopString),
-                _ if shown.is_break() => return Ok(StopReason::Cancelled),
-                Some(reason) => return Ok(reason),
-                None => logits = self.core.step(&mut sequence, id),
+        let mut answers = course.finish();
+        for answer in &mut answers {
+            // A stop string's text is gone: nobody can go on behind it.
+            if broken && answer.stop_reason != StopReason::StopString {
+                answer.stop_reason = StopReason::Cancelled;
             }
+            answer.times = times;
         }
+        Ok(answers)
     }
 
-    /// The next token, chosen by a row of logits.
-    pub(crate) fn next_token(
-        &self,
-        request: &Request,
-        sampler: &mut Sampler,
-        logits: &Tensor,
-        row: usize,
-    ) -> Result<u32, Error> {
-        if request.sampling.is_plain_greedy() {
-            let top = self.core.backend.top(logits, row);
-            return if top.value.is_finite() { Ok(top.index as u32) } else { Err(Error::NotFinite) };
+    /// Makes token after token until all answers have ended; whether the observer broke off.
+    fn decode(&self, course: &mut Course<'_>, prompt: Prompt, observer: Observer<'_>) -> Result<bool, Error> {
+        let Prompt { sequence, mut logits } = prompt;
+        if course.is_done() {
+            return Ok(false);
         }
-        let logits = self.core.backend.gather_rows(logits, &[row as u32]);
-        let mut logits = numbers(&*self.core.backend, &logits);
-        if !logits.iter().all(|x| x.is_finite()) {
-            return Err(Error::NotFinite);
+        course.begin(sequence, &logits, 0)?;
+        for done in 1.. {
+            let text = course.take_text();
+            let event = match course.streams() {
+                true if text.is_empty() => None,
+                true => Some(Event::Text(&text)),
+                false => Some(Event::Step { done, total: course.limit() }),
+            };
+            if event.is_some_and(|event| observer(event).is_break()) {
+                return Ok(true);
+            }
+            if course.is_done() {
+                break;
+            }
+            if let Some((id, sequence)) = course.only() {
+                logits = self.core.step(sequence, id);
+            } else {
+                let x = self.core.model.text.embed(&*self.core.backend, &course.ids());
+                let mut sequences = course.sequences();
+                let rows = vec![1; sequences.len()];
+                let hidden = self.core.side_by_side(&mut sequences, x, &rows);
+                logits = self.core.logits(&hidden);
+            }
+            course.step(&logits, 0)?;
         }
-        Ok(sampler.next(&mut logits))
+        Ok(false)
     }
 }

@@ -1,9 +1,9 @@
 //! Several requests answered side by side: their prompts pass the decoder together, and each step makes a token of every
 //! answer. An answer has the bits that it has alone.
 
+use crate::course::Course;
 use crate::prompt::PREFILL_ROWS;
-use crate::writer::Writer;
-use crate::{Answer, Engine, Error, Request, Sampler, StopReason, Times};
+use crate::{Answer, Engine, Error, Request, Times};
 use smolvlm_backend::{KvSequence, Tensor};
 use smolvlm_model::Save;
 use smolvlm_processor::{Picture, PicturePlan, Plan, PlanOptions};
@@ -42,20 +42,23 @@ pub struct Asked<'a> {
     pub pictures: &'a [Features],
 }
 
-/// An answer that is being made.
+/// A request that is being answered.
 struct Line<'a> {
     /// Its place among those asked.
     place: usize,
-    request: &'a Request,
-    sampler: Sampler,
-    writer: Writer<'a>,
+    course: Course<'a>,
+    /// Its prompt, as far as it is taken in.
     sequence: KvSequence,
+    prompt_tokens: usize,
     /// The first of its prompt's rows among those of all prompts.
     first: usize,
-    answer: Answer,
-    /// Its newest token, which has not passed the decoder.
-    next: Option<u32>,
-    ended: Option<Result<StopReason, Error>>,
+    failed: Option<Error>,
+}
+
+impl Line<'_> {
+    fn goes_on(&self) -> bool {
+        self.failed.is_none() && !self.course.is_done()
+    }
 }
 
 impl Engine {
@@ -75,8 +78,8 @@ impl Engine {
         Ok(Features { plan, tiles: chunks.map(encode).collect() })
     }
 
-    /// Answers requests side by side; `go_on` is asked before each pass. `None` where it broke off. Times are the batch's,
-    /// shared out evenly.
+    /// Answers requests side by side: the first or best answer of each. `go_on` is asked before each pass. `None` where it
+    /// broke off. Times are the batch's, shared out evenly.
     ///
     /// # Panics
     /// If pictures were made with other options than a request's.
@@ -85,7 +88,20 @@ impl Engine {
         asked: &[Asked<'_>],
         go_on: &mut dyn FnMut() -> ControlFlow<()>,
     ) -> Option<Vec<Result<Answer, Error>>> {
-        let mut results: Vec<Option<Result<Answer, Error>>> = asked.iter().map(|_| None).collect();
+        let first = |answers: Vec<Answer>| answers.into_iter().next().ok_or(Error::NothingLeft);
+        Some(self.answers_all(asked, go_on)?.into_iter().map(|answers| answers.and_then(first)).collect())
+    }
+
+    /// As [`Engine::answer_all`], with all answers that each request asks for.
+    ///
+    /// # Panics
+    /// As [`Engine::answer_all`].
+    pub fn answers_all(
+        &self,
+        asked: &[Asked<'_>],
+        go_on: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Option<Vec<Result<Vec<Answer>, Error>>> {
+        let mut results: Vec<Option<Result<Vec<Answer>, Error>>> = asked.iter().map(|_| None).collect();
         let (mut lines, mut ids, mut tiles) = (Vec::new(), Vec::new(), Vec::new());
         for (place, asked) in asked.iter().enumerate() {
             match self.line(place, *asked, ids.len()) {
@@ -97,19 +113,20 @@ impl Engine {
                 Err(error) => put(&mut results, place, Err(error)),
             }
         }
+        let mut times = Times::default();
         if !lines.is_empty() {
             let start = Stopwatch::start();
             let x = self.embed_all(&ids, &tiles);
             self.take_in(&mut lines, &x, go_on)?;
-            let prefill = start.seconds() / lines.len() as f64;
+            times.prefill = start.seconds() / lines.len() as f64;
             let start = Stopwatch::start();
             self.write(&mut lines, go_on)?;
-            let decode = start.seconds() / lines.len() as f64;
-            lines.iter_mut().for_each(|line| line.answer.times = Times { prefill, decode, ..Times::default() });
+            times.decode = start.seconds() / lines.len() as f64;
         }
         for line in lines {
-            let reason = line.ended.unwrap_or(Ok(StopReason::Cancelled));
-            put(&mut results, line.place, reason.map(|stop_reason| Answer { stop_reason, ..line.answer }));
+            let mut answers = line.course.finish();
+            answers.iter_mut().for_each(|answer| answer.times = times);
+            put(&mut results, line.place, line.failed.map_or(Ok(answers), Err));
         }
         Some(results.into_iter().flatten().collect())
     }
@@ -117,31 +134,14 @@ impl Engine {
     /// A request's line, whose prompt begins at row `first`.
     fn line<'a>(&'a self, place: usize, asked: Asked<'a>, first: usize) -> Result<(Line<'a>, Plan), Error> {
         let Asked { request, pictures } = asked;
-        let mut sampler = Sampler::new(request.sampling.clone(), self.core.model.config.text.vocab)?;
+        request.sampling.check()?;
         let sizes: Vec<(u32, u32)> = pictures.iter().map(Features::size).collect();
         let plan = self.plan(request, &sizes)?;
         let same = plan.pictures.iter().zip(pictures).all(|(plan, features)| *plan == features.plan);
         assert!(same, "pictures were seen with other options than the request's");
-        sampler.see(&plan.ids);
-        let line = Line {
-            place,
-            request,
-            sampler,
-            writer: Writer::new(self, request),
-            sequence: self.core.sequence(),
-            first,
-            answer: Answer {
-                text: String::new(),
-                output_ids: Vec::new(),
-                stop_reason: StopReason::Cancelled,
-                prompt_tokens: plan.ids.len(),
-                image_tokens: plan.image_tokens,
-                times: Times::default(),
-            },
-            next: None,
-            ended: (request.max_tokens == 0).then_some(Ok(StopReason::MaxTokens)),
-        };
-        Ok((line, plan))
+        let course = Course::new(self, request, &plan)?;
+        let (sequence, prompt_tokens) = (self.core.sequence(), plan.ids.len());
+        Ok((Line { place, course, sequence, prompt_tokens, first, failed: None }, plan))
     }
 
     /// Embeddings [ids, hidden] of prompts side by side, with the pictures' features in their places.
@@ -164,8 +164,8 @@ impl Engine {
         loop {
             let mut room = PREFILL_ROWS;
             let (mut places, mut rows, mut now, mut whole) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-            for line in lines.iter_mut().filter(|line| line.ended.is_none()) {
-                let left = line.answer.prompt_tokens - line.sequence.len();
+            for line in lines.iter_mut().filter(|line| line.goes_on()) {
+                let left = line.prompt_tokens - line.sequence.len();
                 let count = left.min(room);
                 if count == 0 {
                     continue;
@@ -194,7 +194,8 @@ impl Engine {
             let logits = self.core.logits(&backend.gather_rows(&hidden, &last));
             for (row, (line, _)) in whole.into_iter().enumerate() {
                 if let Some(line) = now.get_mut(line) {
-                    self.choose(line, &logits, row);
+                    let prompt = line.sequence.clone();
+                    line.failed = line.course.begin(prompt, &logits, row).err();
                 }
             }
         }
@@ -203,39 +204,25 @@ impl Engine {
     /// Makes token after token of every answer, until the last has ended.
     fn write(&self, lines: &mut [Line<'_>], go_on: &mut dyn FnMut() -> ControlFlow<()>) -> Option<()> {
         loop {
-            let mut now: Vec<&mut Line<'_>> = lines.iter_mut().filter(|line| line.ended.is_none()).collect();
-            let ids: Vec<u32> = now.iter().filter_map(|line| line.next).collect();
+            let mut now: Vec<&mut Line<'_>> = lines.iter_mut().filter(|line| line.goes_on()).collect();
             if now.is_empty() {
                 return Some(());
             }
             if go_on().is_break() {
                 return None;
             }
+            let each: Vec<Vec<u32>> = now.iter().map(|line| line.course.ids()).collect();
+            let ids = each.concat();
             let x = self.core.model.text.embed(&*self.core.backend, &ids);
-            let mut sequences: Vec<&mut KvSequence> = now.iter_mut().map(|line| &mut line.sequence).collect();
+            let mut sequences: Vec<&mut KvSequence> = now.iter_mut().flat_map(|line| line.course.sequences()).collect();
             let hidden = self.core.side_by_side(&mut sequences, x, &vec![1; ids.len()]);
             let logits = self.core.logits(&hidden);
-            for (row, line) in now.into_iter().enumerate() {
-                self.choose(line, &logits, row);
+            let mut first = 0;
+            for (line, ids) in now.into_iter().zip(each) {
+                line.failed = line.course.step(&logits, first).err();
+                first += ids.len();
             }
         }
-    }
-
-    /// The line's next token, by its row of logits.
-    fn choose(&self, line: &mut Line<'_>, logits: &Tensor, row: usize) {
-        let id = match self.next_token(line.request, &mut line.sampler, logits, row) {
-            Ok(id) => id,
-            Err(error) => {
-                line.ended = Some(Err(error));
-                return;
-            }
-        };
-        line.sampler.see(&[id]);
-        let (text, reason) = line.writer.push(id, line.sequence.len());
-        line.answer.output_ids.push(id);
-        line.answer.text.push_str(&text);
-        line.next = Some(id);
-        line.ended = reason.map(Ok);
     }
 }
 

@@ -1,7 +1,7 @@
 //! A checkpoint, ready to answer.
 
-use crate::Error;
 use crate::core::Core;
+use crate::{Defaults, Error};
 use smolvlm_backend::{Backend, Cpu, Isa, Quant, Stored, levels};
 use smolvlm_model::peft::{self, AdapterConfig};
 use smolvlm_model::{Attach, Config, GenerationConfig, Load, Role, TensorSource, Vlm, Weights};
@@ -42,6 +42,7 @@ pub struct Engine {
     pub(crate) processor: Arc<Processor>,
     /// Tokens that end an answer.
     pub(crate) stops: BTreeSet<u32>,
+    generation: Option<GenerationConfig>,
 }
 
 impl Engine {
@@ -79,8 +80,8 @@ impl Engine {
             [(r, r_std), (g, g_std), (b, b_std)].map(|(mean, std)| levels(sight.rescale, mean, std))
         });
         let stops = stops(&processor, config, network.generation.as_ref());
-        let Network { backend, model, quant, .. } = network;
-        Ok(Engine { core: Core { backend, model, quant, tables }, processor, stops })
+        let Network { backend, model, quant, generation } = network;
+        Ok(Engine { core: Core { backend, model, quant, tables }, processor, stops, generation })
     }
 
     /// Its processor.
@@ -111,6 +112,32 @@ impl Engine {
     /// Tokens that end an answer.
     pub fn stops(&self) -> &BTreeSet<u32> {
         &self.stops
+    }
+
+    /// What the checkpoint asks for where its user does not.
+    ///
+    /// # Errors
+    /// Where its generation settings are wrong, or ask for what is not done here.
+    pub fn defaults(&self) -> Result<Defaults, Error> {
+        self.generation.as_ref().map_or_else(|| Ok(Defaults::default()), Defaults::of)
+    }
+
+    /// The tokens of a text as it stands, and behind a space: how a word is written at an answer's beginning and within it.
+    /// Special tokens in it are read as such, as transformers' tokenizer does.
+    ///
+    /// # Errors
+    /// The tokenizer fails, which its file is to blame for.
+    pub fn spellings(&self, text: &str) -> Result<Vec<Vec<u32>>, Error> {
+        let tokenizer = self.processor.tokenizer();
+        let (bare, spaced) = (tokenizer.encode_unframed(text)?, tokenizer.encode_unframed(&format!(" {text}"))?);
+        Ok(if bare == spaced { vec![bare] } else { vec![bare, spaced] })
+    }
+
+    /// The tokens whose text contains this.
+    pub fn tokens_with(&self, text: &str) -> Vec<u32> {
+        let tokenizer = self.processor.tokenizer();
+        let contains = |bytes: Vec<u8>| bytes.windows(text.len().max(1)).any(|part| part == text.as_bytes());
+        (0..tokenizer.len() as u32).filter(|&id| tokenizer.token_bytes(id).is_some_and(contains)).collect()
     }
 
     /// What weights are kept in.

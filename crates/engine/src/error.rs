@@ -40,6 +40,49 @@ pub enum Error {
         /// What it may be.
         range: &'static str,
     },
+    /// Settings of tokens' choice contradict each other.
+    #[error("{what}")]
+    Contradiction {
+        /// Which, and what would be right.
+        what: &'static str,
+    },
+    /// A setting names a token that the model does not have.
+    #[error("{name} names token {id}, but the model has {vocab}")]
+    Token {
+        /// The setting.
+        name: &'static str,
+        /// The token.
+        id: u32,
+        /// The model's tokens.
+        vocab: usize,
+    },
+    /// A setting has a sequence without tokens.
+    #[error("{name} has a sequence of no tokens; each needs at least one")]
+    EmptySequence {
+        /// The setting.
+        name: &'static str,
+    },
+    /// The settings let no token through.
+    #[error("the settings forbid every token that could come next: fewer bans would leave one")]
+    NothingLeft,
+    /// The prompt fills what the settings allow.
+    #[error(
+        "the prompt has {prompt} tokens, but max_length of generation_config.json is {limit}; -n N sets another limit"
+    )]
+    NoRoom {
+        /// Tokens of the prompt.
+        prompt: usize,
+        /// Of prompt and answer.
+        limit: usize,
+    },
+    /// A key of the generation settings is not what it should be, or asks for what is not done here.
+    #[error("generation_config.json: {key}: {what}")]
+    Generation {
+        /// The key.
+        key: String,
+        /// What is wrong, and what would be right.
+        what: String,
+    },
     /// The network computed something that is no number.
     #[error("the network computed logits that are not finite: the weights are damaged, or too large for their type")]
     NotFinite,

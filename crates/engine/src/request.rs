@@ -1,6 +1,6 @@
 //! What is asked and what is answered.
 
-use crate::Sampling;
+use crate::{Sampling, TokenLogprobs};
 use smolvlm_processor::{Message, PlanOptions};
 
 /// One question.
@@ -35,6 +35,13 @@ pub enum Event<'a> {
         /// Done.
         done: usize,
         /// In all.
+        total: usize,
+    },
+    /// So many tokens of answers that do not stream, several or searched for, are made.
+    Step {
+        /// Done.
+        done: usize,
+        /// At most.
         total: usize,
     },
     /// The answer's next piece, whole characters only.
@@ -95,6 +102,10 @@ pub struct Answer {
     pub prompt_tokens: usize,
     /// Of which stand for pictures.
     pub image_tokens: usize,
+    /// Of its tokens, by the model's bare logits, where they were asked for.
+    pub logprobs: Vec<TokenLogprobs>,
+    /// Of one that a search found: the sum of its log-probabilities over its length to the length penalty's power.
+    pub score: Option<f32>,
     /// How long it took.
     pub times: Times,
 }

@@ -12,12 +12,14 @@ pub(crate) struct Writer<'a> {
     stops: StopStrings,
     /// Its tokens so far.
     count: usize,
+    /// The most that it may have.
+    limit: usize,
 }
 
 impl<'a> Writer<'a> {
-    pub(crate) fn new(engine: &'a Engine, request: &'a Request) -> Writer<'a> {
+    pub(crate) fn new(engine: &'a Engine, request: &'a Request, limit: usize) -> Writer<'a> {
         let decoder = engine.processor.tokenizer().stream(request.show_special);
-        Writer { engine, request, decoder, stops: StopStrings::new(&request.stop), count: 0 }
+        Writer { engine, request, decoder, stops: StopStrings::new(&request.stop), count: 0, limit }
     }
 
     /// Takes the next token, where the cache holds `positions`: the text that can be shown, and why the answer ends
@@ -37,7 +39,7 @@ impl<'a> Writer<'a> {
             StopReason::EndOfTurn
         } else if positions >= self.engine.processor.context() {
             StopReason::ContextFull
-        } else if self.count >= self.request.max_tokens {
+        } else if self.count >= self.limit {
             StopReason::MaxTokens
         } else {
             return (text, None);

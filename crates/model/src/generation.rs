@@ -2,19 +2,16 @@
 
 use crate::config::OneOrMany;
 use crate::{Error, files};
-use serde::Deserialize;
+use serde_json::{Map, Value};
 use smolvlm_sys::Files;
 
-/// What is used of a checkpoint's generation settings.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// A checkpoint's generation settings.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct GenerationConfig {
     /// Tokens that end an answer.
     pub eos: Vec<u32>,
-}
-
-#[derive(Deserialize)]
-struct Raw {
-    eos_token_id: Option<OneOrMany>,
+    /// All keys of the file, as they stand there.
+    pub settings: Map<String, Value>,
 }
 
 impl GenerationConfig {
@@ -32,7 +29,12 @@ impl GenerationConfig {
         };
         let path = || files.path(NAME).display().to_string();
         let wrong = |e: serde_json::Error| Error::Settings { path: path(), what: e.to_string() };
-        let raw: Raw = serde_json::from_str(&text).map_err(wrong)?;
-        Ok(Some(GenerationConfig { eos: raw.eos_token_id.map(OneOrMany::into_vec).unwrap_or_default() }))
+        let settings: Map<String, Value> = serde_json::from_str(&text).map_err(wrong)?;
+        let eos = settings.get("eos_token_id").cloned().unwrap_or_default();
+        let eos: Option<OneOrMany> = serde_json::from_value(eos).map_err(|_| Error::Settings {
+            path: path(),
+            what: "eos_token_id must be a token's id or a list of them".into(),
+        })?;
+        Ok(Some(GenerationConfig { eos: eos.map(OneOrMany::into_vec).unwrap_or_default(), settings }))
     }
 }

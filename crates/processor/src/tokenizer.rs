@@ -114,7 +114,10 @@ impl Tokenizer {
     }
 
     /// As [`Tokenizer::encode_special`], without what the post-processor puts around a whole prompt.
-    pub(crate) fn encode_unframed(&self, text: &str) -> Result<Vec<u32>, Error> {
+    ///
+    /// # Errors
+    /// As for [`Tokenizer::encode_special`].
+    pub fn encode_unframed(&self, text: &str) -> Result<Vec<u32>, Error> {
         self.encode_with(&self.full, text)
     }
 
