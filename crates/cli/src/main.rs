@@ -6,6 +6,7 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 mod bench;
+mod clipboard;
 mod data;
 mod demo;
 mod doctor;
@@ -19,6 +20,7 @@ mod new;
 mod options;
 mod output;
 mod perplexity;
+mod pictures;
 mod progress;
 mod pull;
 mod run;

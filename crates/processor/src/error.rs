@@ -134,6 +134,12 @@ pub enum Error {
         /// What is wrong with it.
         source: Box<Error>,
     },
+    /// A text that should hold a file does not.
+    #[error("{reason}")]
+    DataUrl {
+        /// What is wrong and what would be right.
+        reason: String,
+    },
     /// A file is of no kind that is read.
     #[error(
         "not a picture that can be read (PNG, JPEG, WebP, GIF, BMP, TIFF, PNM, QOI or ICO) but {found}; convert it \

@@ -52,7 +52,7 @@ fn cut_and_changed_files_end_well() {
         for cut in (0..bytes.len()).step_by((bytes.len() / 60).max(1)) {
             try_out(&bytes[..cut], 0, &format!("{name} cut at {cut}"));
         }
-        for round in 0..120 {
+        for round in 0..300 {
             let mut changed = bytes.clone();
             // Half of the changes near the beginning, where headers are.
             let within = if round % 2 == 0 { changed.len().min(64) } else { changed.len() };

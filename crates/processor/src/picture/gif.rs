@@ -122,15 +122,16 @@ impl<'a> Screen<'a> {
                 None | Some(b';') => return Err(missing()),
                 Some(b'!') => {
                     let kind = *take(&mut self.rest, 1).first().ok_or_else(|| NAME.truncated())?;
-                    let mut data = block(&mut self.rest);
+                    let data = block(&mut self.rest);
                     if let (249, Some(control)) = (kind, data) {
                         let &[flags, _, _, index] = control.first_chunk().ok_or_else(|| NAME.truncated())?;
                         transparency = if flags & 1 != 0 { Some(index) } else { transparency };
-                        let disposal = flags >> 2 & 7;
+                        let disposal = (flags >> 2) & 7;
                         self.disposal = if disposal == 0 { self.disposal } else { disposal };
                     }
-                    while data.is_some() {
-                        data = block(&mut self.rest);
+                    // Pillow looks for more blocks even behind none, but for comments.
+                    if data.is_some() || kind != 254 {
+                        while block(&mut self.rest).is_some() {}
                     }
                 }
                 Some(b',') => return self.image(transparency),

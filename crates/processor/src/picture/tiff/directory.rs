@@ -108,7 +108,7 @@ impl<'a> Directory<'a> {
         Err(NAME.truncated())
     }
 
-    /// The entries of the directory at `at` whose values lie in the file; of two of the same tag the last counts.
+    /// The entries of the directory at `at` whose values lie in the file; of two of the same tag the first counts.
     fn entries(numbers: &Numbers, at: usize, count: usize) -> BTreeMap<u16, Entry> {
         let (offset, head, size) = numbers.sizes();
         let entry = |which: usize| {
@@ -118,10 +118,14 @@ impl<'a> Directory<'a> {
             let length = count.checked_mul(type_size(kind)?)?;
             let value = at + 4 + offset;
             let place = if length <= offset { value } else { usize::try_from(numbers.get(value, offset)?).ok()? };
-            numbers.bytes.get(place..place.checked_add(length)?)?;
+            numbers.bytes.get(place..place.checked_add(length)?).filter(|bytes| !bytes.is_empty())?;
             Some((tag, Entry { kind, count, place }))
         };
-        (0..count).filter_map(entry).collect()
+        let mut entries = BTreeMap::new();
+        for (tag, entry) in (0..count).filter_map(entry) {
+            entries.entry(tag).or_insert(entry);
+        }
+        entries
     }
 
     pub(super) fn is_little(&self) -> bool {
