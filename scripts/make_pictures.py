@@ -292,6 +292,12 @@ def orientations():
     good("xmp.jpg", with_app1(xmp))
     text = b'XML:com.adobe.xmp\0\0\0\0\0<rdf:Description tiff:Orientation="3"/>'
     good("xmp.png", png(RGB, 8, samples, extra=chunk(b"iTXt", text)))
+    # As ImageMagick writes EXIF into texts.
+    digits = exif((3, 1, 6)).hex()
+    profile = f"\nexif\n{len(digits) // 2:8}\n{digits[:36]}\n{digits[36:]}\n".encode()
+    good("exif-text.png", png(RGB, 8, samples, extra=chunk(b"tEXt", b"Raw profile type exif\0" + profile)))
+    packed = b"Raw profile type exif\0\0" + zlib.compress(profile)
+    good("exif-packed-text.png", png(RGB, 8, samples, after=chunk(b"zTXt", packed)))
     # The picture is turned before its alpha is composed.
     good("exif-alpha.png", png(RGBA, 8, noise(RGBA, 8, 6, 4), extra=chunk(b"eXIf", exif((3, 1, 7)))))
 
@@ -329,7 +335,7 @@ def bads():
     bad("bomb.jpg", "too many pixels", patched(5, b"\xff\xff\xff\xff"))
     bad("12-bit.jpg", "unsupported", patched(4, b"\x0c"))
     bad("lossless.jpg", "unsupported", patched(1, b"\xc3"))
-    bad("arithmetic.jpg", "unsupported", patched(1, b"\xc9"))
+    bad("arithmetic.jpg", "unsupported", patched(1, b"\xcb"))
     bad("two-components.jpg", "unsupported", patched(9, b"\2"))
     bad("no-tables.jpg", "corrupt", without(jpeg, 0xDB))
     bad("no-frame.jpg", "corrupt", without(jpeg, 0xC0))

@@ -3,6 +3,7 @@
 Pillow writes 4:4:4, 4:2:2 and 4:2:0 alone.
 """
 
+import base64
 import io
 import struct
 
@@ -92,7 +93,28 @@ def sampled(size, factors, identifiers=None, extra=b"", restart=0):
     return b"\xff\xd8" + extra + SEGMENTS + interval + part(0xC0, frame) + part(0xDA, start) + scan + b"\xff\xd9"
 
 
+# Made by jpegtran -arithmetic, which Pillow has no equal of: sequential with 4:2:0, and progressive.
+ARITHMETIC = (
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAA0JCgsKCA0LCgsODg0PEyAVExISEyccHhcgLikxMC4pLSwzOko+MzZGNywtQFdBRkxOUlNSMj5aYV"
+    "pQYEpRUk//2wBDAQ4ODhMREyYVFSZPNS01T09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT0//yQARCAAV"
+    "ABsDASIAAhEBAxEB/8wACgAQEAUBEBEF/9oADAMBAAIRAxEAPwD/AJWwXbbOeF+ZKF0+oMgTEreDklT2KniakXo/Fn8i/faqJCUPUdkV2Ve0jk"
+    "rhTvs9738CYITaxe3RYAnhnbZwwt3iBVtkk9WdfK3yqMmZy3jruBHaZiT7uvrj/MJbsjAwor1PSLtobprcnyh0qKebj+RPPCOwXFxAJ0iWWgXR"
+    "3TBUnKE3ZMxg/9k="
+)
+ARITHMETIC_PROGRESSIVE = (
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hnPk1xeX"
+    "BkeFxlZ2P/2wBDARESEhgVGC8aGi9jQjhCY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2P/ygARCAAV"
+    "ABsDAREAAhEBAxEB/8wABgAQARD/2gAMAwEAAhADEAAAAf7mRVZHAgMTUaMxKP38KRwqgqFIqaPpAm6g4P/MAAQQBf/aAAgBAQABBQITMppwQI"
+    "biZ3Jkk+D/zAAEEQX/2gAIAQMBAT8BHlW1Hprqc2xZ9dLI/8wABBEF/9oACAECAQE/AX+d9Qp5ATQnyJSiGIDb+4tskK1Cl7WBSv/MAAQQBf/a"
+    "AAgBAQAGPwLA/8wABBAF/9oACAEBAAE/IRBgPUdCvgBIFDa6kP/aAAwDAQACAAMAAAAQieZoxoD/zAAEEQX/2gAIAQMBAT8QD51nBBu87nGvZt"
+    "Fg/8wABBEF/9oACAECAQE/EFoR1a2015LAcqh+2aQ/1vhQQAeSvOIh0P/MAAQQBf/aAAgBAQABPxDTQIYvp+S5VBuxOknXKL0icGpLYvXrBxD/"
+    "2Q=="
+)
+
+
 def jpegs(good):
+    good("arithmetic-420.jpg", base64.b64decode(ARITHMETIC))
+    good("arithmetic-progressive.jpg", base64.b64decode(ARITHMETIC_PROGRESSIVE))
     adobe = lambda transform: b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0" + bytes([transform])
     one = (1, 1)
     for name, factors in {

@@ -126,6 +126,14 @@ fn frames_in_front_may_not_cost_without_end() {
     assert!(decode(&gif(1000, 20_000), 19_999).is_ok());
     let options = DecodeOptions { max_pixels: 100, frame: 90_000, ..DecodeOptions::default() };
     assert!(matches!(Picture::decode(&gif(10, 100_000), &options), Err(Error::FrameTooFar)));
+    // Neither may each of them make the screen larger.
+    let mut growing = gif(1, 300);
+    for (at, frame) in growing[19..].chunks_exact_mut(15).enumerate() {
+        frame[1..3].copy_from_slice(&(at as u16).to_le_bytes());
+    }
+    assert!(decode(&growing, 299).is_ok_and(|picture| picture.width == 300));
+    let options = DecodeOptions { max_pixels: 300, frame: 299, ..DecodeOptions::default() };
+    assert!(matches!(Picture::decode(&growing, &options), Err(Error::FrameTooFar)));
 }
 
 #[test]

@@ -14,14 +14,6 @@ pub(super) fn decode(bytes: &[u8], parts: &Parts, size: (u32, u32), options: &De
     let mut reader = reader(bytes, size)?;
     let (color, depth) = reader.output_color_type();
     let convert = Convert::new(color, depth, parts)?;
-    let frames = match reader.info().animation_control() {
-        // A picture in front of the animation counts.
-        Some(control) => control.num_frames.saturating_add(u32::from(reader.info().frame_control().is_none())),
-        None => 1,
-    };
-    if options.frame >= frames {
-        return Err(Error::NoFrame { frame: options.frame, frames });
-    }
     let mut work = Work::new(options);
     let mut canvas = Canvas::new(size, color.samples());
     let mut last: Option<Frame> = None;

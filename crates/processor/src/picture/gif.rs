@@ -9,7 +9,7 @@ use super::samples::{Palette, Samples, palette};
 use super::{DecodeOptions, Header, Name, Work};
 use crate::Error;
 
-pub(super) const NAME: Name = Name("GIF");
+const NAME: Name = Name("GIF");
 
 /// The size of the screen, as far as the frames up to this one have widened it.
 pub(super) fn header(bytes: &[u8], frame: u32) -> Result<Header, Error> {
@@ -21,17 +21,17 @@ pub(super) fn header(bytes: &[u8], frame: u32) -> Result<Header, Error> {
 }
 
 /// The pixels of a frame, with what the frames before it left.
-pub(super) fn decode(bytes: &[u8], size: (u32, u32), options: &DecodeOptions) -> Result<Samples, Error> {
+pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Samples, Error> {
     let mut screen = Screen::of(bytes)?;
     let mut work = Work::new(options);
     let first = screen.frame(0, options.frame)?;
     let mut canvas = Canvas::new(&screen, &first, screen.size())?;
     for at in 1..=options.frame {
         let frame = screen.frame(at, options.frame)?;
-        work.add(2 * frame.width as u64 * frame.height as u64)?;
+        let (width, height) = if canvas.size() == screen.size() { (0, 0) } else { screen.size() };
+        work.add((2 * frame.width * frame.height + width * height) as u64)?;
         canvas.draw(&screen, frame)?;
     }
-    debug_assert_eq!(canvas.size(), (size.0 as usize, size.1 as usize));
     Ok(canvas.into_samples())
 }
 

@@ -14,7 +14,7 @@ const NAME: Name = Name("ICO");
 pub(super) fn header(bytes: &[u8]) -> Result<Header, Error> {
     let entry = Entry::best(bytes)?;
     match entry.picture(bytes)? {
-        Icon::Png(file) => png::header(file).map(|header| Header::upright(header.width, header.height)),
+        Icon::Png(file) => png::header(file, 0).map(|header| Header::upright(header.width, header.height)),
         Icon::Bitmap(bitmap) => Ok(Header::upright(bitmap.width, bitmap.height / 2)),
     }
 }

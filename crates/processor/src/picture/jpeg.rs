@@ -15,6 +15,8 @@ use super::{Header, Name, Orientation};
 use crate::Error;
 
 const NAME: Name = Name("JPEG");
+/// Whether the decoder knows arithmetic coding.
+const ARITHMETIC: bool = cfg!(feature = "libjpeg");
 /// More scans than any encoder writes; every scan of a progressive file may go over all pixels.
 const MOST_SCANS: usize = 500;
 
@@ -46,12 +48,12 @@ fn frame(marker: u8, data: &[u8]) -> Result<(u32, u32), Error> {
         return Err(NAME.corrupt("its frame header is too short"));
     };
     match (marker, bits, components) {
-        (0xC0..=0xC2, 8, 1 | 3 | 4) => {
+        (0xC9..=0xCA, ..) if !ARITHMETIC => Err(NAME.unsupported("arithmetic coding")),
+        (0xC0..=0xC2 | 0xC9..=0xCA, 8, 1 | 3 | 4) => {
             Ok((u32::from(u16::from_be_bytes([w1, w0])), u32::from(u16::from_be_bytes([h1, h0]))))
         }
-        (0xC0..=0xC2, 8, _) => Err(NAME.unsupported(format!("{components} colour components"))),
-        (0xC0..=0xC2, _, _) => Err(NAME.unsupported(format!("{bits} bits a sample"))),
-        (0xC9..=0xCB | 0xCD..=0xCF, _, _) => Err(NAME.unsupported("arithmetic coding")),
+        (0xC0..=0xC2 | 0xC9..=0xCA, 8, _) => Err(NAME.unsupported(format!("{components} colour components"))),
+        (0xC0..=0xC2 | 0xC9..=0xCA, ..) => Err(NAME.unsupported(format!("{bits} bits a sample"))),
         _ => Err(NAME.unsupported("lossless or hierarchical coding")),
     }
 }
@@ -170,7 +172,7 @@ mod tests {
         assert_eq!(size(&[b"junk\xff\xff", FRAME, scan]).unwrap(), (3, 2));
         assert!(matches!(size(&[FRAME]), Err(Error::PictureTruncated { .. })));
         assert!(matches!(size(&[scan]), Err(Error::PictureCorrupt { .. })));
-        for (change, value) in [(1, 0xC3), (1, 0xC9), (4, 12), (9, 2)] {
+        for (change, value) in [(1, 0xC3), (1, 0xCB), (4, 12), (9, 2)] {
             let mut frame = FRAME.to_vec();
             frame[change] = value;
             assert!(matches!(size(&[&frame, scan]), Err(Error::PictureUnsupported { .. })), "{change} {value}");

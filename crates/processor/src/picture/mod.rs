@@ -171,11 +171,11 @@ impl Format {
             Format::Gif => gif::header(bytes, frame),
             Format::Ico => ico::header(bytes),
             Format::Jpeg => jpeg::header(bytes),
-            Format::Png => png::header(bytes),
+            Format::Png => png::header(bytes, frame),
             Format::Pnm => pnm::header(bytes),
             Format::Qoi => qoi::header(bytes),
             Format::Tiff => tiff::header(bytes, frame),
-            Format::WebP => webp::header(bytes),
+            Format::WebP => webp::header(bytes, frame),
         }?;
         if !self.has_frames() && frame > 0 {
             return Err(Error::NoFrame { frame, frames: 1 });
@@ -188,7 +188,7 @@ impl Format {
     fn decode(self, bytes: &[u8], size: (u32, u32), options: &DecodeOptions) -> Result<Samples, Error> {
         match self {
             Format::Bmp => bmp::decode(bytes, size),
-            Format::Gif => gif::decode(bytes, size, options),
+            Format::Gif => gif::decode(bytes, options),
             Format::Ico => ico::decode(bytes, size),
             Format::Jpeg => jpeg::decode(bytes, size).map(Samples::Rgb),
             Format::Png => png::decode(bytes, size, options),

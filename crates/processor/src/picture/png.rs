@@ -5,7 +5,7 @@
 //! colour of grey and RGB pictures is compared with the reduced samples by its lower byte (1-bit grey: by whether it is
 //! 0), which misses some that were meant. Gamma and colour profiles are ignored.
 
-use std::io::{Cursor, ErrorKind};
+use std::io::{Cursor, ErrorKind, Read};
 
 use png::{BitDepth, ColorType, DecodingError, Limits, Transformations};
 
@@ -16,9 +16,13 @@ use crate::Error;
 const NAME: Name = Name("PNG");
 
 /// The size and the orientation, from the chunks; no pixels are decoded.
-pub(super) fn header(bytes: &[u8]) -> Result<Header, Error> {
+pub(super) fn header(bytes: &[u8], frame: u32) -> Result<Header, Error> {
     let parts = Parts::find(bytes)?;
-    let orientation = Orientation::from_metadata(parts.exif, parts.xmp);
+    if frame >= parts.frames {
+        return Err(Error::NoFrame { frame, frames: parts.frames });
+    }
+    let profile = parts.exif.is_none().then(|| parts.raw_profile()).flatten();
+    let orientation = Orientation::from_metadata(parts.exif.or(profile.as_deref()), parts.xmp);
     Ok(Header { width: parts.size.0, height: parts.size.1, orientation })
 }
 
@@ -90,10 +94,14 @@ pub(super) fn refusal(error: DecodingError) -> Error {
 /// What is needed of the chunks beside the image data.
 pub(super) struct Parts<'a> {
     size: (u32, u32),
+    /// How many frames it says it has; a picture in front of an animation counts.
+    frames: u32,
     /// Colours of three bytes.
     palette: &'a [u8],
     transparency: Option<&'a [u8]>,
     exif: Option<&'a [u8]>,
+    /// EXIF data as a text, and whether it is deflated.
+    profile: Option<(&'a [u8], bool)>,
     xmp: Option<&'a [u8]>,
 }
 
@@ -111,7 +119,8 @@ impl<'a> Parts<'a> {
             }
             _ => return Err(NAME.corrupt("its header (IHDR) is missing or damaged")),
         };
-        let mut parts = Parts { size, palette: &[], transparency: None, exif: None, xmp: None };
+        let mut parts =
+            Parts { size, frames: 1, palette: &[], transparency: None, exif: None, profile: None, xmp: None };
         let mut image_data = false;
         loop {
             let Some((chunk, after)) = Chunk::split(rest) else {
@@ -124,15 +133,47 @@ impl<'a> Parts<'a> {
             }
             match chunk.kind {
                 b"IDAT" => image_data = true,
+                b"acTL" if !image_data => {
+                    let count = chunk.data.first_chunk().map_or(0, |&count| u32::from_be_bytes(count));
+                    parts.frames = count.saturating_add(1); // unless the picture is the first frame itself
+                }
+                b"fcTL" if !image_data => parts.frames = parts.frames.saturating_sub(1).max(1),
                 b"PLTE" if !image_data => parts.palette = chunk.data,
                 b"tRNS" => parts.transparency = Some(chunk.data),
                 b"eXIf" => parts.exif = Some(chunk.data),
+                b"tEXt" => {
+                    parts.profile = chunk.data.strip_prefix(RAW_PROFILE).map(|text| (text, false)).or(parts.profile)
+                }
+                // Behind the keyword: how it is packed, for which 0 is the only number.
+                b"zTXt" => {
+                    let text = chunk.data.strip_prefix(RAW_PROFILE).and_then(|text| text.strip_prefix(b"\0"));
+                    parts.profile = text.map(|text| (text, true)).or(parts.profile);
+                }
                 // The keyword, then: not compressed, no language, no translation.
                 b"iTXt" => parts.xmp = chunk.data.strip_prefix(b"XML:com.adobe.xmp\0\0\0\0\0").or(parts.xmp),
                 b"IEND" => return Ok(parts),
                 _ => {}
             }
         }
+    }
+}
+
+/// The keyword of the text in which ImageMagick keeps EXIF data.
+const RAW_PROFILE: &[u8] = b"Raw profile type exif\0";
+
+impl Parts<'_> {
+    /// The EXIF data of the text: behind three line ends digits of base 16.
+    fn raw_profile(&self) -> Option<Vec<u8>> {
+        let (text, deflated) = self.profile?;
+        let mut inflated = Vec::new();
+        if deflated {
+            let most = 1 << 20; // as in Pillow
+            flate2::read::ZlibDecoder::new(text).take(most).read_to_end(&mut inflated).ok()?;
+        }
+        let text = std::str::from_utf8(if deflated { &inflated } else { text }).ok()?;
+        let digits: Vec<u32> =
+            text.split('\n').skip(3).flat_map(str::chars).map(|c| c.to_digit(16)).collect::<Option<_>>()?;
+        Some(digits.as_chunks::<2>().0.iter().map(|[high, low]| (high << 4 | low) as u8).collect())
     }
 }
 

@@ -21,8 +21,15 @@ const EXIF: u8 = 0x08;
 const ALPHA: u8 = 0x10;
 
 /// The size and the orientation.
-pub(super) fn header(bytes: &[u8]) -> Result<Header, Error> {
+pub(super) fn header(bytes: &[u8], frame: u32) -> Result<Header, Error> {
     let file = File::of(bytes)?;
+    let frames = match file.flags & ANIMATION {
+        0 => 1,
+        _ => Chunks(file.chunks).filter(|chunk| chunk.kind == b"ANMF").count() as u32,
+    };
+    if frame >= frames && frame > 0 {
+        return Err(Error::NoFrame { frame, frames });
+    }
     let metadata = |flag: u8, kind: &[u8; 4]| {
         let found = Chunks(file.chunks).find(|chunk| chunk.kind == kind && file.flags & flag != 0);
         found.map(|chunk| chunk.data)
@@ -57,7 +64,6 @@ pub(super) fn decode(bytes: &[u8], size: (u32, u32), options: &DecodeOptions) ->
     }
     match frames {
         0 => Err(NAME.truncated()),
-        frames if frames <= options.frame => Err(Error::NoFrame { frame: options.frame, frames }),
         _ if file.has_alpha() => Ok(Samples::Rgba(canvas.rgba)),
         _ => Ok(Samples::Rgb(canvas.rgba.as_chunks::<4>().0.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect())),
     }

@@ -66,6 +66,9 @@ impl<'a> Blocks<'a> {
         if layout.compression != 1 && total > 2 * bytes.len() as u64 {
             return Err(NAME.corrupt("its strips or tiles overlap"));
         }
+        if self.offsets.len() < planes * across * down {
+            return Err(NAME.truncated());
+        }
         let mut out = vec![0; planes * row * layout.height];
         for at in 0..planes * across * down {
             let (plane, place) = (at / (across * down), at % (across * down));
@@ -174,6 +177,7 @@ impl<'a> Blocks<'a> {
         jpeg::decode_part(&file, (self.width as u32, height as u32), channels).map_err(|error| match error {
             Error::PictureTruncated { .. } => NAME.truncated(),
             Error::PictureCorrupt { reason, .. } => NAME.corrupt(reason),
+            Error::PictureUnsupported { what, .. } => NAME.unsupported(format!("JPEG of {what}")),
             error => error,
         })
     }
