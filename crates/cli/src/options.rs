@@ -154,7 +154,7 @@ pub(crate) struct PictureArgs {
     #[arg(long, value_enum, default_value_t)]
     alpha: AlphaChoice,
     /// Which frame of an animation, or page, to take, counted from 0
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
     frame: u32,
 }
 
