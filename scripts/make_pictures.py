@@ -3,10 +3,12 @@
     pip install pillow numpy transformers
     python scripts/make_pictures.py [golden/pictures]
 
-Writes files of every PNG and JPEG kind, good and bad, and
+Writes files of every kind, good and bad (of other formats than PNG and JPEG by picture_formats.py and
+picture_tiffs.py, JPEG of any sampling by picture_jpegs.py), and
     pictures.json   for every good file its size and the CRC-32 of its RGB samples u8 [height, width, 3]: `white` as
                     `convert_to_rgb` of transformers gives them after `ImageOps.exif_transpose`, `drop` as Pillow's
-                    `convert("RGB")` does; for every bad one the kind of refusal
+                    `convert("RGB")` does, and `frames`, the same of every frame behind the first; for every bad one the kind
+                    of refusal
     resample.json   the CRC-32 of pictures of noise resized with Image.LANCZOS; sample i of the noise is byte 3 of
                     (i + 1) * 2654435761 modulo 2^32, exclusive-or bits 7 to 14 of i
 """
@@ -21,6 +23,9 @@ from pathlib import Path
 
 import numpy as np
 import PIL
+import picture_formats
+import picture_jpegs
+import picture_tiffs
 from PIL import Image, ImageDraw, ImageOps
 from transformers.image_transforms import convert_to_rgb
 
@@ -43,13 +48,21 @@ def scene(width, height):
 
 
 def good(name, data):
-    def read():
-        return ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    def case(frame):
+        def read():
+            picture = Image.open(io.BytesIO(data))
+            picture.seek(frame)
+            return ImageOps.exif_transpose(picture)
 
-    white, drop = convert_to_rgb(read(), return_numpy=True), np.asarray(read().convert("RGB"))
-    assert white.shape == drop.shape
-    digest = [zlib.crc32(np.ascontiguousarray(rgb).tobytes()) for rgb in (white, drop)]
-    GOOD[name] = {"width": white.shape[1], "height": white.shape[0], "white": digest[0], "drop": digest[1]}
+        white, drop = convert_to_rgb(read(), return_numpy=True), np.asarray(read().convert("RGB"))
+        assert white.shape == drop.shape
+        digest = [zlib.crc32(np.ascontiguousarray(rgb).tobytes()) for rgb in (white, drop)]
+        return {"width": white.shape[1], "height": white.shape[0], "white": digest[0], "drop": digest[1]}
+
+    GOOD[name] = case(0)
+    frames = getattr(Image.open(io.BytesIO(data)), "n_frames", 1)
+    if frames > 1:
+        GOOD[name]["frames"] = [case(frame) for frame in range(1, frames)]
     (OUT / name).write_bytes(data)
 
 
@@ -279,6 +292,12 @@ def orientations():
     good("xmp.jpg", with_app1(xmp))
     text = b'XML:com.adobe.xmp\0\0\0\0\0<rdf:Description tiff:Orientation="3"/>'
     good("xmp.png", png(RGB, 8, samples, extra=chunk(b"iTXt", text)))
+    # As ImageMagick writes EXIF into texts.
+    digits = exif((3, 1, 6)).hex()
+    profile = f"\nexif\n{len(digits) // 2:8}\n{digits[:36]}\n{digits[36:]}\n".encode()
+    good("exif-text.png", png(RGB, 8, samples, extra=chunk(b"tEXt", b"Raw profile type exif\0" + profile)))
+    packed = b"Raw profile type exif\0\0" + zlib.compress(profile)
+    good("exif-packed-text.png", png(RGB, 8, samples, after=chunk(b"zTXt", packed)))
     # The picture is turned before its alpha is composed.
     good("exif-alpha.png", png(RGBA, 8, noise(RGBA, 8, 6, 4), extra=chunk(b"eXIf", exif((3, 1, 7)))))
 
@@ -316,21 +335,72 @@ def bads():
     bad("bomb.jpg", "too many pixels", patched(5, b"\xff\xff\xff\xff"))
     bad("12-bit.jpg", "unsupported", patched(4, b"\x0c"))
     bad("lossless.jpg", "unsupported", patched(1, b"\xc3"))
-    bad("arithmetic.jpg", "unsupported", patched(1, b"\xc9"))
+    bad("arithmetic.jpg", "unsupported", patched(1, b"\xcb"))
     bad("two-components.jpg", "unsupported", patched(9, b"\2"))
     bad("no-tables.jpg", "corrupt", without(jpeg, 0xDB))
     bad("no-frame.jpg", "corrupt", without(jpeg, 0xC0))
     bad("garbage.jpg", "truncated", b"\xff\xd8\xff" + bytes(range(200)) * 5)
     picture = scene(8, 8)
-    for kind in ("GIF", "WEBP", "BMP", "TIFF", "AVIF", "ICO", "PPM"):
-        file = io.BytesIO()
-        picture.save(file, kind)
-        bad(f"named.{kind.lower()}.png", "format", file.getvalue())
+    file = io.BytesIO()
+    picture.save(file, "AVIF")
+    bad("named.avif.png", "format", file.getvalue())
     bad("document.pdf", "format", b"%PDF-1.7\n")
     bad("vector.svg", "format", b'<svg xmlns="http://www.w3.org/2000/svg"/>')
     bad("page.html.jpg", "format", b"<!DOCTYPE html><title>Not found</title>")
     bad("empty.png", "format", b"")
     bad("text.png", "format", b"hello")
+
+
+def png_in_icons():
+    """PNG files for icons; their transparent colours count for nothing there."""
+    colours = chunk(b"PLTE", bytes(range(48))) + chunk(b"tRNS", bytes([0, 128, 255]))
+    return {"rgba": png(RGBA, 8, noise(RGBA, 8, 16, 16)), "palette": png(PALETTE, 4, noise(PALETTE, 4, 16, 16), extra=colours),
+            "trns": png(GREY, 8, noise(GREY, 8, 16, 16, 3), extra=chunk(b"tRNS", b"\0\1"))}
+
+
+def apng(color, bits, size, frames, extra=b"", default=None):
+    """An animation from (place, samples, disposal, blend) of frames; `default` is a picture in front of them."""
+    def stored(samples):
+        return zlib.compress(filtered(packed(samples.reshape(len(samples), -1), bits), max(1, samples.shape[2] * bits // 8)))
+
+    sequence = iter(range(1000))
+    out = chunk(b"IHDR", struct.pack(">IIBBBBB", *size, bits, color, 0, 0, 0)) + extra
+    out += chunk(b"acTL", struct.pack(">II", len(frames), 0))
+    if default is not None:
+        out += chunk(b"IDAT", stored(default))
+    for at, ((x, y), samples, disposal, blend) in enumerate(frames):
+        height, width, _ = samples.shape
+        out += chunk(b"fcTL", struct.pack(">IIIIIHHBB", next(sequence), width, height, x, y, 1, 9, disposal, blend))
+        if at == 0 and default is None:
+            out += chunk(b"IDAT", stored(samples))
+        else:
+            out += chunk(b"fdAT", struct.pack(">I", next(sequence)) + stored(samples))
+    return b"\x89PNG\r\n\x1a\n" + out + chunk(b"IEND", b"")
+
+
+def apngs():
+    colours = RNG.integers(0, 256, (16, 3)).astype(np.uint8).tobytes()
+    palette = chunk(b"PLTE", colours)
+    kinds = {
+        "grey8": (GREY, 8, b""), "grey1": (GREY, 1, b""), "grey16": (GREY, 16, b""), "rgb8": (RGB, 8, b""),
+        "rgb16": (RGB, 16, b""), "grey-alpha": (GREY_ALPHA, 8, b""), "rgba8": (RGBA, 8, b""), "rgba16": (RGBA, 16, b""),
+        "palette4": (PALETTE, 4, palette),
+        "palette4-alpha": (PALETTE, 4, palette + chunk(b"tRNS", RNG.integers(0, 256, 16).astype(np.uint8).tobytes())),
+        "palette4-one": (PALETTE, 4, palette + chunk(b"tRNS", b"\xff\0\xff")),
+        "rgb8-trns": (RGB, 8, chunk(b"tRNS", bytes(6))), "grey8-trns": (GREY, 8, chunk(b"tRNS", bytes(2))),
+    }
+    for name, (color, bits, extra) in kinds.items():
+        most = {"rgb8-trns": 1, "grey8-trns": 1, "grey16": 400}.get(name)
+        frames = [((0, 0), noise(color, bits, 9, 7, most), int(RNG.integers(0, 3)), int(RNG.integers(0, 2)))]
+        for at in range(7):
+            place = (int(RNG.integers(0, 5)), int(RNG.integers(0, 4)))
+            frames.append((place, noise(color, bits, 4, 3, most), at % 3, at // 3 % 2))
+        if name == "grey16":  # which Pillow cannot blend
+            frames = [(place, samples, disposal, 0) for place, samples, disposal, _ in frames]
+        good(f"apng-{name}.png", apng(color, bits, (9, 7), frames, extra))
+    for at in range(3):
+        frames = [((at, 1), noise(RGBA, 8, 4, 3), at, 1), ((2, 2), noise(RGBA, 8, 4, 3), 0, 1)]
+        good(f"apng-default-{at}.png", apng(RGBA, 8, (9, 7), frames, default=noise(RGBA, 8, 9, 7)))
 
 
 RESIZES = [
@@ -362,6 +432,12 @@ pngs()
 jpegs()
 orientations()
 bads()
+picture_formats.formats(good, scene, exif, png_in_icons())
+picture_tiffs.tiffs(good, scene)
+picture_jpegs.jpegs(good)
+apngs()
+picture_formats.bads(bad, scene)
+picture_tiffs.bads(bad, scene)
 versions = {"pillow": PIL.__version__}
 document = {"versions": versions, "good": GOOD, "bad": BAD}
 (OUT / "pictures.json").write_text(json.dumps(document, indent=1) + "\n")

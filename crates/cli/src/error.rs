@@ -28,6 +28,10 @@ pub(crate) enum Error {
     /// A name or folder of a model.
     #[error(transparent)]
     Hub(#[from] smolvlm_hub::Error),
+    /// A picture's address.
+    #[cfg(feature = "net")]
+    #[error(transparent)]
+    Fetch(#[from] smolvlm_fetch::Error),
     /// Pictures, chats and settings.
     #[error(transparent)]
     Processor(#[from] smolvlm_processor::Error),

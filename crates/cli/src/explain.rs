@@ -3,9 +3,10 @@
 use crate::error::Error;
 use crate::options::{ModelName, PictureArgs};
 use crate::output::{NewFile, print_line};
+use crate::pictures::{Source, SourceArgs};
 use serde_json::{Value, json};
 use smolvlm_kernels::Pool;
-use smolvlm_processor::{PRESETS, Picture, PicturePlan, PictureSettings, Preset, Processor};
+use smolvlm_processor::{PRESETS, PicturePlan, PictureSettings, Preset, Processor};
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
@@ -21,9 +22,9 @@ Examples:
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Picture files; only their headers are read
+    /// Pictures: files, of which only the headers are read, http(s) addresses, data: URLs, - for stdin
     #[arg(value_name = "PICTURE")]
-    files: Vec<PathBuf>,
+    files: Vec<String>,
     /// A size in pixels in place of a picture, as 1920x1080; may be repeated; - reads one a line from stdin
     #[arg(long, value_name = "WxH")]
     size: Vec<String>,
@@ -33,6 +34,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", conflicts_with = "model")]
     #[cfg_attr(not(feature = "nano"), doc = "[default: 256m]")]
     preset: Option<String>,
+    #[command(flatten)]
+    sources: SourceArgs,
     #[command(flatten)]
     pictures: PictureArgs,
     /// Print one JSON object a line for each picture or size
@@ -91,17 +94,18 @@ struct Cost {
 
 /// The command.
 pub(crate) fn run(args: Args) -> Result<(), Error> {
-    if args.files.is_empty() && args.size.is_empty() {
+    let sources = args.sources.sources(args.files.iter())?;
+    if sources.is_empty() && args.size.is_empty() {
         return Error::usage("no picture and no size; for example: smolvlm explain photo.jpg, or --size 1920x1080");
     }
     let pricing = Pricing::of(&args)?;
     let settings = pricing.settings(&args.pictures)?;
     if let Some(png) = &args.png {
-        draw(&args, &settings, png)?;
+        draw(&args, &settings, &sources, png)?;
     }
-    for file in &args.files {
-        let (width, height) = size_of(file, &args.pictures)?;
-        show(&args, &pricing, &settings, Some(file.display().to_string()), width, height)?;
+    for source in &sources {
+        let (width, height) = args.sources.size(source, &args.pictures.decode())?;
+        show(&args, &pricing, &settings, Some(source.name()), width, height)?;
     }
     for size in &args.size {
         if size != "-" {
@@ -118,11 +122,6 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// A picture's size from its header, as it will be turned.
-fn size_of(file: &Path, pictures: &PictureArgs) -> Result<(u32, u32), Error> {
-    Ok(Picture::size_of(file, &pictures.decode())?)
 }
 
 /// `WIDTHxHEIGHT`.
@@ -218,12 +217,12 @@ fn as_text(cost: &Cost, cheaper: &[(u32, Cost)]) -> String {
 }
 
 /// `--png`: the tiles of the one picture.
-fn draw(args: &Args, settings: &PictureSettings, png: &Path) -> Result<(), Error> {
-    let [file] = args.files.as_slice() else {
+fn draw(args: &Args, settings: &PictureSettings, sources: &[Source], png: &Path) -> Result<(), Error> {
+    let [source @ Source::File(_)] = sources else {
         return Error::usage("--png draws one picture: give one file");
     };
     let out = NewFile::begin(png)?;
-    let picture = Picture::open(file, &args.pictures.decode())?;
+    let picture = args.sources.open(source, &args.pictures.decode())?;
     let plan = settings.plan(picture.width, picture.height)?;
     let drawn = plan.draw(&picture, &Pool::new(smolvlm_sys::threads()))?;
     out.finish(&drawn.to_png()?)

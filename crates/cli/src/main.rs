@@ -6,6 +6,7 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 mod bench;
+mod clipboard;
 mod convert;
 mod data;
 mod demo;
@@ -20,6 +21,7 @@ mod new;
 mod options;
 mod output;
 mod perplexity;
+mod pictures;
 mod progress;
 mod pull;
 mod run;

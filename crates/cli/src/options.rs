@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use smolvlm_backend::Isa;
 use smolvlm_data::{Columns, SourceConfig, read_mixture};
 use smolvlm_engine::{DTypeChoice, Engine, EngineOptions};
-use smolvlm_processor::{Alpha, DecodeOptions, MAX_LONGEST_EDGE, Picture, PlanOptions};
+use smolvlm_processor::{Alpha, DecodeOptions, MAX_LONGEST_EDGE, PlanOptions};
 use smolvlm_sys::Files;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -153,6 +153,9 @@ pub(crate) struct PictureArgs {
     /// What shows through transparent pictures: white, as in training, or the hidden colours
     #[arg(long, value_enum, default_value_t)]
     alpha: AlphaChoice,
+    /// Which frame of an animation, or page, to take, counted from 0
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    frame: u32,
 }
 
 /// `--alpha`
@@ -171,13 +174,7 @@ impl PictureArgs {
             AlphaChoice::White => Alpha::White,
             AlphaChoice::Drop => Alpha::Drop,
         };
-        DecodeOptions { exif: !self.ignore_exif, alpha, ..DecodeOptions::default() }
-    }
-
-    /// Opens pictures in order.
-    pub(crate) fn open(&self, paths: &[PathBuf]) -> Result<Vec<Picture>, Error> {
-        let options = self.decode();
-        paths.iter().map(|path| Ok(Picture::open(path, &options)?)).collect()
+        DecodeOptions { exif: !self.ignore_exif, alpha, frame: self.frame, ..DecodeOptions::default() }
     }
 
     /// The part of a plan's options that pictures need.

@@ -7,15 +7,16 @@ use crate::dump;
 use crate::error::{Error, one_line};
 use crate::options::{CHAT, ModelArgs, PictureArgs, read_text};
 use crate::output::{NewFile, print_line};
+use crate::pictures::{Source, SourceArgs};
 use crate::progress::Progress;
 use decoding::{Chosen, DecodingArgs};
 use serde_json::json;
 use smolvlm_backend::Isa;
 use smolvlm_engine::{Answer, Capture, Defaults, Engine, Event, Request};
-use smolvlm_processor::{ImageSource, Message, Part, PlanOptions, parse_messages};
+use smolvlm_processor::{Message, Part, PlanOptions, parse_messages};
 use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 const EXAMPLES: &str = "\
@@ -26,6 +27,10 @@ Examples:
   smolvlm run -m MODEL before.png after.png \"What has changed?\"
   smolvlm run -m MODEL \"What is the capital of France?\"
   cat question.txt | smolvlm run -m MODEL photo.jpg -p -
+  smolvlm run https://example.org/photo.jpg \"What is this?\"
+  cat photo.jpg | smolvlm run - \"What is this?\"
+  smolvlm run --clipboard \"What is this?\"
+  smolvlm run -m MODEL cat.gif --frame 12 \"What does the cat do?\"
   smolvlm run -m MODEL --messages chat.json --json
   smolvlm run -m MODEL photo.jpg \"Read the sign.\" --max-edge 1024    a quarter of the work
   smolvlm run -m MODEL photo.jpg \"Tell a story.\" --temp 0.7 --top-p 0.9 --seed 1
@@ -52,24 +57,27 @@ const TRY_WITH_A_MODEL: &str = "  smolvlm run -m FOLDER photo.jpg               
 pub(crate) struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// Picture files, and last the question (unless -p or --messages gives it); pictures alone are described
+    /// Pictures: files, http(s) addresses, data: URLs, - for stdin; and last the question (unless -p or --messages gives it);
+    /// pictures alone are described
     #[arg(value_name = "PICTURE... QUESTION")]
     words: Vec<String>,
-    /// A picture file; may be repeated, and comes behind the others
-    #[arg(long, value_name = "FILE")]
-    image: Vec<PathBuf>,
+    /// A picture, as among the words; may be repeated, and comes behind the others
+    #[arg(long, value_name = "PICTURE")]
+    image: Vec<String>,
     /// The question; - reads it from stdin
     #[arg(short, long, value_name = "TEXT", conflicts_with = "messages", allow_hyphen_values = true)]
     prompt: Option<String>,
     /// What the model is told before the question
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
-    /// A whole chat: JSON as transformers takes it; image parts without a path take the pictures given; - reads stdin
+    /// A whole chat: JSON as transformers takes it; image parts that name none take the pictures given; - reads stdin
     #[arg(long, value_name = "FILE")]
     messages: Option<String>,
     /// Special tokens are tokens: those typed in text are read as such, and the answer shows them
     #[arg(long)]
     special: bool,
+    #[command(flatten)]
+    sources: SourceArgs,
     #[command(flatten)]
     pictures: PictureArgs,
     /// Text that ends the answer and is not part of it; may be repeated
@@ -99,7 +107,8 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
     let start = Instant::now();
     let (messages, pictures) = chat(&args)?;
     args.decoding.check()?;
-    let pictures = args.pictures.open(&pictures)?;
+    let options = args.pictures.decode();
+    let pictures = pictures.iter().map(|source| args.sources.open(source, &options)).collect::<Result<Vec<_>, _>>()?;
     let decode_pictures = start.elapsed().as_secs_f64();
     let dump_file = args.dump.as_deref().map(NewFile::begin).transpose()?;
     let loading = Instant::now();
@@ -206,22 +215,26 @@ fn note(answer: &Answer, load: f64, first: f64) {
     );
 }
 
-/// The chat, and the files of its pictures in the order of their places.
-fn chat(args: &Args) -> Result<(Vec<Message>, Vec<PathBuf>), Error> {
+/// The chat, and where its pictures come from in the order of their places.
+fn chat(args: &Args) -> Result<(Vec<Message>, Vec<Source>), Error> {
     let mut words = args.words.clone();
     let question = match (&args.prompt, &args.messages) {
         (Some(prompt), _) => {
             Some(if prompt == "-" { read_text("-", CHAT)?.trim_end_matches('\n').into() } else { prompt.clone() })
         }
         (None, Some(_)) => None,
-        (None, None) => question(&mut words, !args.image.is_empty())?,
+        (None, None) => question(&mut words, args.sources.is_some() || !args.image.is_empty())?,
     };
-    if let Some(word) = words.iter().find(|word| !Path::new(word).exists()) {
+    if let Some(word) = words.iter().find(|word| !Source::of(word).is_there()) {
         return Error::usage(format!(
             "'{word}' is no file: pictures come first, and the question last, as one word in quotes or behind -p"
         ));
     }
-    let given: Vec<PathBuf> = words.iter().map(PathBuf::from).chain(args.image.iter().cloned()).collect();
+    let given = args.sources.sources(words.iter().chain(&args.image))?;
+    let stdin = [&args.prompt, &args.messages].into_iter().any(|text| text.as_deref() == Some("-"));
+    if stdin && given.contains(&Source::Stdin) {
+        return Error::usage("'-' stands for a picture and for a text: stdin holds one");
+    }
     let mut messages = match (&args.messages, question) {
         (Some(file), _) => parse_messages(&read_text(file, CHAT)?)?,
         (None, question) => {
@@ -243,7 +256,11 @@ fn chat(args: &Args) -> Result<(Vec<Message>, Vec<PathBuf>), Error> {
 
 /// The question: the last word, or none where pictures are all that is given (`others` by options).
 fn question(words: &mut Vec<String>, others: bool) -> Result<Option<String>, Error> {
-    let question = words.pop_if(|word| !Path::new(word).is_file() && !is_picture_name(word));
+    let is_picture = |word: &str| match Source::of(word) {
+        Source::File(path) => path.is_file() || is_picture_name(word),
+        _ => !word.contains(char::is_whitespace), // a question may speak of an address
+    };
+    let question = words.pop_if(|word| !is_picture(word));
     if question.is_none() && words.is_empty() && !others {
         return Err(nothing(smolvlm_hub::DEFAULT));
     }
@@ -259,7 +276,7 @@ fn description(pictures: usize) -> String {
 
 /// Whether a word can be nothing but a picture's name: then it is a mistake where no such file is.
 fn is_picture_name(word: &str) -> bool {
-    const ENDINGS: [&str; 4] = [".png", ".jpg", ".jpeg", ".webp"];
+    const ENDINGS: [&str; 8] = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"];
     let lower = word.to_ascii_lowercase();
     !word.contains(char::is_whitespace) && ENDINGS.iter().any(|ending| lower.ends_with(ending))
 }
@@ -270,20 +287,22 @@ fn nothing(model: Option<&str>) -> Error {
     Error::Nothing { what: "no picture and no question; for example:", examples }
 }
 
-/// The files of the pictures in order of their places: those that parts name, and the given ones for the others.
+/// Where the pictures come from in order of their places: what parts name, and the given ones for the others.
 ///
 /// Places typed in text (`--special`) stand behind all given pictures' parts here; the plan counts them.
-fn place_pictures(messages: &[Message], given: Vec<PathBuf>, special: bool) -> Result<Vec<PathBuf>, Error> {
+fn place_pictures(messages: &[Message], given: Vec<Source>, special: bool) -> Result<Vec<Source>, Error> {
     let mut given = given.into_iter();
     let (mut files, mut places) = (Vec::new(), 0usize);
     let mut missing = 0usize;
     for part in messages.iter().flat_map(|m| &m.content) {
         let typed = match part {
-            Part::Image(ImageSource::File(file)) => {
-                files.push(file.clone());
-                continue;
-            }
-            Part::Image(ImageSource::Given) => 1,
+            Part::Image(source) => match Source::of_part(source) {
+                Some(source) => {
+                    files.push(source);
+                    continue;
+                }
+                None => 1,
+            },
             Part::Text(text) if special => text.matches(smolvlm_processor::IMAGE).count(),
             Part::Text(_) => 0,
         };
@@ -325,6 +344,9 @@ mod tests {
         assert_eq!(asked(&[file, "What?"], false).unwrap(), (Some("What?".into()), 1));
         assert_eq!(asked(&[file], false).unwrap(), (None, 1));
         assert_eq!(asked(&[], true).unwrap(), (None, 0));
+        assert_eq!(asked(&["https://a/b.png", "-", "What?"], false).unwrap(), (Some("What?".into()), 2));
+        assert_eq!(asked(&["https://a/b"], false).unwrap(), (None, 1));
+        assert_eq!(asked(&["https://a/b is what?"], false).unwrap().1, 0);
         // No such file: the word stays, to be named as a mistake.
         assert_eq!(asked(&["nowhere.JPG"], false).unwrap(), (None, 1));
         assert_eq!(asked(&["Who drew nowhere.jpg"], false).unwrap().1, 0);

@@ -54,12 +54,13 @@ fn broken_and_lying_pictures_are_refused() {
         bytes
     };
     for (name, bytes, says) in [
-        ("empty.png", Vec::new(), "not a PNG or JPEG picture but an empty file"),
-        ("a.gif", b"GIF89a\x01\0\x01\0\0\0\0".to_vec(), "but a GIF; convert it"),
+        ("empty.png", Vec::new(), "QOI or ICO) but an empty file; convert it"),
+        ("a.gif", b"GIF89a\x01\0\x01\0\0\0\0".to_vec(), "the GIF picture is truncated"),
         ("a.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec(), "but an SVG; convert it"),
         ("a.png", b"<!DOCTYPE html><html></html>".to_vec(), "but a web page (HTML)"),
         ("a.jpg", b"%PDF-1.7\n".to_vec(), "but a PDF"),
-        ("a.webp", b"RIFF\0\0\0\0WEBPVP8 ".to_vec(), "but a WebP"),
+        ("a.webp", b"RIFF\0\0\0\0WEBPVP8 ".to_vec(), "the WebP picture is truncated"),
+        ("a.heic", b"\0\0\0\x18ftypheic".to_vec(), "but a HEIC; convert it first, as in: magick FILE picture.png"),
         ("a.mp4", b"\0\0\0\x18ftypisom".to_vec(), "but a video (MP4)"),
         ("noise.png", vec![7; 1000], "no kind of picture that is known here"),
         ("cut.png", cut(&whole), "the PNG picture is truncated"),
@@ -84,7 +85,7 @@ fn broken_and_lying_pictures_are_refused() {
     #[cfg(unix)]
     for endless in ["/dev/zero", "/dev/urandom"] {
         let error = smolvlm(&["run", "-m", text(&model), endless, "What?"]).refused();
-        assert!(error.contains("not a PNG or JPEG picture"), "{error}");
+        assert!(error.contains("not a picture that can be read"), "{error}");
     }
 }
 

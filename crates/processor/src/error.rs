@@ -139,12 +139,32 @@ pub enum Error {
         /// What is wrong with it.
         source: Box<Error>,
     },
-    /// A file is neither PNG nor JPEG.
-    #[error("not a PNG or JPEG picture but {found}; convert it to PNG or JPEG")]
+    /// A text that should hold a file does not.
+    #[error("{reason}")]
+    DataUrl {
+        /// What is wrong and what would be right.
+        reason: String,
+    },
+    /// A file is of no kind that is read.
+    #[error(
+        "not a picture that can be read (PNG, JPEG, WebP, GIF, BMP, TIFF, PNM, QOI or ICO) but {found}; convert it \
+         first, as in: magick FILE picture.png"
+    )]
     PictureFormat {
         /// What it looks like, with its article.
         found: &'static str,
     },
+    /// A file has no such frame or page.
+    #[error("there is no frame {frame}: the file has {frames}, counted from 0")]
+    NoFrame {
+        /// The frame that was asked for, counted from 0.
+        frame: u32,
+        /// How many the file has.
+        frames: u32,
+    },
+    /// The frames in front of the one that is asked for are too many and too large.
+    #[error("the frames in front of that one are too many and too large to draw; take an earlier one")]
+    FrameTooFar,
     /// A picture without pixels.
     #[error("a picture of {width} x {height} pixels is empty")]
     ZeroSize {
@@ -166,21 +186,21 @@ pub enum Error {
     /// A picture file ends early.
     #[error("the {format} picture is truncated")]
     PictureTruncated {
-        /// PNG or JPEG.
+        /// Its kind.
         format: &'static str,
     },
     /// A picture file is damaged.
     #[error("the {format} picture is damaged: {reason}")]
     PictureCorrupt {
-        /// PNG or JPEG.
+        /// Its kind.
         format: &'static str,
         /// What is wrong.
         reason: String,
     },
     /// A picture file is of a kind that is not decoded.
-    #[error("{format} pictures with {what} are not supported; convert it to an ordinary PNG or JPEG")]
+    #[error("{format} pictures with {what} are not supported; convert it to an ordinary PNG")]
     PictureUnsupported {
-        /// PNG or JPEG.
+        /// Its kind.
         format: &'static str,
         /// What the file has.
         what: String,

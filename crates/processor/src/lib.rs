@@ -3,6 +3,7 @@
 #![deny(clippy::indexing_slicing)]
 
 mod clock;
+mod data_url;
 mod draw;
 mod error;
 mod files;
@@ -19,6 +20,7 @@ mod template;
 mod tiles;
 mod tokenizer;
 
+pub use data_url::{is_data_url, read_base64, read_data_url};
 pub use error::Error;
 pub use messages::{ImageSource, Message, Part, ROLES, parse_messages};
 pub use picture::{Alpha, DecodeOptions, Picture};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use crate::Error;
+use crate::data_url::is_data_url;
 
 /// The roles that SmolVLM's chats know.
 pub const ROLES: [&str; 3] = ["user", "assistant", "system"];
@@ -34,6 +35,8 @@ pub enum ImageSource {
     Given,
     /// From this file.
     File(PathBuf),
+    /// From this address: `http:`, `https:` or `data:`.
+    Url(String),
 }
 
 impl Message {
@@ -53,12 +56,13 @@ impl Message {
 /// Reads a JSON list of messages in the form that transformers' `apply_chat_template` takes.
 ///
 /// `content` is a text, or a list of `{"type": "text", "text": …}` and `{"type": "image"}`; an image may name its file
-/// under `path` or `image`. Relative paths are kept as they are written. Keys with a null value count as absent; other
+/// under `path`, its address under `url`, either under `image`, or hold the file itself under `base64`. Relative paths are
+/// kept as they are written. Keys with a null value count as absent; other
 /// unknown keys are refused, as nothing would come of them.
 ///
 /// # Errors
 /// JSON that is broken or nested too deeply, an empty list, and for each message, by its index: a role that is not one
-/// of [`ROLES`], a missing or empty content, parts of another form, `url` (only files are read).
+/// of [`ROLES`], a missing or empty content, parts of another form, addresses that are none.
 pub fn parse_messages(json: &str) -> Result<Vec<Message>, Error> {
     let value: Value = serde_json::from_str(json)
         .map_err(|e| Error::Messages { reason: format!("not valid JSON: {e}; a list of messages would be right") })?;
@@ -130,14 +134,22 @@ fn part(value: &Value) -> Result<Part, String> {
             Ok(Part::Text(text("text")?.ok_or("`text` is missing")?.to_owned()))
         }
         Some("image") => {
-            if text("url")?.is_some() {
-                return Err("`url` is not read: only files are; save the picture and give its `path`".to_owned());
+            let keys = ["image", "url", "path", "base64"];
+            known_keys(fields, &[&["type"], keys.as_slice()].concat(), "an image part")?;
+            let mut named = Vec::new();
+            for key in keys {
+                named.extend(text(key)?.map(|text| (key, text)));
             }
-            known_keys(fields, &["type", "path", "image"], "an image part")?;
-            match (text("path")?, text("image")?) {
-                (Some(_), Some(_)) => Err("`path` and `image` both name a picture; one would be right".to_owned()),
-                (Some(path), None) | (None, Some(path)) => Ok(Part::Image(ImageSource::File(file(path)?))),
-                (None, None) => Ok(Part::Image(ImageSource::Given)),
+            match named.as_slice() {
+                [] => Ok(Part::Image(ImageSource::Given)),
+                &[("base64", text)] => Ok(Part::Image(ImageSource::Url(format!("data:;base64,{text}")))),
+                &[("url", text)] if !is_address(text) => {
+                    Err(format!("{:?} is no address; https://… or data:image/png;base64,… would be right", short(text)))
+                }
+                &[(_, text)] => Ok(Part::Image(source(text)?)),
+                [(first, _), (second, _), ..] => {
+                    Err(format!("`{first}` and `{second}` both name a picture; one would be right"))
+                }
             }
         }
         Some(other) => Err(format!("the type {:?} is unknown; known are text and image", short(other))),
@@ -145,14 +157,23 @@ fn part(value: &Value) -> Result<Part, String> {
     }
 }
 
-fn file(path: &str) -> Result<PathBuf, String> {
-    if path.is_empty() {
+/// Whether a text is an address that pictures are taken from.
+fn is_address(text: &str) -> bool {
+    let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
+    ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) || is_data_url(text)
+}
+
+fn source(text: &str) -> Result<ImageSource, String> {
+    if text.is_empty() {
         return Err("the picture's path is empty".to_owned());
     }
-    if path.contains("://") || path.starts_with("data:") {
-        return Err(format!("{:?} is an address: only files are read; give the path of a file", short(path)));
+    if is_address(text) {
+        return Ok(ImageSource::Url(text.to_owned()));
     }
-    Ok(PathBuf::from(path))
+    if text.contains("://") {
+        return Err(format!("{:?} is an address of another kind than http, https and data", short(text)));
+    }
+    Ok(ImageSource::File(PathBuf::from(text)))
 }
 
 fn known_keys(fields: &Map<String, Value>, known: &[&str], what: &str) -> Result<(), String> {
@@ -187,10 +208,13 @@ mod tests {
         let read = parse_messages(
             r#"[{"role": "system", "content": "Be brief."},
                 {"role": "user", "content": [{"type": "image"}, {"type": "image", "path": "a/b.png", "text": null},
-                 {"type": "image", "image": "c.jpg"}, {"type": "text", "text": "What?", "image": null}]}]"#,
+                 {"type": "image", "image": "c.jpg"}, {"type": "text", "text": "What?", "image": null},
+                 {"type": "image", "url": "https://x/y.png"}, {"type": "image", "image": "data:;base64,YQ=="},
+                 {"type": "image", "base64": "YQ=="}]}]"#,
         )
         .unwrap();
         let file = |name: &str| Part::Image(ImageSource::File(name.into()));
+        let url = |name: &str| Part::Image(ImageSource::Url(name.into()));
         assert_eq!(
             read,
             [
@@ -202,6 +226,9 @@ mod tests {
                         file("a/b.png"),
                         file("c.jpg"),
                         Part::Text("What?".into()),
+                        url("https://x/y.png"),
+                        url("data:;base64,YQ=="),
+                        url("data:;base64,YQ=="),
                     ],
                 },
             ]
@@ -229,8 +256,8 @@ mod tests {
             (r#"[{"role":"user","content":[{"type":"video"}]}]"#, "the type \"video\" is unknown"),
             (r#"[{"role":"user","content":[{"type":"text"}]}]"#, "`text` is missing"),
             (r#"[{"role":"user","content":[{"type":"text","text":1}]}]"#, "`text` is a number"),
-            (r#"[{"role":"user","content":[{"type":"image","url":"http://x/y.png"}]}]"#, "`url` is not read"),
-            (r#"[{"role":"user","content":[{"type":"image","image":"http://x/y.png"}]}]"#, "only files are read"),
+            (r#"[{"role":"user","content":[{"type":"image","url":"y.png"}]}]"#, "\"y.png\" is no address"),
+            (r#"[{"role":"user","content":[{"type":"image","image":"ftp://x/y.png"}]}]"#, "of another kind than http"),
             (r#"[{"role":"user","content":[{"type":"image","path":""}]}]"#, "path is empty"),
             (r#"[{"role":"user","content":[{"type":"image","path":"a","image":"b"}]}]"#, "both name a picture"),
             (r#"[{"role":"user","content":"\ud800"}]"#, "not valid JSON"),

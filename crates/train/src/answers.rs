@@ -33,7 +33,7 @@ pub(crate) fn answer(engine: &Engine, loader: &Loader, draw: Draw, step: u64) ->
         let Ok(picture) = data.decode(&loader.encoding.decode) else { return Ok(None) };
         pictures.push(picture.into_owned());
         if shown.is_none() {
-            shown = data.encoded().ok().filter(|bytes| bytes.len() <= SHOWN).map(|bytes| data_url(&bytes));
+            shown = data.encoded().ok().filter(|bytes| bytes.len() <= SHOWN).and_then(|bytes| data_url(&bytes));
         }
     }
     let encoding = &loader.encoding;
@@ -56,8 +56,16 @@ pub(crate) fn answer(engine: &Engine, loader: &Loader, draw: Draw, step: u64) ->
     Ok(Some(SampleAnswer { step, sample, question, want, answer, picture: shown }))
 }
 
-fn data_url(bytes: &[u8]) -> String {
+/// A file as a page shows it, if it is of a kind that browsers know.
+fn data_url(bytes: &[u8]) -> Option<String> {
     use base64::Engine as _;
-    let kind = if bytes.starts_with(b"\x89PNG") { "png" } else { "jpeg" };
-    format!("data:image/{kind};base64,{}", base64::engine::general_purpose::STANDARD.encode(bytes))
+    let kind = match bytes {
+        [0x89, b'P', b'N', b'G', ..] => "png",
+        [0xFF, 0xD8, ..] => "jpeg",
+        [b'G', b'I', b'F', b'8', ..] => "gif",
+        [b'R', b'I', b'F', b'F', ..] => "webp",
+        [b'B', b'M', ..] => "bmp",
+        _ => return None,
+    };
+    Some(format!("data:image/{kind};base64,{}", base64::engine::general_purpose::STANDARD.encode(bytes)))
 }

@@ -30,9 +30,9 @@ impl Output {
     }
 }
 
-/// Calls `smolvlm` with these arguments, and this text on stdin. `SMOLVLM_PROGRAM` names another program to call: a
+/// Calls `smolvlm` with these arguments, and this on stdin. `SMOLVLM_PROGRAM` names another program to call: a
 /// script that runs it under an emulator. No test asks the network, or sees this machine's models.
-pub(crate) fn smolvlm_with(args: &[&str], stdin: &str) -> Output {
+pub(crate) fn smolvlm_with(args: &[&str], stdin: impl AsRef<[u8]>) -> Output {
     let program = std::env::var_os("SMOLVLM_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_smolvlm").into());
     let mut child = Command::new(program)
         .args(args)
@@ -44,7 +44,7 @@ pub(crate) fn smolvlm_with(args: &[&str], stdin: &str) -> Output {
         .spawn()
         .unwrap();
     // A call that refuses its arguments does not read.
-    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+    let _ = child.stdin.take().unwrap().write_all(stdin.as_ref());
     let output = child.wait_with_output().unwrap();
     Output {
         code: output.status.code().unwrap_or(-1),

@@ -6,7 +6,7 @@ use super::{
     layout::IMAGE,
 };
 use crate::PictureFile;
-use base64::{Engine, prelude::BASE64_STANDARD};
+use smolvlm_processor::{is_data_url, read_base64, read_data_url};
 use std::path::Path;
 
 /// The row's pictures: of the column that was given, or of the first of [`IMAGE`] that is there; one or a list.
@@ -34,8 +34,8 @@ pub(super) fn cell(fields: &mut Fields, columns: &Columns) -> Result<Option<Cell
     }
 }
 
-/// One picture: bytes; a path, relative to `folder`; a `data:` URL; base64 of a JPEG or a PNG, as tables for evaluation
-/// hold it; or an object of `bytes` (base64, where it is a text) and `path`, of which the bytes go first.
+/// One picture: bytes; a path, relative to `folder`; a `data:` URL; base64 of a JPEG, a PNG, a GIF or a WebP, as tables for
+/// evaluation hold it; or an object of `bytes` (base64, where it is a text) and `path`, of which the bytes go first.
 pub(super) fn picture(cell: Cell, folder: &Path) -> Result<PictureFile, String> {
     match cell {
         Cell::Bytes(bytes) => Ok(PictureFile::Bytes(bytes)),
@@ -51,16 +51,11 @@ pub(super) fn picture(cell: Cell, folder: &Path) -> Result<PictureFile, String> 
 }
 
 fn named(text: &str, folder: &Path) -> Result<PictureFile, String> {
-    let scheme = text.get(..5).unwrap_or_default();
-    if scheme.eq_ignore_ascii_case("data:") {
-        let (form, data) = text.split_once(',').ok_or("a `data:` URL without a comma")?;
-        if !form.ends_with(";base64") {
-            return Err("a `data:` URL that is not base64; base64 would be right".to_owned());
-        }
-        return decoded(data);
+    if is_data_url(text) {
+        return read_data_url(text).map(PictureFile::Bytes).map_err(|error| error.to_string());
     }
-    // The first bytes of a JPEG and of a PNG.
-    if text.starts_with("/9j/") || text.starts_with("iVBORw0KGgo") {
+    // The first bytes of a JPEG, a PNG, a GIF and a WebP, which no path has.
+    if ["/9j/", "iVBORw0KGgo", "R0lGODdh", "R0lGODlh", "UklGR"].iter().any(|first| text.starts_with(first)) {
         return decoded(text);
     }
     if text.contains("://") {
@@ -74,5 +69,5 @@ fn named(text: &str, folder: &Path) -> Result<PictureFile, String> {
 }
 
 fn decoded(base64: &str) -> Result<PictureFile, String> {
-    BASE64_STANDARD.decode(base64.trim()).map(PictureFile::Bytes).map_err(|e| format!("not base64: {e}"))
+    read_base64(base64).map(PictureFile::Bytes).map_err(|error| error.to_string())
 }

@@ -30,8 +30,13 @@ impl Orientation {
                 },
             },
         };
-        match found {
-            Some(number @ 1..=8) => Orientation(number as u8),
+        found.map_or(Orientation::UPRIGHT, Orientation::of)
+    }
+
+    /// The orientation with this number; upright if there is none.
+    pub(super) fn of(number: u32) -> Orientation {
+        match number {
+            1..=8 => Orientation(number as u8),
             _ => Orientation::UPRIGHT,
         }
     }

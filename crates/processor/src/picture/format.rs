@@ -5,8 +5,15 @@ use crate::Error;
 /// A kind of picture file that can be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
-    Png,
+    Bmp,
+    Gif,
+    Ico,
     Jpeg,
+    Png,
+    Pnm,
+    Qoi,
+    Tiff,
+    WebP,
 }
 
 impl Format {
@@ -15,29 +22,39 @@ impl Format {
         match bytes {
             [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => Ok(Format::Png),
             [0xFF, 0xD8, 0xFF, ..] => Ok(Format::Jpeg),
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Ok(Format::WebP),
+            [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Ok(Format::Gif),
+            [b'B', b'M', ..] => Ok(Format::Bmp),
+            // Those with the bytes exchanged are wrong and yet written by some programs; 43 is BigTIFF.
+            [b'I', b'I', b'*' | b'+', 0, ..] | [b'M', b'M', 0, b'*' | b'+', ..] => Ok(Format::Tiff),
+            [b'I', b'I', 0, b'*', ..] | [b'M', b'M', b'*', 0, ..] => Ok(Format::Tiff),
+            [b'P', b'1'..=b'6' | b'f', b' ' | b'\t' | b'\n' | 0x0B | 0x0C | b'\r', ..] => Ok(Format::Pnm),
+            [b'q', b'o', b'i', b'f', ..] => Ok(Format::Qoi),
+            [0, 0, 1, 0, ..] => Ok(Format::Ico),
             _ => Err(Error::PictureFormat { found: looks_like(bytes) }),
         }
     }
+
+    /// Whether a file can hold several pictures.
+    pub(super) fn has_frames(self) -> bool {
+        matches!(self, Format::Gif | Format::Png | Format::Tiff | Format::WebP)
+    }
 }
 
-/// What a file that is neither looks like, for the message.
+/// What a file that is of none of them looks like, for the message.
 fn looks_like(bytes: &[u8]) -> &'static str {
     match bytes {
         [] => "an empty file",
-        [b'G', b'I', b'F', b'8', ..] => "a GIF",
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "a WebP",
-        [b'B', b'M', ..] => "a BMP",
-        [b'I', b'I', b'*', 0, ..] | [b'M', b'M', 0, b'*', ..] => "a TIFF",
         [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', b'f' | b's', ..] => "an AVIF",
         [_, _, _, _, b'f', b't', b'y', b'p', b'h' | b'm', b'e' | b'i', ..] => "a HEIC",
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => "a video (MP4)",
         [0xFF, 0x0A, ..] | [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] => "a JPEG XL",
         [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] | [0xFF, 0x4F, 0xFF, 0x51, ..] => "a JPEG 2000",
-        [0, 0, 1, 0, ..] => "an icon (ICO)",
+        [0, 0, 2, 0, ..] => "a cursor (CUR)",
         [b'8', b'B', b'P', b'S', ..] => "a Photoshop file",
         [b'%', b'P', b'D', b'F', ..] => "a PDF",
-        [b'P', b'1'..=b'7', b' ' | b'\n' | b'\r' | b'\t', ..] => "a PNM",
-        [b'q', b'o', b'i', b'f', ..] => "a QOI",
+        [b'P', b'7', b' ' | b'\n' | b'\r' | b'\t', ..] => "a PAM",
+        [b'P', b'F', b' ' | b'\n' | b'\r' | b'\t', ..] => "a PFM in colour",
         _ => looks_like_text(bytes),
     }
 }
@@ -63,20 +80,29 @@ mod tests {
 
     #[test]
     fn kinds() {
-        assert_eq!(Format::of(b"\x89PNG\r\n\x1a\n").unwrap(), Format::Png);
-        assert_eq!(Format::of(b"\xff\xd8\xff\xe0").unwrap(), Format::Jpeg);
+        for (bytes, format) in [
+            (b"\x89PNG\r\n\x1a\n".as_slice(), Format::Png),
+            (b"\xff\xd8\xff\xe0", Format::Jpeg),
+            (b"GIF89a", Format::Gif),
+            (b"RIFF\0\0\0\0WEBPVP8 ", Format::WebP),
+            (b"BM\0\0", Format::Bmp),
+            (b"II*\0", Format::Tiff),
+            (b"MM\0+", Format::Tiff),
+            (b"P6\n1 1 255\n", Format::Pnm),
+            (b"Pf\n", Format::Pnm),
+            (b"qoif", Format::Qoi),
+            (b"\0\0\x01\0", Format::Ico),
+        ] {
+            assert_eq!(Format::of(bytes).unwrap(), format);
+        }
         for (bytes, found) in [
             (b"".as_slice(), "an empty file"),
-            (b"GIF89a", "a GIF"),
-            (b"RIFF\0\0\0\0WEBPVP8 ", "a WebP"),
-            (b"BM\0\0", "a BMP"),
-            (b"II*\0", "a TIFF"),
             (b"\0\0\0\x1cftypavif", "an AVIF"),
             (b"\0\0\0\x1cftypheic", "a HEIC"),
             (b"\0\0\0\x1cftypmif1", "a HEIC"),
             (b"\0\0\0\x1cftypisom", "a video (MP4)"),
+            (b"P7\nWIDTH 1", "a PAM"),
             (b"%PDF-1.7", "a PDF"),
-            (b"P6\n1 1 255\n", "a PNM"),
             (b"<svg xmlns=''>", "an SVG"),
             (b"<?xml version='1.0'?>\n<svg>", "an SVG"),
             (b"\xef\xbb\xbf <!DOCTYPE html>", "a web page (HTML)"),

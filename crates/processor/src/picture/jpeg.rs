@@ -10,10 +10,13 @@ mod decoder;
 #[path = "zune.rs"]
 mod decoder;
 
-use super::{Header, Orientation};
+use super::samples::cmyk;
+use super::{Header, Name, Orientation};
 use crate::Error;
 
-const FORMAT: &str = "JPEG";
+const NAME: Name = Name("JPEG");
+/// Whether the decoder knows arithmetic coding.
+const ARITHMETIC: bool = cfg!(feature = "libjpeg");
 /// More scans than any encoder writes; every scan of a progressive file may go over all pixels.
 const MOST_SCANS: usize = 500;
 
@@ -24,7 +27,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, Error> {
     for (marker, data) in Markers::of(bytes) {
         match (marker, data) {
             (SCAN, _) => {
-                let (width, height) = size.ok_or_else(|| corrupt("a scan comes before the frame header"))?;
+                let (width, height) = size.ok_or_else(|| NAME.corrupt("a scan comes before the frame header"))?;
                 let exif = Some(exif.as_slice()).filter(|exif| !exif.is_empty());
                 return Ok(Header { width, height, orientation: Orientation::from_metadata(exif, xmp) });
             }
@@ -36,28 +39,29 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, Error> {
             _ => {}
         }
     }
-    Err(Error::PictureTruncated { format: FORMAT })
+    Err(NAME.truncated())
 }
 
 /// The (width, height) of a frame header, if its kind can be decoded.
 fn frame(marker: u8, data: &[u8]) -> Result<(u32, u32), Error> {
-    let unsupported = |what: String| Error::PictureUnsupported { format: FORMAT, what };
-    let &[bits, h1, h0, w1, w0, components, ..] = data else { return Err(corrupt("its frame header is too short")) };
+    let &[bits, h1, h0, w1, w0, components, ..] = data else {
+        return Err(NAME.corrupt("its frame header is too short"));
+    };
     match (marker, bits, components) {
-        (0xC0..=0xC2, 8, 1 | 3 | 4) => {
+        (0xC9..=0xCA, ..) if !ARITHMETIC => Err(NAME.unsupported("arithmetic coding")),
+        (0xC0..=0xC2 | 0xC9..=0xCA, 8, 1 | 3 | 4) => {
             Ok((u32::from(u16::from_be_bytes([w1, w0])), u32::from(u16::from_be_bytes([h1, h0]))))
         }
-        (0xC0..=0xC2, 8, _) => Err(unsupported(format!("{components} colour components"))),
-        (0xC0..=0xC2, _, _) => Err(unsupported(format!("{bits} bits a sample"))),
-        (0xC9..=0xCB | 0xCD..=0xCF, _, _) => Err(unsupported("arithmetic coding".into())),
-        _ => Err(unsupported("lossless or hierarchical coding".into())),
+        (0xC0..=0xC2 | 0xC9..=0xCA, 8, _) => Err(NAME.unsupported(format!("{components} colour components"))),
+        (0xC0..=0xC2 | 0xC9..=0xCA, ..) => Err(NAME.unsupported(format!("{bits} bits a sample"))),
+        _ => Err(NAME.unsupported("lossless or hierarchical coding")),
     }
 }
 
 /// The samples: u8 [height, width, 3].
 pub(super) fn decode(bytes: &[u8], size: (u32, u32)) -> Result<Vec<u8>, Error> {
     if Markers::of(bytes).filter(|(marker, _)| *marker == SCAN).nth(MOST_SCANS).is_some() {
-        return Err(corrupt(format!("it has more than {MOST_SCANS} scans")));
+        return Err(NAME.corrupt(format!("it has more than {MOST_SCANS} scans")));
     }
     let samples = decoder::decode(bytes, (size.0 as usize, size.1 as usize))?;
     Ok(match samples {
@@ -65,6 +69,18 @@ pub(super) fn decode(bytes: &[u8], size: (u32, u32)) -> Result<Vec<u8>, Error> {
         Samples::Rgb(rgb) => rgb,
         Samples::Cmyk(cmyk) => cmyk.as_chunks::<4>().0.iter().flat_map(inverted_cmyk).collect(),
     })
+}
+
+/// The samples of a file that is a part of another, u8 [height, width, channels], as they are stored but for YCbCr.
+pub(super) fn decode_part(bytes: &[u8], size: (u32, u32), channels: usize) -> Result<Vec<u8>, Error> {
+    let header = header(bytes)?;
+    if (header.width, header.height) != size {
+        return Err(NAME.corrupt("it has two sizes"));
+    }
+    match (decoder::decode(bytes, (size.0 as usize, size.1 as usize))?, channels) {
+        (Samples::Grey(samples), 1) | (Samples::Rgb(samples), 3) | (Samples::Cmyk(samples), 4) => Ok(samples),
+        _ => Err(NAME.corrupt("it has another number of components")),
+    }
 }
 
 /// What a decoder gives: u8 [height, width, 1, 3 or 4].
@@ -79,24 +95,16 @@ enum Samples {
 /// Stands for a decoder in a build without any.
 #[cfg(not(any(feature = "libjpeg", feature = "zune-jpeg")))]
 mod decoder {
-    use super::{Error, FORMAT, Samples};
+    use super::{Error, NAME, Samples};
 
     pub(super) fn decode(_: &[u8], _: (usize, usize)) -> Result<Samples, Error> {
-        Err(Error::NoDecoder { format: FORMAT })
+        Err(Error::NoDecoder { format: NAME.0 })
     }
 }
 
-/// Inverted CMYK as RGB (`cmyk2rgb` of Pillow's src/libImaging/Convert.c).
-fn inverted_cmyk(&[c, m, y, k]: &[u8; 4]) -> [u8; 3] {
-    let light = i32::from(k); // 255 less the black
-    [c, m, y].map(|ink| {
-        let product = i32::from(255 - ink) * light + 128;
-        (light - (((product >> 8) + product) >> 8)).clamp(0, 255) as u8
-    })
-}
-
-fn corrupt(reason: impl Into<String>) -> Error {
-    Error::PictureCorrupt { format: FORMAT, reason: reason.into() }
+/// Inverted CMYK as RGB.
+fn inverted_cmyk(inks: &[u8; 4]) -> [u8; 3] {
+    cmyk(&inks.map(|ink| 255 - ink))
 }
 
 /// Begins a scan.
@@ -164,7 +172,7 @@ mod tests {
         assert_eq!(size(&[b"junk\xff\xff", FRAME, scan]).unwrap(), (3, 2));
         assert!(matches!(size(&[FRAME]), Err(Error::PictureTruncated { .. })));
         assert!(matches!(size(&[scan]), Err(Error::PictureCorrupt { .. })));
-        for (change, value) in [(1, 0xC3), (1, 0xC9), (4, 12), (9, 2)] {
+        for (change, value) in [(1, 0xC3), (1, 0xCB), (4, 12), (9, 2)] {
             let mut frame = FRAME.to_vec();
             frame[change] = value;
             assert!(matches!(size(&[&frame, scan]), Err(Error::PictureUnsupported { .. })), "{change} {value}");
@@ -176,12 +184,5 @@ mod tests {
         let bytes = file(&[FRAME, &b"\xff\xda\0\x02".repeat(MOST_SCANS + 1)]);
         let refusal = decode(&bytes, (3, 2));
         assert!(matches!(refusal, Err(Error::PictureCorrupt { reason, .. }) if reason.contains("scans")));
-    }
-
-    #[test]
-    fn inks() {
-        assert_eq!(inverted_cmyk(&[255, 255, 255, 255]), [255; 3]);
-        assert_eq!(inverted_cmyk(&[0, 255, 128, 255]), [0, 255, 128]);
-        assert_eq!(inverted_cmyk(&[7, 8, 9, 0]), [0; 3]);
     }
 }

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mozjpeg::{ColorSpace, Decompress};
 
-use super::{Error, FORMAT, Samples, corrupt};
+use super::{Error, NAME, Samples};
 
 /// The samples of a file whose header says `size`.
 pub(super) fn decode(bytes: &[u8], size: (usize, usize)) -> Result<Samples, Error> {
@@ -19,20 +19,20 @@ pub(super) fn decode(bytes: &[u8], size: (usize, usize)) -> Result<Samples, Erro
     // Whatever the closure holds is dropped when it unwinds; `ended` alone is used afterwards.
     let samples = catch_unwind(AssertUnwindSafe(|| unwinding(source, size)));
     if ended.get() {
-        return Err(Error::PictureTruncated { format: FORMAT });
+        return Err(NAME.truncated());
     }
     samples.unwrap_or_else(|reason| {
         let reason = reason.downcast_ref::<String>().map_or("it cannot be decoded", String::as_str);
-        Err(corrupt(reason.trim_start_matches("libjpeg fatal error: ")))
+        Err(NAME.corrupt(reason.trim_start_matches("libjpeg fatal error: ")))
     })
 }
 
 /// Decodes, or unwinds.
 fn unwinding(source: Source, size: (usize, usize)) -> Result<Samples, Error> {
-    let failed = |error: std::io::Error| corrupt(error.to_string());
+    let failed = |error: std::io::Error| NAME.corrupt(error.to_string());
     let decoder = Decompress::builder().from_reader(source).map_err(failed)?;
     if decoder.size() != size {
-        return Err(corrupt("it has two sizes"));
+        return Err(NAME.corrupt("it has two sizes"));
     }
     let (space, kind): (_, fn(Vec<u8>) -> Samples) = match decoder.components().len() {
         1 => (ColorSpace::JCS_GRAYSCALE, Samples::Grey),

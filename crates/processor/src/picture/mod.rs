@@ -1,9 +1,20 @@
 //! Pictures: files become RGB samples, as Pillow and the reference processor read them.
 
+mod apng;
+mod bmp;
+mod bytes;
 mod exif;
 mod format;
+mod gif;
+mod gif_canvas;
+mod ico;
 mod jpeg;
 mod png;
+mod pnm;
+mod qoi;
+mod samples;
+mod tiff;
+mod webp;
 
 use std::io::Read;
 use std::path::Path;
@@ -11,6 +22,7 @@ use std::path::Path;
 use crate::Error;
 use exif::Orientation;
 use format::Format;
+use samples::Samples;
 
 /// A picture in memory.
 #[derive(Clone, PartialEq, Eq)]
@@ -32,12 +44,14 @@ pub struct DecodeOptions {
     pub exif: bool,
     /// What becomes of transparent pixels.
     pub alpha: Alpha,
+    /// Which picture of a file with several, counted from 0: a frame of an animation, a page.
+    pub frame: u32,
 }
 
 impl Default for DecodeOptions {
-    /// At most 64 million pixels, turned as EXIF says, transparency over white.
+    /// At most 64 million pixels, turned as EXIF says, transparency over white, the first of several.
     fn default() -> DecodeOptions {
-        DecodeOptions { max_pixels: 64_000_000, exif: true, alpha: Alpha::White }
+        DecodeOptions { max_pixels: 64_000_000, exif: true, alpha: Alpha::White, frame: 0 }
     }
 }
 
@@ -59,10 +73,36 @@ impl std::fmt::Debug for Picture {
 }
 
 /// What the header of a file says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Header {
     width: u32,
     height: u32,
     orientation: Orientation,
+}
+
+impl Header {
+    /// Of a file that says nothing of an orientation.
+    fn upright(width: u32, height: u32) -> Header {
+        Header { width, height, orientation: Orientation::UPRIGHT }
+    }
+}
+
+/// The name of a kind of file, from which its errors follow.
+#[derive(Clone, Copy)]
+struct Name(&'static str);
+
+impl Name {
+    fn truncated(self) -> Error {
+        Error::PictureTruncated { format: self.0 }
+    }
+
+    fn corrupt(self, reason: impl Into<String>) -> Error {
+        Error::PictureCorrupt { format: self.0, reason: reason.into() }
+    }
+
+    fn unsupported(self, what: impl Into<String>) -> Error {
+        Error::PictureUnsupported { format: self.0, what: what.into() }
+    }
 }
 
 impl Picture {
@@ -85,21 +125,17 @@ impl Picture {
         read(path, options).map_err(|source| Error::Read { path: path.display().to_string(), source })
     }
 
-    /// Decodes a PNG or JPEG file; which of them it is, its first bytes say. Bytes after the end are ignored.
+    /// Decodes a file; which kind it is of, its first bytes say. Bytes after the end are ignored.
     ///
     /// # Errors
-    /// [`Error::PictureFormat`] if it is neither; [`Error::ZeroSize`] and [`Error::TooManyPixels`] from the header
-    /// alone; [`Error::PictureTruncated`], [`Error::PictureCorrupt`] and [`Error::PictureUnsupported`] as the names
-    /// say.
+    /// [`Error::PictureFormat`] if it is of none that is read; [`Error::ZeroSize`] and [`Error::TooManyPixels`] from the
+    /// header alone; [`Error::NoFrame`] if it has fewer frames; [`Error::PictureTruncated`], [`Error::PictureCorrupt`]
+    /// and [`Error::PictureUnsupported`] as the names say.
     pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Picture, Error> {
         let format = Format::of(bytes)?;
-        let header = format.header(bytes)?;
-        check(&header, options)?;
+        let header = format.header(bytes, options)?;
         let size = (header.width, header.height);
-        let rgb = match format {
-            Format::Png => png::decode(bytes, size, options.alpha)?,
-            Format::Jpeg => jpeg::decode(bytes, size)?,
-        };
+        let rgb = format.decode(bytes, size, options)?.flatten(options.alpha);
         let (width, height) = size;
         let picture = Picture { width, height, rgb };
         Ok(if options.exif { header.orientation.apply(picture) } else { picture })
@@ -120,19 +156,67 @@ impl Picture {
     /// # Errors
     /// As [`Picture::decode`], but only what the header shows.
     pub fn size(bytes: &[u8], options: &DecodeOptions) -> Result<(u32, u32), Error> {
-        let header = Format::of(bytes)?.header(bytes)?;
-        check(&header, options)?;
+        let header = Format::of(bytes)?.header(bytes, options)?;
         let (width, height) = (header.width, header.height);
         Ok(if options.exif && header.orientation.swaps_sides() { (height, width) } else { (width, height) })
     }
 }
 
 impl Format {
-    fn header(self, bytes: &[u8]) -> Result<Header, Error> {
-        match self {
-            Format::Png => png::header(bytes),
+    /// What the header says, if that is allowed.
+    fn header(self, bytes: &[u8], options: &DecodeOptions) -> Result<Header, Error> {
+        let frame = options.frame;
+        let header = match self {
+            Format::Bmp => bmp::header(bytes),
+            Format::Gif => gif::header(bytes, frame),
+            Format::Ico => ico::header(bytes),
             Format::Jpeg => jpeg::header(bytes),
+            Format::Png => png::header(bytes, frame),
+            Format::Pnm => pnm::header(bytes),
+            Format::Qoi => qoi::header(bytes),
+            Format::Tiff => tiff::header(bytes, frame),
+            Format::WebP => webp::header(bytes, frame),
+        }?;
+        if !self.has_frames() && frame > 0 {
+            return Err(Error::NoFrame { frame, frames: 1 });
         }
+        check(&header, options)?;
+        Ok(header)
+    }
+
+    /// The pixels of a file whose header says `size`.
+    fn decode(self, bytes: &[u8], size: (u32, u32), options: &DecodeOptions) -> Result<Samples, Error> {
+        match self {
+            Format::Bmp => bmp::decode(bytes, size),
+            Format::Gif => gif::decode(bytes, options),
+            Format::Ico => ico::decode(bytes, size),
+            Format::Jpeg => jpeg::decode(bytes, size).map(Samples::Rgb),
+            Format::Png => png::decode(bytes, size, options),
+            Format::Pnm => pnm::decode(bytes, size),
+            Format::Qoi => qoi::decode(bytes, size),
+            Format::Tiff => tiff::decode(bytes, size, options),
+            Format::WebP => webp::decode(bytes, size, options),
+        }
+    }
+}
+
+/// What the frames in front of the one that is asked for may cost.
+struct Work {
+    left: u64,
+}
+
+impl Work {
+    /// So many pictures of the largest size that is allowed.
+    const PICTURES: u64 = 32;
+
+    fn new(options: &DecodeOptions) -> Work {
+        Work { left: options.max_pixels.saturating_mul(Work::PICTURES) }
+    }
+
+    /// Notes that so many pixels are to be drawn.
+    fn add(&mut self, pixels: u64) -> Result<(), Error> {
+        self.left = self.left.checked_sub(pixels).ok_or(Error::FrameTooFar)?;
+        Ok(())
     }
 }
 

@@ -5,25 +5,61 @@
 //! colour of grey and RGB pictures is compared with the reduced samples by its lower byte (1-bit grey: by whether it is
 //! 0), which misses some that were meant. Gamma and colour profiles are ignored.
 
-use std::io::{Cursor, ErrorKind};
+use std::io::{Cursor, ErrorKind, Read};
 
 use png::{BitDepth, ColorType, DecodingError, Limits, Transformations};
 
-use super::{Alpha, Header, Orientation};
+use super::samples::{Palette, Samples, colour, palette};
+use super::{DecodeOptions, Header, Name, Orientation, apng, bytes};
 use crate::Error;
 
-const FORMAT: &str = "PNG";
+const NAME: Name = Name("PNG");
 
 /// The size and the orientation, from the chunks; no pixels are decoded.
-pub(super) fn header(bytes: &[u8]) -> Result<Header, Error> {
+pub(super) fn header(bytes: &[u8], frame: u32) -> Result<Header, Error> {
     let parts = Parts::find(bytes)?;
-    let orientation = Orientation::from_metadata(parts.exif, parts.xmp);
+    if frame >= parts.frames {
+        return Err(Error::NoFrame { frame, frames: parts.frames });
+    }
+    let profile = parts.exif.is_none().then(|| parts.raw_profile()).flatten();
+    let orientation = Orientation::from_metadata(parts.exif.or(profile.as_deref()), parts.xmp);
     Ok(Header { width: parts.size.0, height: parts.size.1, orientation })
 }
 
-/// The samples: u8 [height, width, 3].
-pub(super) fn decode(bytes: &[u8], size: (u32, u32), alpha: Alpha) -> Result<Vec<u8>, Error> {
+/// The pixels of a frame.
+pub(super) fn decode(bytes: &[u8], size: (u32, u32), options: &DecodeOptions) -> Result<Samples, Error> {
     let parts = Parts::find(bytes)?;
+    if options.frame > 0 {
+        return apng::decode(bytes, &parts, size, options);
+    }
+    first_frame(bytes, &parts, size)
+}
+
+/// The pixels of the first frame, whatever the chunk `tRNS` says: what Pillow gives of a file inside an icon.
+pub(super) fn decode_without_transparency(bytes: &[u8], size: (u32, u32)) -> Result<Samples, Error> {
+    first_frame(bytes, &Parts { transparency: None, ..Parts::find(bytes)? }, size)
+}
+
+fn first_frame(bytes: &[u8], parts: &Parts, size: (u32, u32)) -> Result<Samples, Error> {
+    let mut reader = reader(bytes, size)?;
+    let (color, depth) = reader.output_color_type();
+    let (frame, data) = next_frame(&mut reader)?;
+    if (frame.width, frame.height) != size {
+        return Err(NAME.corrupt("its first frame is smaller than the picture"));
+    }
+    let convert = Convert::new(color, depth, parts)?;
+    if color == ColorType::Rgb && depth == BitDepth::Eight && convert.transparent.is_none() {
+        return Ok(Samples::Rgb(data));
+    }
+    let mut samples = Vec::new();
+    for row in data.chunks_exact(frame.line_size) {
+        convert.samples(row, size.0 as usize, &mut samples);
+    }
+    Ok(convert.colours(&samples))
+}
+
+/// A decoder of the file's frames, behind its header.
+pub(super) fn reader(bytes: &[u8], size: (u32, u32)) -> Result<png::Reader<Cursor<&[u8]>>, Error> {
     let pixels = size.0 as usize * size.1 as usize;
     // Eight bytes a pixel at most, twice for the decoder's own rows, and what a decoder needs besides.
     let limits = Limits { bytes: pixels.saturating_mul(16).saturating_add(1 << 26) };
@@ -34,50 +70,38 @@ pub(super) fn decode(bytes: &[u8], size: (u32, u32), alpha: Alpha) -> Result<Vec
     let mut decoder = png::Decoder::new_with_options(Cursor::new(bytes), options);
     decoder.set_limits(limits);
     decoder.set_transformations(Transformations::IDENTITY);
-    let mut reader = decoder.read_info().map_err(refusal)?;
-    let (color, depth) = reader.output_color_type();
-    let mut data = vec![0; reader.output_buffer_size().ok_or_else(|| corrupt("its rows are too long"))?];
-    let frame = reader.next_frame(&mut data).map_err(refusal)?;
-    if (frame.width, frame.height) != size {
-        return Err(corrupt("its first frame is smaller than the picture"));
-    }
-    let convert = Convert::new(color, depth, alpha, &parts)?;
-    if color == ColorType::Rgb && depth == BitDepth::Eight && convert.transparent.is_none() {
-        return Ok(data);
-    }
-    let mut rgb = Vec::with_capacity(3 * pixels);
-    let mut samples = Vec::new();
-    for row in data.chunks_exact(frame.line_size) {
-        samples.clear();
-        convert.samples(row, size.0 as usize * color.samples(), &mut samples);
-        convert.row(&samples, &mut rgb);
-    }
-    Ok(rgb)
+    decoder.read_info().map_err(refusal)
 }
 
-fn corrupt(reason: impl Into<String>) -> Error {
-    Error::PictureCorrupt { format: FORMAT, reason: reason.into() }
+/// The rows of the next frame, as they are stored.
+pub(super) fn next_frame(reader: &mut png::Reader<Cursor<&[u8]>>) -> Result<(png::OutputInfo, Vec<u8>), Error> {
+    let mut data = vec![0; reader.output_buffer_size().ok_or_else(|| NAME.corrupt("its rows are too long"))?];
+    let frame = reader.next_frame(&mut data).map_err(refusal)?;
+    data.truncate(frame.buffer_size());
+    Ok((frame, data))
 }
 
 /// The decoder's error as one of ours.
-fn refusal(error: DecodingError) -> Error {
+pub(super) fn refusal(error: DecodingError) -> Error {
     match error {
-        DecodingError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => {
-            Error::PictureTruncated { format: FORMAT }
-        }
-        DecodingError::Format(_) if error.to_string().starts_with("CRC error") => corrupt("a checksum is wrong"),
-        DecodingError::LimitsExceeded => corrupt("it needs far more memory than its pixels"),
-        error => corrupt(error.to_string()),
+        DecodingError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => NAME.truncated(),
+        DecodingError::Format(_) if error.to_string().starts_with("CRC error") => NAME.corrupt("a checksum is wrong"),
+        DecodingError::LimitsExceeded => NAME.corrupt("it needs far more memory than its pixels"),
+        error => NAME.corrupt(error.to_string()),
     }
 }
 
 /// What is needed of the chunks beside the image data.
-struct Parts<'a> {
+pub(super) struct Parts<'a> {
     size: (u32, u32),
+    /// How many frames it says it has; a picture in front of an animation counts.
+    frames: u32,
     /// Colours of three bytes.
     palette: &'a [u8],
     transparency: Option<&'a [u8]>,
     exif: Option<&'a [u8]>,
+    /// EXIF data as a text, and whether it is deflated.
+    profile: Option<(&'a [u8], bool)>,
     xmp: Option<&'a [u8]>,
 }
 
@@ -85,7 +109,7 @@ impl<'a> Parts<'a> {
     /// Walks over the chunks. Those before the image data must be whole, with right checksums. Of what comes after,
     /// only what is whole is looked at, as Pillow does: that the image data are whole, their decoder will find.
     fn find(bytes: &'a [u8]) -> Result<Parts<'a>, Error> {
-        let truncated = || Error::PictureTruncated { format: FORMAT };
+        let truncated = || NAME.truncated();
         let mut rest = bytes.get(8..).ok_or_else(truncated)?; // the signature
         let (first, after) = Chunk::split(rest).ok_or_else(truncated)?;
         rest = after;
@@ -93,9 +117,10 @@ impl<'a> Parts<'a> {
             (b"IHDR", &[w0, w1, w2, w3, h0, h1, h2, h3, ..]) if first.is_sound() => {
                 (u32::from_be_bytes([w0, w1, w2, w3]), u32::from_be_bytes([h0, h1, h2, h3]))
             }
-            _ => return Err(corrupt("its header (IHDR) is missing or damaged")),
+            _ => return Err(NAME.corrupt("its header (IHDR) is missing or damaged")),
         };
-        let mut parts = Parts { size, palette: &[], transparency: None, exif: None, xmp: None };
+        let mut parts =
+            Parts { size, frames: 1, palette: &[], transparency: None, exif: None, profile: None, xmp: None };
         let mut image_data = false;
         loop {
             let Some((chunk, after)) = Chunk::split(rest) else {
@@ -104,19 +129,51 @@ impl<'a> Parts<'a> {
             rest = after;
             if !image_data && chunk.kind != b"IDAT" && !chunk.is_sound() {
                 let kind = chunk.kind.escape_ascii();
-                return Err(corrupt(format!("the checksum of its chunk {kind} is wrong")));
+                return Err(NAME.corrupt(format!("the checksum of its chunk {kind} is wrong")));
             }
             match chunk.kind {
                 b"IDAT" => image_data = true,
+                b"acTL" if !image_data => {
+                    let count = chunk.data.first_chunk().map_or(0, |&count| u32::from_be_bytes(count));
+                    parts.frames = count.saturating_add(1); // unless the picture is the first frame itself
+                }
+                b"fcTL" if !image_data => parts.frames = parts.frames.saturating_sub(1).max(1),
                 b"PLTE" if !image_data => parts.palette = chunk.data,
                 b"tRNS" => parts.transparency = Some(chunk.data),
                 b"eXIf" => parts.exif = Some(chunk.data),
+                b"tEXt" => {
+                    parts.profile = chunk.data.strip_prefix(RAW_PROFILE).map(|text| (text, false)).or(parts.profile)
+                }
+                // Behind the keyword: how it is packed, for which 0 is the only number.
+                b"zTXt" => {
+                    let text = chunk.data.strip_prefix(RAW_PROFILE).and_then(|text| text.strip_prefix(b"\0"));
+                    parts.profile = text.map(|text| (text, true)).or(parts.profile);
+                }
                 // The keyword, then: not compressed, no language, no translation.
                 b"iTXt" => parts.xmp = chunk.data.strip_prefix(b"XML:com.adobe.xmp\0\0\0\0\0").or(parts.xmp),
                 b"IEND" => return Ok(parts),
                 _ => {}
             }
         }
+    }
+}
+
+/// The keyword of the text in which ImageMagick keeps EXIF data.
+const RAW_PROFILE: &[u8] = b"Raw profile type exif\0";
+
+impl Parts<'_> {
+    /// The EXIF data of the text: behind three line ends digits of base 16.
+    fn raw_profile(&self) -> Option<Vec<u8>> {
+        let (text, deflated) = self.profile?;
+        let mut inflated = Vec::new();
+        if deflated {
+            let most = 1 << 20; // as in Pillow
+            flate2::read::ZlibDecoder::new(text).take(most).read_to_end(&mut inflated).ok()?;
+        }
+        let text = std::str::from_utf8(if deflated { &inflated } else { text }).ok()?;
+        let digits: Vec<u32> =
+            text.split('\n').skip(3).flat_map(str::chars).map(|c| c.to_digit(16)).collect::<Option<_>>()?;
+        Some(digits.as_chunks::<2>().0.iter().map(|[high, low]| (high << 4 | low) as u8).collect())
     }
 }
 
@@ -166,27 +223,25 @@ const fn crc_table() -> [u32; 256] {
     table
 }
 
-/// How the samples of a file become RGB.
-struct Convert {
+/// How the samples of a file become colours.
+pub(super) struct Convert {
     color: ColorType,
     depth: BitDepth,
-    alpha: Alpha,
-    /// The palette with alpha.
-    palette: Box<[[u8; 4]; 256]>,
+    palette: Box<Palette>,
+    /// Whether the palette has alphas.
+    alphas: bool,
     /// The one transparent colour of a grey (all three are the same) or RGB picture.
     transparent: Option<[u8; 3]>,
 }
 
 impl Convert {
-    fn new(color: ColorType, depth: BitDepth, alpha: Alpha, parts: &Parts) -> Result<Convert, Error> {
-        let mut palette = Box::new([[0, 0, 0, 255]; 256]);
-        let mut transparent = None;
-        for (entry, &[r, g, b]) in palette.iter_mut().zip(parts.palette.as_chunks::<3>().0) {
-            *entry = [r, g, b, 255];
-        }
+    pub(super) fn new(color: ColorType, depth: BitDepth, parts: &Parts) -> Result<Convert, Error> {
+        let mut palette = palette(parts.palette, |&rgb: &[u8; 3]| rgb);
+        let (mut alphas, mut transparent) = (false, None);
         match (color, parts.transparency) {
-            (ColorType::Indexed, Some(alphas)) => {
-                for ([_, _, _, alpha], &value) in palette.iter_mut().zip(without_newline(alphas)) {
+            (ColorType::Indexed, Some(values)) => {
+                alphas = true;
+                for ([_, _, _, alpha], &value) in palette.iter_mut().zip(without_newline(values)) {
                     *alpha = value;
                 }
             }
@@ -199,17 +254,17 @@ impl Convert {
                 transparent = Some([value; 3]);
             }
             (ColorType::Rgb, Some(&[_, r, _, g, _, b, ..])) => transparent = Some([r, g, b]),
-            (ColorType::Grayscale | ColorType::Rgb, Some(_)) => return Err(corrupt("its chunk tRNS is too short")),
+            (ColorType::Grayscale | ColorType::Rgb, Some(_)) => {
+                return Err(NAME.corrupt("its chunk tRNS is too short"));
+            }
             _ => {}
         }
-        if alpha == Alpha::Drop {
-            transparent = None;
-        }
-        Ok(Convert { color, depth, alpha, palette, transparent })
+        Ok(Convert { color, depth, palette, alphas, transparent })
     }
 
-    /// Appends the first `count` samples of a row, as bytes; indices of the palette and shades of 8 bits.
-    fn samples(&self, row: &[u8], count: usize, samples: &mut Vec<u8>) {
+    /// Appends the samples of a row of `width` pixels, as bytes; indices of the palette and shades of 8 bits.
+    pub(super) fn samples(&self, row: &[u8], width: usize, samples: &mut Vec<u8>) {
+        let count = width * self.color.samples();
         let bits = match self.depth {
             BitDepth::Eight => return samples.extend_from_slice(row.get(..count).unwrap_or(row)),
             BitDepth::Sixteen => {
@@ -223,48 +278,38 @@ impl Convert {
             BitDepth::Two => 2,
             BitDepth::Four => 4,
         };
-        let most = (1u8 << bits) - 1;
-        let spread = if self.color == ColorType::Indexed { 1 } else { 255 / most };
-        let unpack = |byte: &u8| {
-            let byte = *byte;
-            (0..8 / bits).map(move |at| (byte >> (8 - bits - at * bits) & most) * spread)
-        };
-        samples.extend(row.iter().flat_map(unpack).take(count));
+        let spread = if self.color == ColorType::Indexed { 1 } else { 255 / ((1u8 << bits) - 1) };
+        samples.extend(bytes::unpack(row, bits, count).map(|sample| sample * spread));
     }
 
-    /// Appends a row of RGB.
-    fn row(&self, samples: &[u8], rgb: &mut Vec<u8>) {
-        let opaque = |pixel: [u8; 3]| {
-            let [r, g, b] = pixel;
-            [r, g, b, if self.transparent == Some(pixel) { 0 } else { 255 }]
-        };
-        let colour = |index: u8| *self.palette.get(usize::from(index)).unwrap_or(&[0, 0, 0, 255]);
-        let mut append = |pixel: [u8; 4]| rgb.extend_from_slice(&self.flatten(pixel));
+    /// The colours of samples.
+    pub(super) fn colours(&self, samples: &[u8]) -> Samples {
         match self.color {
-            ColorType::Grayscale => samples.iter().for_each(|&grey| append(opaque([grey; 3]))),
-            ColorType::Rgb => samples.as_chunks::<3>().0.iter().for_each(|&pixel| append(opaque(pixel))),
-            ColorType::Indexed => samples.iter().for_each(|&index| append(colour(index))),
-            ColorType::GrayscaleAlpha => {
-                samples.as_chunks::<2>().0.iter().for_each(|&[grey, alpha]| append([grey, grey, grey, alpha]));
+            ColorType::Indexed if self.alphas => {
+                Samples::Rgba(samples.iter().flat_map(|&index| colour(&self.palette, index)).collect())
             }
-            ColorType::Rgba => samples.as_chunks::<4>().0.iter().for_each(|&pixel| append(pixel)),
+            ColorType::Indexed => super::samples::look_up(&self.palette, samples),
+            ColorType::Grayscale if self.transparent.is_some() => {
+                Samples::Rgba(samples.iter().flat_map(|&grey| self.opaque([grey; 3])).collect())
+            }
+            ColorType::Grayscale => Samples::grey(samples),
+            ColorType::Rgb if self.transparent.is_some() => {
+                Samples::Rgba(samples.as_chunks::<3>().0.iter().flat_map(|&rgb| self.opaque(rgb)).collect())
+            }
+            ColorType::Rgb => Samples::Rgb(samples.to_vec()),
+            ColorType::GrayscaleAlpha => {
+                let pixels = samples.as_chunks::<2>().0.iter();
+                Samples::Rgba(pixels.flat_map(|&[grey, alpha]| [grey, grey, grey, alpha]).collect())
+            }
+            ColorType::Rgba => Samples::Rgba(samples.to_vec()),
         }
     }
 
-    /// A pixel over white, or without its alpha.
-    fn flatten(&self, [r, g, b, alpha]: [u8; 4]) -> [u8; 3] {
-        match (self.alpha, alpha) {
-            (Alpha::Drop, _) | (_, 255) => [r, g, b],
-            (Alpha::White, _) => [r, g, b].map(|sample| over_white(sample, alpha)),
-        }
+    /// A colour with its alpha: 0 if it is the transparent one.
+    fn opaque(&self, rgb: [u8; 3]) -> [u8; 4] {
+        let [r, g, b] = rgb;
+        [r, g, b, if self.transparent == Some(rgb) { 0 } else { 255 }]
     }
-}
-
-/// A sample composed over white in fixed point with 7 fractional bits, like Pillow's `alpha_composite`.
-fn over_white(sample: u8, alpha: u8) -> u8 {
-    let (sample, alpha) = (u32::from(sample), u32::from(alpha));
-    let sum = ((sample * alpha + 255 * (255 - alpha)) << 7) + (0x80 << 7);
-    ((((sum >> 8) + sum) >> 8) >> 7) as u8
 }
 
 /// Pillow takes alphas that are 255 but for a single 0 as one transparent colour, by a pattern that does not see a
@@ -284,12 +329,6 @@ fn without_newline(alphas: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn composition() {
-        assert_eq!((over_white(0, 0), over_white(255, 0), over_white(0, 255), over_white(9, 255)), (255, 255, 0, 9));
-        assert_eq!((over_white(1, 2), over_white(100, 128), over_white(40, 128)), (253, 177, 147));
-    }
 
     #[test]
     fn checksums() {

@@ -32,7 +32,8 @@ impl Suffix {
             "txt" if name == "metadata" && number.is_none() => Kind::Metadata,
             "txt" => Kind::Text,
             "json" => Kind::Json,
-            "jpg" | "jpeg" | "png" | "webp" | "gif" | "bmp" | "tif" | "tiff" => Kind::Picture,
+            "jpg" | "jpeg" | "png" | "webp" | "gif" | "bmp" | "tif" | "tiff" | "ppm" | "pgm" | "pbm" | "pnm"
+            | "pfm" | "qoi" | "ico" => Kind::Picture,
             "pdf" => Kind::Pdf,
             _ => Kind::Other,
         };
