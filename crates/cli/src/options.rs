@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 #[derive(Args)]
 pub(crate) struct ModelName {
     /// The model: nano, which this program carries; a folder as Hugging Face has it (config.json, *.safetensors,
-    /// tokenizer.json and the rest); a GGUF file; or a name on the hub (ORG/NAME[@REVISION], or a short one: smolvlm models
-    /// lists them)
+    /// tokenizer.json and the rest); a GGUF file; or a name on the hub (ORG/NAME[:QUANT][@REVISION], or a short one: smolvlm
+    /// models lists them)
     #[arg(short, long, value_name = "MODEL")]
     #[cfg_attr(feature = "nano", arg(default_value = smolvlm_hub::NANO))]
     model: Option<String>,

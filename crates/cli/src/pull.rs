@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const EXAMPLES: &str = "\
 Examples:
   smolvlm pull smolvlm-256m                               a short name: smolvlm models lists them
+  smolvlm pull smolvlm-256m:q8_0                          GGUF files in eight bits
   smolvlm pull HuggingFaceTB/SmolVLM-Instruct@main        a name on the hub, and a branch, tag or commit
   HF_ENDPOINT=https://mirror.example smolvlm pull smolvlm2-500m
   smolvlm run -m smolvlm-256m photo.jpg \"What is this?\"     what is not here yet is pulled first
@@ -22,7 +23,7 @@ A pull that is cut off goes on from where it was.";
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// ORG/NAME[@REVISION] on the hub, or a short name
+    /// ORG/NAME[:QUANT][@REVISION] on the hub, or a short name
     model: String,
 }
 

@@ -95,3 +95,28 @@ fn a_decoder_alone_reads_text_alone() {
     let error = smolvlm(&["run", "-m", text(&alone), "hi", "-n", "2"]).refused();
     assert!(error.contains("2 files mmproj*.gguf lie beside it; --mmproj FILE names"), "{error}");
 }
+
+#[test]
+fn a_repository_in_the_cache_answers_by_its_quantisation() {
+    let cache = tempfile::tempdir().unwrap();
+    let (repo, commit) = (cache.path().join("hub/models--org--wide-GGUF"), "0a".repeat(20));
+    let snapshot = repo.join("snapshots").join(&commit);
+    std::fs::create_dir_all(&snapshot).unwrap();
+    std::fs::create_dir_all(repo.join("refs")).unwrap();
+    std::fs::write(repo.join("refs/main"), &commit).unwrap();
+    for name in ["wide-Q4_0.gguf", "wide-q8_0.gguf", "mmproj-wide-f16.gguf"] {
+        std::fs::copy(folder().join("gguf").join(name), snapshot.join(name)).unwrap();
+    }
+    let picture = folder().join("images/photo.jpg");
+    let ask = |model: &str| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_smolvlm"))
+            .args(["run", "-m", model, text(&picture), "What is it?", "-n", "4"])
+            .envs([("HF_HOME", text(cache.path())), ("HF_HUB_OFFLINE", "1")])
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(if output.status.success() { &output.stdout } else { &output.stderr }).into_owned()
+    };
+    assert_eq!(ask("org/wide-GGUF:Q8_0"), ask(text(&snapshot.join("wide-q8_0.gguf"))));
+    let error = ask("org/wide-GGUF:q6_k");
+    assert!(error.starts_with("error:") && error.contains("HF_HUB_OFFLINE"), "{error}");
+}

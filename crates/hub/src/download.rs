@@ -5,6 +5,7 @@ use crate::{
     cache::{Cache, at, folder_of, length},
     client::{Client, Remote},
     hash::hash_of,
+    quant,
 };
 use std::{
     fs::{self, File},
@@ -28,19 +29,37 @@ const CHUNK: usize = 1 << 17;
 pub(crate) fn download(settings: &Settings, repo: &Repo, watch: &Watch<'_>) -> Result<PathBuf, Error> {
     let (client, cache) = (Client::new(settings), Cache::new(&settings.cache));
     let listing = retried(|| 0, || client.list(repo))?;
-    let files: Vec<Remote> = listing.files.into_iter().filter(|file| is_wanted(&file.name)).collect();
-    if !files.iter().any(|file| file.name == "config.json") {
-        return Err(Error::NoModel { name: repo.to_string() });
-    }
+    let files = wanted(repo, listing.files)?;
     cache.tag();
     watch(Event::All { bytes: files.iter().map(|file| file.size).sum(), files: files.len() });
     let job = Job { client: &client, cache: &cache, repo, commit: &listing.commit, watch };
-    // Weights last: a folder that has them has all the rest.
-    let (weights, others): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.name.ends_with(".safetensors"));
+    // Weights last, the decoder's of GGUF files behind its tower's: a folder that has them has all the rest.
+    let last = |file: &Remote| {
+        file.name.ends_with(".safetensors") || (quant::is_gguf(&file.name) && !quant::is_mmproj(&file.name))
+    };
+    let (weights, others): (Vec<_>, Vec<_>) = files.into_iter().partition(last);
     job.fetch_all(others)?;
     job.fetch_all(weights)?;
     cache.note(repo, &listing.commit)?;
     Ok(cache.snapshot(&repo.id, &listing.commit))
+}
+
+/// The files of a repository that make the model.
+fn wanted(repo: &Repo, mut files: Vec<Remote>) -> Result<Vec<Remote>, Error> {
+    if let Some(quant) = &repo.quant {
+        let chosen = quant::chosen(repo, quant, files.iter().map(|file| file.name.as_str()))?;
+        files.retain(|file| file.name == chosen.text || Some(&file.name) == chosen.mmproj.as_ref());
+        return Ok(files);
+    }
+    if !files.iter().any(|file| file.name == "config.json") {
+        let name = repo.to_string();
+        return Err(match quant::there(files.iter().map(|file| file.name.as_str())) {
+            Some(there) => Error::GgufAlone { name, there },
+            None => Error::NoModel { name },
+        });
+    }
+    files.retain(|file| is_wanted(&file.name));
+    Ok(files)
 }
 
 /// Whether a file is one of those that make a checkpoint: weights, settings and templates at the top of the folder.

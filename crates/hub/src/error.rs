@@ -64,6 +64,24 @@ pub enum Error {
         /// How many there are.
         count: usize,
     },
+    /// A quantisation that a repository has not, or has several times.
+    #[error("{name} has no file of {quant} that is the only one; its GGUF files: {there}")]
+    Quant {
+        /// The repository.
+        name: String,
+        /// What was asked for.
+        quant: String,
+        /// The files that are there.
+        there: String,
+    },
+    /// A repository of GGUF files, of which none was named.
+    #[error("{name} has GGUF files alone; {name}:QUANT names one of them: {there}")]
+    GgufAlone {
+        /// The repository.
+        name: String,
+        /// The files that are there.
+        there: String,
+    },
     /// A tower's file with a model that has its own.
     #[error("{name}: no GGUF file of a decoder, so there is nothing that --mmproj could belong to")]
     NotGguf {

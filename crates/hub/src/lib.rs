@@ -18,6 +18,7 @@ mod hash;
 mod models;
 mod name;
 mod pull;
+mod quant;
 mod settings;
 
 pub use error::Error;
@@ -68,7 +69,7 @@ pub fn resolve(name: &str, mmproj: Option<&Path>, watch: &Watch<'_>) -> Result<F
         Ok(found) if found.is_dir() => checkpoint(&dir)?,
         Ok(_) => return Err(Error::NotAFolder { path: dir }),
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            return Ok(Files::Folder(of_hub(name, watch)?));
+            return of_hub(name, watch);
         }
         Err(source) => return Err(Error::Read { path: dir, source }),
     }
@@ -87,10 +88,7 @@ fn gguf(text: &Path, mmproj: Option<&Path>) -> Result<Files, Error> {
 /// The one mmproj file that lies beside a decoder's, if there is any.
 fn beside(text: &Path) -> Result<Option<PathBuf>, Error> {
     let folder = text.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let is_mmproj = |path: &PathBuf| {
-        let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
-        name.contains("mmproj") && name.ends_with(".gguf")
-    };
+    let is_mmproj = |path: &PathBuf| path.file_name().is_some_and(|name| quant::is_mmproj(&name.to_string_lossy()));
     let mut found: Vec<PathBuf> = cache::entries(folder)?.into_iter().filter(is_mmproj).collect();
     found.sort();
     match found.len() {
@@ -99,8 +97,8 @@ fn beside(text: &Path) -> Result<Option<PathBuf>, Error> {
     }
 }
 
-/// A model's folder in the cache, filled if it is not.
-fn of_hub(name: &str, watch: &Watch<'_>) -> Result<PathBuf, Error> {
+/// A model's files in the cache, which come if they are not there.
+fn of_hub(name: &str, watch: &Watch<'_>) -> Result<Files, Error> {
     let Some(repo) = Repo::parse(name) else {
         let is_path = name.contains(['/', '\\']) || name.starts_with('.');
         return Err(match is_path {
@@ -109,14 +107,25 @@ fn of_hub(name: &str, watch: &Watch<'_>) -> Result<PathBuf, Error> {
         });
     };
     let settings = Settings::from_env()?;
-    match in_cache(&settings, &repo) {
-        Some(dir) => Ok(dir),
-        None => {
-            let dir = pull(&settings, &repo, watch)?;
-            checkpoint(&dir)?;
-            Ok(dir)
-        }
+    if let Some(quant) = &repo.quant {
+        let chosen = |dir: &Path| {
+            let names =
+                cache::entries(dir)?.into_iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()));
+            let names: Vec<String> = names.collect();
+            let chosen = quant::chosen(&repo, quant, names.iter().map(String::as_str))?;
+            let mmproj = chosen.mmproj.map(|name| dir.join(name));
+            Ok::<Files, Error>(smolvlm_gguf::checkpoint(&dir.join(chosen.text), mmproj.as_deref())?)
+        };
+        let cache = Cache::new(&settings.cache);
+        let there = cache.commit(&repo).and_then(|commit| chosen(&cache.snapshot(&repo.id, &commit)).ok());
+        return there.map_or_else(|| chosen(&pull(&settings, &repo, watch)?), Ok);
     }
+    if let Some(dir) = in_cache(&settings, &repo) {
+        return Ok(Files::Folder(dir));
+    }
+    let dir = pull(&settings, &repo, watch)?;
+    checkpoint(&dir)?;
+    Ok(Files::Folder(dir))
 }
 
 /// A model's folder in the cache, if all of it is there.

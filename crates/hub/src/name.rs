@@ -24,15 +24,26 @@ pub struct Repo {
     pub id: String,
     /// A branch, a tag or a commit.
     pub revision: String,
+    /// Which of the GGUF files of a repository that has such; `None`: it is a checkpoint in Hugging Face's form.
+    pub quant: Option<String>,
 }
 
 impl Repo {
-    /// Of `org/name[@revision]`, or one of [`ALIASES`] in the place of `org/name`.
+    /// Of `org/name[:QUANT][@revision]`, or one of [`ALIASES`] in the place of `org/name`; with a quantisation these mean
+    /// ggml-org's repositories.
     pub fn parse(name: &str) -> Option<Repo> {
-        let (id, revision) = name.split_once('@').unwrap_or((name, MAIN));
+        let (name, revision) = name.split_once('@').unwrap_or((name, MAIN));
+        let (id, quant) = match name.split_once(':') {
+            Some((id, quant)) => (id, Some(quant.to_owned())),
+            None => (name, None),
+        };
         let known = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(id)).map(|(_, id)| *id);
-        let id = known.unwrap_or(id);
-        (is_id(id) && is_revision(revision)).then(|| Repo { id: id.to_owned(), revision: revision.to_owned() })
+        let id = match (known, &quant) {
+            (Some(known), Some(_)) => format!("ggml-org/{}-GGUF", known.rsplit('/').next()?),
+            (known, _) => known.unwrap_or(id).to_owned(),
+        };
+        let sound = is_id(&id) && is_revision(revision) && quant.as_deref().is_none_or(is_quant);
+        sound.then(|| Repo { id, revision: revision.to_owned(), quant })
     }
 
     /// Whether the revision is a commit, which never changes.
@@ -43,10 +54,11 @@ impl Repo {
 
 impl std::fmt::Display for Repo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.revision.as_str() {
-            MAIN => f.write_str(&self.id),
-            revision => write!(f, "{}@{revision}", self.id),
+        f.write_str(&self.id)?;
+        if let Some(quant) = &self.quant {
+            write!(f, ":{quant}")?;
         }
+        if self.revision == MAIN { Ok(()) } else { write!(f, "@{}", self.revision) }
     }
 }
 
@@ -68,6 +80,11 @@ pub(crate) fn is_id(name: &str) -> bool {
             && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
     };
     name.split_once('/').is_some_and(|(org, model)| sound(org) && sound(model))
+}
+
+/// Whether it may be a quantisation's name.
+fn is_quant(quant: &str) -> bool {
+    (1..=32).contains(&quant.len()) && quant.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// Whether it may be a revision: a path of names below `refs`, none of which leads out of it.
@@ -106,11 +123,14 @@ mod tests {
     #[test]
     fn revisions_and_short_names() {
         let repo = |name: &str| Repo::parse(name).unwrap();
-        assert_eq!(repo("a/b@v1.0"), Repo { id: "a/b".into(), revision: "v1.0".into() });
+        assert_eq!(repo("a/b@v1.0"), Repo { id: "a/b".into(), revision: "v1.0".into(), quant: None });
+        let quant = repo("a/b:Q8_0@v1");
+        assert_eq!((quant.quant.as_deref(), quant.to_string()), (Some("Q8_0"), "a/b:Q8_0@v1".into()));
+        assert_eq!(repo("smolvlm-256m:q8_0").id, "ggml-org/SmolVLM-256M-Instruct-GGUF");
         assert_eq!((repo("a/b").revision.as_str(), repo("a/b@refs/pr/1").to_string()), (MAIN, "a/b@refs/pr/1".into()));
         assert_eq!(repo("SmolVLM-256M").id, "HuggingFaceTB/SmolVLM-256M-Instruct");
         assert!(repo(&format!("a/b@{}", "0a".repeat(20))).is_commit() && !repo("a/b@main").is_commit());
-        for wrong in ["a/b@", "a/b@../../x", "a/b@x//y", "a/b@x y"] {
+        for wrong in ["a/b@", "a/b@../../x", "a/b@x//y", "a/b@x y", "a/b:", "a/b:../x"] {
             assert_eq!(Repo::parse(wrong), None, "{wrong}");
         }
     }

@@ -185,3 +185,30 @@ fn a_model_without_a_config_is_refused() {
     let error = pull(&settings(&hub, dir.path()), &repo(), &|_| {}).unwrap_err();
     assert!(matches!(error, Error::NoModel { .. }), "{error}");
 }
+
+#[test]
+fn of_a_repository_of_gguf_files_come_the_two_that_are_meant() {
+    let file = |name: &'static str| (name, vec![name.len() as u8; LARGE]);
+    let names = ["tiny-Q4_K_M.gguf", "tiny-Q8_0.gguf", "mmproj-tiny-Q8_0.gguf", "mmproj-tiny-f16.gguf", "README.md"];
+    let (hub, dir) = (Hub::serve(&names.map(file)), tempfile::tempdir().unwrap());
+    let settings = settings(&hub, dir.path());
+    let pulled = |name: &str| pull(&settings, &Repo::parse(name).unwrap(), &|_| {});
+    for (name, want) in [
+        ("org/tiny:q8_0", &["mmproj-tiny-Q8_0.gguf", "tiny-Q8_0.gguf"][..]),
+        ("org/tiny:q4_k_m", &["mmproj-tiny-Q8_0.gguf", "mmproj-tiny-f16.gguf", "tiny-Q4_K_M.gguf", "tiny-Q8_0.gguf"]),
+    ] {
+        let mut there: Vec<String> = fs::read_dir(pulled(name).unwrap())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        there.sort();
+        assert_eq!(there, want);
+    }
+    let refused = |name: &str| pulled(name).unwrap_err().to_string();
+    assert!(
+        refused("org/tiny").contains("org/tiny:QUANT names one of them: tiny-Q4_K_M.gguf"),
+        "{}",
+        refused("org/tiny")
+    );
+    assert!(refused("org/tiny:q2_k").contains("no file of q2_k"));
+}
