@@ -53,7 +53,7 @@ fn special_tokens(config: &Config, processor: &Processor, generation: Option<&Ge
     let id = |name: &Option<String>| name.as_deref().and_then(|name| processor.tokenizer().token_to_id(name));
     let eos = id(&names.eos);
     let ends = generation.iter().flat_map(|generation| &generation.eos).chain(&config.eos).copied();
-    let turn = ends.chain(processor.end_of_utterance()).find(|end| Some(*end) != eos);
+    let turn = ends.chain(processor.turn_end()).find(|end| Some(*end) != eos);
     let ids = [
         ("tokenizer.ggml.bos_token_id", id(&names.bos)),
         ("tokenizer.ggml.eos_token_id", eos.or(turn)),

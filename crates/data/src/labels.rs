@@ -31,8 +31,8 @@ pub(crate) fn of_chat(
     if labels == Labels::All {
         return Ok(of_document(processor, ids));
     }
-    let end = processor.end_of_utterance();
-    let end = end.ok_or("the tokenizer has no <end_of_utterance>, which ends answers; the labels `all` need none")?;
+    let end = processor.turn_end();
+    let end = end.ok_or("the chat template ends answers with no token of its own; the labels `all` need none")?;
     let ends = ids.iter().filter(|id| **id == end).count();
     if labels == Labels::Sft && ends % 2 == 1 {
         return Ok(of_document(processor, ids));

@@ -210,8 +210,8 @@ fn choose(checkpoint: &mut dyn TensorSource, config: &Config, choice: DTypeChoic
     })
 }
 
-/// Tokens that end an answer: `<end_of_utterance>`, the tokenizer's end token, and those that the generation settings
-/// and the config name.
+/// Tokens that end an answer: `<end_of_utterance>`, what the chat template puts behind an answer, the tokenizer's end token,
+/// and those that the generation settings and the config name.
 ///
 /// The decoder's own part of the config counts only where the others name none: SmolVLM2's names `<|im_end|>` there, on
 /// which the reference does not stop.
@@ -223,6 +223,7 @@ fn stops(processor: &Processor, config: &Config, generation: Option<&GenerationC
         named.extend(&config.text.eos);
     }
     named.extend(processor.end_of_utterance());
+    named.extend(processor.turn_end());
     named.extend(tokenizer_eos);
     named
 }

@@ -24,7 +24,7 @@ pub struct Processor {
     settings: Settings,
     tokenizer: Tokenizer,
     template: Template,
-    end_of_utterance: Option<u32>,
+    turn_end: Option<u32>,
 }
 
 /// How a prompt is to be made.
@@ -106,8 +106,11 @@ impl Processor {
         if settings.sight.is_none() {
             template.prefer_texts();
         }
-        let end_of_utterance = tokenizer.token_to_id(END_OF_UTTERANCE);
-        Ok(Self { settings, tokenizer, template, end_of_utterance })
+        let turn_end = template.turn_end().and_then(|rest| {
+            let ends = tokenizer.added_tokens().filter(|(token, _)| rest.starts_with(token));
+            ends.max_by_key(|(token, _)| token.len()).map(|(_, id)| id)
+        });
+        Ok(Self { settings, tokenizer, template, turn_end })
     }
 
     /// The checkpoint's settings.
@@ -147,7 +150,13 @@ impl Processor {
 
     /// The id of `<end_of_utterance>`, which ends SmolVLM's turns; `None` where the tokenizer has no such token.
     pub fn end_of_utterance(&self) -> Option<u32> {
-        self.end_of_utterance
+        self.tokenizer.token_to_id(END_OF_UTTERANCE)
+    }
+
+    /// The token that the chat template puts behind an answer: `<end_of_utterance>`, or `<|endoftext|>` in older Base
+    /// models. `None` where it is no added token.
+    pub fn turn_end(&self) -> Option<u32> {
+        self.turn_end
     }
 
     /// The picture settings with what the options put in their place.

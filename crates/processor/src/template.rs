@@ -20,6 +20,9 @@ const FUEL_PER_PART: u64 = 200;
 /// Bytes that a template may write beyond eight times the chat's own.
 const OUTPUT: usize = 1 << 20;
 
+/// A text to see what a template makes of texts.
+const PROBE: &str = "probe";
+
 /// A compiled chat template.
 #[derive(Debug)]
 pub struct Template {
@@ -89,10 +92,16 @@ impl Template {
     /// Gives messages' content as one text, as decoders alone are written for, where the template reads it so. SmolVLM's
     /// reads lists of parts, also where its decoder stands alone.
     pub(crate) fn prefer_texts(&mut self) {
-        const PROBE: &str = "probe";
         self.texts = true;
         let rendered = self.render(&[Message::user(0, PROBE)], false);
         self.texts = rendered.is_ok_and(|rendered| rendered.contains(PROBE));
+    }
+
+    /// What stands behind an answer; `None` where the template does not say.
+    pub(crate) fn turn_end(&self) -> Option<String> {
+        let chat = [Message::user(0, PROBE), Message::text("assistant", PROBE)];
+        let rendered = self.render(&chat, false).ok()?;
+        rendered.rsplit_once(PROBE).map(|(_, rest)| rest.to_owned())
     }
 
     /// Renders a chat. Content goes in as a list of parts, also where it is one text, or as one text (`texts`).

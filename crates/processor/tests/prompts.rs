@@ -90,6 +90,13 @@ fn what_a_processor_says_of_itself() {
     assert_eq!(processor.eos_token(), Some("<end_of_utterance>"));
     assert_eq!(processor.end_of_utterance(), processor.tokenizer().token_to_id("<end_of_utterance>"));
     assert!(processor.end_of_utterance().is_some());
+    assert_eq!(processor.turn_end(), processor.end_of_utterance());
+    // Older Base models end their turns otherwise.
+    let base = with("legacy", "chat_template.json", |template| {
+        let source = template["chat_template"].as_str().unwrap().replace("<end_of_utterance>", "<|endoftext|>");
+        template["chat_template"] = source.into();
+    });
+    assert_eq!(base.unwrap().turn_end(), processor.tokenizer().token_to_id("<|endoftext|>"));
     let sight = |name: &str| open(name).settings().sight.clone().unwrap();
     let settings = sight("idefics3-256m");
     assert_eq!((settings.tokens_per_tile, settings.image_seq_len), (4, Some(4)));
