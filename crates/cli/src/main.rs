@@ -12,6 +12,7 @@ mod data;
 mod demo;
 mod doctor;
 mod dump;
+mod embed;
 mod error;
 mod eval;
 mod explain;
@@ -54,6 +55,7 @@ enum Command {
     Convert(convert::Args),
     Eval(eval::Args),
     Explain(explain::Args),
+    Embed(embed::Args),
     Perplexity(perplexity::Args),
     Bench(bench::Args),
     Pull(pull::Args),
@@ -79,6 +81,7 @@ fn main() -> ExitCode {
         Command::Convert(args) => convert::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Embed(args) => embed::run(args),
         Command::Perplexity(args) => perplexity::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Pull(args) => pull::run(&args),

@@ -13,6 +13,9 @@ impl Engine {
     /// # Errors
     /// Where pictures and their places do not match, or the prompt does not fit the context.
     pub fn plan(&self, request: &Request, sizes: &[(u32, u32)]) -> Result<Plan, Error> {
+        if self.core.model.config.vectors.is_some() {
+            return Err(Error::MakesVectors);
+        }
         let options = PlanOptions { context: Some(self.processor.context()), ..request.plan.clone() };
         Ok(self.processor.plan(&request.messages, sizes, &options)?)
     }

@@ -86,6 +86,14 @@ pub enum Error {
     /// The network computed something that is no number.
     #[error("the network computed logits that are not finite: the weights are damaged, or too large for their type")]
     NotFinite,
+    /// Words are asked of a model that makes vectors.
+    #[error("this model makes vectors, to find pictures by, and no words: smolvlm embed asks it")]
+    MakesVectors,
+    /// Vectors are asked of a model that makes words.
+    #[error(
+        "this model foretells words and makes no vectors to find pictures by; ColSmol and its kin (ColIdefics3) do"
+    )]
+    MakesWords,
     /// A longer context was asked for than the model has.
     #[error("a context of {asked} tokens is asked for, but the model's holds {context}")]
     Context {

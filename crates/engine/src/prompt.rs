@@ -56,7 +56,7 @@ impl Core {
     }
 
     /// The prompt's embeddings [ids, hidden], with the pictures' features in their places.
-    fn embed(
+    pub(crate) fn embed(
         &self,
         plan: &Plan,
         pictures: &[Picture],

@@ -16,6 +16,9 @@ pub struct Config {
     pub text: TextConfig,
     /// Whether the head shares the embedding table.
     pub tied: bool,
+    /// Where the head makes a vector of every position instead of words, to find pictures by: its width (`ColIdefics3` of
+    /// colpali-engine).
+    pub vectors: Option<usize>,
     /// End tokens that `config.json` names for the whole model.
     pub eos: Vec<u32>,
 }
@@ -157,7 +160,8 @@ impl Config {
             return Err(format!("image_token_id {} lies outside the vocabulary of {}", raw.image_token_id, text.vocab));
         }
         let sight = SightConfig { tower, scale_factor: raw.scale_factor, image_token_id: raw.image_token_id };
-        Ok(Config { sight: Some(sight), text, tied: raw.tie_word_embeddings, eos })
+        let vectors = raw.architectures.iter().any(|name| name == RETRIEVER).then_some(RETRIEVER_WIDTH);
+        Ok(Config { sight: Some(sight), text, tied: raw.tie_word_embeddings && vectors.is_none(), vectors, eos })
     }
 
     /// Reads a decoder's own config, that of a network without sight: its settings stand at the top.
@@ -165,7 +169,7 @@ impl Config {
         let head: RawHead = serde_json::from_str(text).map_err(|e| e.to_string())?;
         let text: RawText = serde_json::from_str(text).map_err(|e| e.to_string())?;
         let text = text.check()?;
-        Ok(Config { sight: None, eos: text.eos.clone(), text, tied: head.tie_word_embeddings })
+        Ok(Config { sight: None, eos: text.eos.clone(), text, tied: head.tie_word_embeddings, vectors: None })
     }
 
     /// The places of tokens that pictures take.
@@ -205,8 +209,14 @@ struct RawHead {
     tie_word_embeddings: bool,
 }
 
+/// The architecture whose head makes vectors, and their width, which its config does not say.
+const RETRIEVER: &str = "ColIdefics3";
+const RETRIEVER_WIDTH: usize = 128;
+
 #[derive(Deserialize)]
 struct RawConfig {
+    #[serde(default)]
+    architectures: Vec<String>,
     vision_config: RawVision,
     text_config: RawText,
     #[serde(default = "RawConfig::scale_factor")]

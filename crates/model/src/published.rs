@@ -54,7 +54,7 @@ impl Config {
             _ => return None,
         };
         let sight = Some(SightConfig { tower, scale_factor, image_token_id });
-        Some(Config { sight, text, tied: false, eos: Vec::new() })
+        Some(Config { sight, text, tied: false, vectors: None, eos: Vec::new() })
     }
 }
 

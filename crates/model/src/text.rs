@@ -60,11 +60,17 @@ pub struct Step<'a, 'b> {
 }
 
 impl Text {
-    /// Loads `NAME.*` and, where the head is not tied to the embedding, `lm_head.weight`.
+    /// Loads `NAME.*` and the head: the embedding, `lm_head`, or `linear` where it makes `vectors` of such a width.
     ///
     /// # Errors
     /// Where a tensor is missing or misshapen.
-    pub fn load(load: &mut Load<'_>, name: &str, config: &TextConfig, tied: bool) -> Result<Text, Error> {
+    pub fn load(
+        load: &mut Load<'_>,
+        name: &str,
+        config: &TextConfig,
+        tied: bool,
+        vectors: Option<usize>,
+    ) -> Result<Text, Error> {
         let (hidden, vocab) = (config.hidden, config.vocab);
         let embed_name = format!("{name}.embed_tokens.weight");
         let embed_tokens = load.weight(&embed_name, &[vocab, hidden], !tied)?;
@@ -78,6 +84,8 @@ impl Text {
             // Its gradient is the table's.
             let name = format!("{name}.embed_tokens");
             Linear { name, weight: embed_tokens.clone(), bias: None, adapters: Vec::new() }
+        } else if let Some(width) = vectors {
+            load.linear("linear", &[width, hidden], true)?
         } else {
             load.linear("lm_head", &[vocab, hidden], false)?
         };

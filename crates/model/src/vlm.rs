@@ -53,7 +53,7 @@ impl Vlm {
                 Some(Sight { vision, connector })
             }
         };
-        let text = Text::load(load, "model.text_model", &config.text, config.tied)?;
+        let text = Text::load(load, "model.text_model", &config.text, config.tied, config.vectors)?;
         TensorSource::finish(load.source)?;
         Ok(Vlm { config, sight, text })
     }
@@ -61,7 +61,8 @@ impl Vlm {
     /// Tensors that a checkpoint of this config holds, for progress.
     pub fn tensors(config: &Config) -> usize {
         let sight = config.sight.as_ref().map_or(0, |sight| 16 * sight.tower.layers + 5 + 1);
-        sight + 9 * config.text.layers + 2 + usize::from(!config.tied)
+        let head = if config.vectors.is_some() { 2 } else { usize::from(!config.tied) };
+        sight + 9 * config.text.layers + 2 + head
     }
 
     /// Tiles u8 [tiles, 3, side, side] to picture features [tiles * tokens, text hidden]; none where the network sees
