@@ -88,6 +88,11 @@ fn a_decoder_alone_reads_text_alone() {
     assert!(error.contains("reads text alone: it has no tower"), "{error}");
     // What a picture's place is called is text like any other here.
     smolvlm(&["run", "-m", text(&alone), "What does <image> mean?", "-n", "2"]).ok();
+    // What is trained or merged are safetensors.
+    let out = dir.path().join("out");
+    let data = ["--data", "synth:shape", "--steps", "1", "-o", text(&out)];
+    let error = smolvlm(&[&["train", "-m", text(&alone)], &data[..]].concat()).refused();
+    assert!(error.contains("smolvlm convert -m"), "{error}");
     // Two towers beside it: which?
     for name in ["mmproj-a.gguf", "mmproj-b.gguf"] {
         std::fs::copy(&mmproj, dir.path().join(name)).unwrap();

@@ -1,5 +1,6 @@
 //! Weights as they are kept: safetensors in one file or in shards with an index, mapped and read tensor by tensor.
 
+use crate::gguf::GgufWeights;
 use crate::load::{RawTensor, TensorSource};
 use crate::vlm::TEXT;
 use crate::{Entry, Error, files, header, load};
@@ -174,6 +175,9 @@ fn read_index(from: &Files) -> Result<BTreeMap<String, String>, Error> {
 
 /// Why a folder has no weights that are read.
 fn what_is_there(from: &Files) -> String {
+    if GgufWeights::are_of(from) {
+        return format!("has its weights as GGUF; smolvlm convert -m {from} -o FOLDER makes them {SINGLE}");
+    }
     let pickled = |name: &String| Path::new(name).extension().is_some_and(|e| e == "bin" || e == "pt");
     let pickled = from.names().is_ok_and(|names| names.iter().any(pickled));
     if pickled {
