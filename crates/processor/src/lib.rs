@@ -20,7 +20,7 @@ mod tiles;
 mod tokenizer;
 
 pub use error::Error;
-pub use messages::{ImageSource, Message, Part, ROLES, parse_messages};
+pub use messages::{ImageSource, Message, Part, ROLES, parse_messages, read_messages};
 pub use picture::{Alpha, DecodeOptions, Picture};
 pub use plan::{PicturePlan, PictureSettings};
 pub use presets::{Markers, PRESETS, Preset};
