@@ -24,6 +24,11 @@ impl KvLayout {
     pub fn block_bytes(&self) -> usize {
         self.layers * self.layer_len() * self.dtype.size()
     }
+
+    /// Bytes of the blocks that so many positions take.
+    pub fn bytes(&self, positions: usize) -> usize {
+        positions.div_ceil(BLOCK) * self.block_bytes()
+    }
 }
 
 /// The keys and values of one sequence: a table of blocks. A clone shares the blocks, so that beams and conversations

@@ -22,6 +22,12 @@ pub(crate) enum Error {
     /// stdin or stdout failed.
     #[error("{stream}: {source}")]
     Stream { stream: &'static str, source: std::io::Error },
+    /// Rows of a batch have no answer.
+    #[error("{failed} of {rows} rows could not be answered: their lines in {path} say why")]
+    Rows { failed: u64, rows: u64, path: String },
+    /// A batch was stopped.
+    #[error("stopped behind {rows} of {of} rows; the same call goes on there")]
+    Stopped { rows: u64, of: u64 },
     /// Files of the cache are not what they should be.
     #[error("{count} of its files are broken; smolvlm models --remove {name} and smolvlm pull {name} bring it anew")]
     Broken { count: usize, name: String },

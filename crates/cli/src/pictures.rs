@@ -105,7 +105,7 @@ impl SourceArgs {
     }
 
     /// The bytes of one that is no file.
-    fn bytes(&self, source: &Source) -> Result<Vec<u8>, Error> {
+    pub(crate) fn bytes(&self, source: &Source) -> Result<Vec<u8>, Error> {
         match source {
             Source::File(path) => Ok(Picture::read(Path::new(path), &DecodeOptions::default())?),
             Source::Stdin => {

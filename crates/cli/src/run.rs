@@ -1,19 +1,23 @@
 //! `smolvlm run`: one question, one answer.
 
 mod answers;
+mod batch;
+mod chat;
 mod decoding;
 
 use crate::dump;
 use crate::error::{Error, one_line};
-use crate::options::{CHAT, ModelArgs, PictureArgs, read_text};
+use crate::options::{ModelArgs, PictureArgs};
 use crate::output::{NewFile, print_line};
-use crate::pictures::{Source, SourceArgs};
+use crate::pictures::SourceArgs;
 use crate::progress::Progress;
+use batch::BatchArgs;
+use clap::ArgGroup;
 use decoding::{Chosen, DecodingArgs};
 use serde_json::json;
 use smolvlm_backend::Isa;
 use smolvlm_engine::{Answer, Capture, Defaults, Engine, Event, Request};
-use smolvlm_processor::{Message, Part, PlanOptions, parse_messages};
+use smolvlm_processor::{Message, PlanOptions};
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -35,25 +39,15 @@ Examples:
   smolvlm run -m MODEL photo.jpg \"Read the sign.\" --max-edge 1024    a quarter of the work
   smolvlm run -m MODEL photo.jpg \"Tell a story.\" --temp 0.7 --top-p 0.9 --seed 1
   smolvlm run -m MODEL photo.jpg \"Describe it.\" --beams 5 --no-repeat-ngram 3
-  smolvlm run -m MODEL photo.jpg \"A title?\" --samples 3 --temp 0.9 --bad-word photo";
+  smolvlm run -m MODEL photo.jpg \"A title?\" --samples 3 --temp 0.9 --bad-word photo
 
-/// What can be asked at once.
-const TRY: &str = "  smolvlm demo                                           a drawn picture, a question, an answer
-  smolvlm run photo.jpg                                  what is in a picture
-  smolvlm run photo.jpg \"What colour is the car?\"
-  smolvlm run before.png after.png \"What has changed?\"
-  smolvlm run -m FOLDER photo.jpg \"Read the sign.\"      by another model than the small one that is built in
-  smolvlm run --help                                     the rest";
-
-/// As [`TRY`], where no model is built in.
-const TRY_WITH_A_MODEL: &str = "  smolvlm run -m FOLDER photo.jpg                        what is in a picture
-  smolvlm run -m FOLDER photo.jpg \"What colour is the car?\"
-  smolvlm demo -m FOLDER                                 a drawn picture, a question, an answer
-  smolvlm run --help                                     the rest";
+Many questions at once, a row each (docs/batch.md):
+  echo '{\"image\": \"a.jpg\", \"prompt\": \"What is this?\", \"max_tokens\": 20}' > rows.jsonl
+  smolvlm run -m MODEL --batch rows.jsonl -o answers.jsonl     goes on where it was stopped, if it was";
 
 /// Ask about pictures, or about nothing but text
 #[derive(clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, group = ArgGroup::new("programs").multiple(true))]
 pub(crate) struct Args {
     #[command(flatten)]
     model: ModelArgs,
@@ -80,11 +74,8 @@ pub(crate) struct Args {
     sources: SourceArgs,
     #[command(flatten)]
     pictures: PictureArgs,
-    /// Text that ends the answer and is not part of it; may be repeated
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    stop: Vec<String>,
     /// Print one JSON object: the answer, counts, times in seconds, memory in bytes
-    #[arg(long)]
+    #[arg(long, group = "programs")]
     json: bool,
     /// Say on stderr what the answer took
     #[arg(short, long)]
@@ -94,6 +85,8 @@ pub(crate) struct Args {
     dump: Option<PathBuf>,
     #[command(flatten)]
     decoding: DecodingArgs,
+    #[command(flatten)]
+    batch: BatchArgs,
 }
 
 /// A seed that differs from call to call: the standard library's per-process random keys.
@@ -105,8 +98,11 @@ pub(crate) fn fresh_seed() -> u64 {
 /// The command.
 pub(crate) fn run(args: Args) -> Result<(), Error> {
     let start = Instant::now();
-    let (messages, pictures) = chat(&args)?;
     args.decoding.check()?;
+    if let Some(file) = args.batch.file()? {
+        return batch::run(&args, file);
+    }
+    let (messages, pictures) = chat::chat(&args)?;
     let options = args.pictures.decode();
     let pictures = pictures.iter().map(|source| args.sources.open(source, &options)).collect::<Result<Vec<_>, _>>()?;
     let decode_pictures = start.elapsed().as_secs_f64();
@@ -146,19 +142,23 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
 
 /// What is asked of the model: the call's words, over what the model's own settings ask for.
 fn request(args: &Args, messages: Vec<Message>, engine: &Engine) -> Result<Request, Error> {
-    let Defaults { stop, notes, .. } = engine.defaults()?;
-    for note in notes {
-        let _ = writeln!(std::io::stderr(), "{}", one_line(&note));
+    Ok(asked(args, messages, args.decoding.choose(engine, defaults(engine)?)?))
+}
+
+/// What the model's own settings ask for; stderr tells what of them is passed over.
+fn defaults(engine: &Engine) -> Result<Defaults, Error> {
+    let defaults = engine.defaults()?;
+    for note in &defaults.notes {
+        let _ = writeln!(std::io::stderr(), "{}", one_line(note));
     }
-    let Chosen { sampling, max_tokens } = args.decoding.choose(engine)?;
-    Ok(Request {
-        messages,
-        plan: PlanOptions { special: args.special, ..args.pictures.plan() },
-        sampling,
-        max_tokens,
-        stop: if args.stop.is_empty() { stop } else { args.stop.clone() },
-        show_special: args.special,
-    })
+    Ok(defaults)
+}
+
+/// A chat with settings that were chosen for it.
+fn asked(args: &Args, messages: Vec<Message>, chosen: Chosen) -> Request {
+    let Chosen { sampling, max_tokens, stop } = chosen;
+    let plan = PlanOptions { special: args.special, ..args.pictures.plan() };
+    Request { messages, plan, sampling, max_tokens, stop, show_special: args.special }
 }
 
 /// The answer as it streams.
@@ -213,155 +213,4 @@ fn note(answer: &Answer, load: f64, first: f64) {
         times.vision,
         times.prefill,
     );
-}
-
-/// The chat, and where its pictures come from in the order of their places.
-fn chat(args: &Args) -> Result<(Vec<Message>, Vec<Source>), Error> {
-    let mut words = args.words.clone();
-    let question = match (&args.prompt, &args.messages) {
-        (Some(prompt), _) => {
-            Some(if prompt == "-" { read_text("-", CHAT)?.trim_end_matches('\n').into() } else { prompt.clone() })
-        }
-        (None, Some(_)) => None,
-        (None, None) => question(&mut words, args.sources.is_some() || !args.image.is_empty())?,
-    };
-    if let Some(word) = words.iter().find(|word| !Source::of(word).is_there()) {
-        return Error::usage(format!(
-            "'{word}' is no file: pictures come first, and the question last, as one word in quotes or behind -p"
-        ));
-    }
-    let given = args.sources.sources(words.iter().chain(&args.image))?;
-    let stdin = [&args.prompt, &args.messages].into_iter().any(|text| text.as_deref() == Some("-"));
-    if stdin && given.contains(&Source::Stdin) {
-        return Error::usage("'-' stands for a picture and for a text: stdin holds one");
-    }
-    let mut messages = match (&args.messages, question) {
-        (Some(file), _) => parse_messages(&read_text(file, CHAT)?)?,
-        (None, question) => {
-            let question = question.unwrap_or_else(|| description(given.len()));
-            // With --special a typed <image> is a place: then the pictures go there and not in front.
-            let typed = if args.special { question.matches(smolvlm_processor::IMAGE).count() } else { 0 };
-            vec![Message::user(given.len().saturating_sub(typed), &question)]
-        }
-    };
-    if let Some(system) = &args.system {
-        if messages.first().is_some_and(|m| m.role == "system") {
-            return Error::usage("--system: the messages have a system message already");
-        }
-        messages.insert(0, Message::text("system", system));
-    }
-    let files = place_pictures(&messages, given, args.special)?;
-    Ok((messages, files))
-}
-
-/// The question: the last word, or none where pictures are all that is given (`others` by options).
-fn question(words: &mut Vec<String>, others: bool) -> Result<Option<String>, Error> {
-    let is_picture = |word: &str| match Source::of(word) {
-        Source::File(path) => path.is_file() || is_picture_name(word),
-        _ => !word.contains(char::is_whitespace), // a question may speak of an address
-    };
-    let question = words.pop_if(|word| !is_picture(word));
-    if question.is_none() && words.is_empty() && !others {
-        return Err(nothing(smolvlm_hub::DEFAULT));
-    }
-    Ok(question)
-}
-
-/// What is asked about so many pictures of which nothing else is; stderr tells.
-fn description(pictures: usize) -> String {
-    let question = if pictures == 1 { "Describe the image." } else { "Describe the images." };
-    let _ = writeln!(std::io::stderr(), "no question was given; asking: {question}");
-    question.into()
-}
-
-/// Whether a word can be nothing but a picture's name: then it is a mistake where no such file is.
-fn is_picture_name(word: &str) -> bool {
-    const ENDINGS: [&str; 8] = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"];
-    let lower = word.to_ascii_lowercase();
-    !word.contains(char::is_whitespace) && ENDINGS.iter().any(|ending| lower.ends_with(ending))
-}
-
-/// That nothing was asked, with what could be of the `model` of who names none.
-fn nothing(model: Option<&str>) -> Error {
-    let examples = if model.is_some() { TRY } else { TRY_WITH_A_MODEL };
-    Error::Nothing { what: "no picture and no question; for example:", examples }
-}
-
-/// Where the pictures come from in order of their places: what parts name, and the given ones for the others.
-///
-/// Places typed in text (`--special`) stand behind all given pictures' parts here; the plan counts them.
-fn place_pictures(messages: &[Message], given: Vec<Source>, special: bool) -> Result<Vec<Source>, Error> {
-    let mut given = given.into_iter();
-    let (mut files, mut places) = (Vec::new(), 0usize);
-    let mut missing = 0usize;
-    for part in messages.iter().flat_map(|m| &m.content) {
-        let typed = match part {
-            Part::Image(source) => match Source::of_part(source) {
-                Some(source) => {
-                    files.push(source);
-                    continue;
-                }
-                None => 1,
-            },
-            Part::Text(text) if special => text.matches(smolvlm_processor::IMAGE).count(),
-            Part::Text(_) => 0,
-        };
-        places += typed;
-        for _ in 0..typed {
-            match given.next() {
-                Some(file) => files.push(file),
-                None => missing += 1,
-            }
-        }
-    }
-    let left = given.count();
-    if left > 0 {
-        return Error::usage(format!(
-            "{} picture(s) given, but the chat has {places} place(s) for them: parts {{\"type\": \"image\"}} without a path",
-            places + left
-        ));
-    }
-    if missing > 0 {
-        return Error::usage(format!(
-            "the chat has {places} place(s) for pictures without a path, but {} picture(s) given; add --image FILE",
-            places - missing
-        ));
-    }
-    Ok(files)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_asked_of_words() {
-        let asked = |words: &[&str], others| {
-            let mut words: Vec<String> = words.iter().map(|word| word.to_string()).collect();
-            question(&mut words, others).map(|question| (question, words.len()))
-        };
-        let file = "Cargo.toml";
-        assert_eq!(asked(&[file, "What?"], false).unwrap(), (Some("What?".into()), 1));
-        assert_eq!(asked(&[file], false).unwrap(), (None, 1));
-        assert_eq!(asked(&[], true).unwrap(), (None, 0));
-        assert_eq!(asked(&["https://a/b.png", "-", "What?"], false).unwrap(), (Some("What?".into()), 2));
-        assert_eq!(asked(&["https://a/b"], false).unwrap(), (None, 1));
-        assert_eq!(asked(&["https://a/b is what?"], false).unwrap().1, 0);
-        // No such file: the word stays, to be named as a mistake.
-        assert_eq!(asked(&["nowhere.JPG"], false).unwrap(), (None, 1));
-        assert_eq!(asked(&["Who drew nowhere.jpg"], false).unwrap().1, 0);
-        assert!(matches!(asked(&[], false), Err(Error::Nothing { .. })));
-        assert_eq!((description(1).as_str(), description(2).as_str()), ("Describe the image.", "Describe the images."));
-    }
-
-    #[test]
-    fn what_to_try_follows_from_the_model_that_is_built_in() {
-        let examples = |model| match nothing(model) {
-            Error::Nothing { examples, .. } => examples,
-            other => panic!("{other}"),
-        };
-        assert!(examples(Some("nano")).contains("smolvlm demo  "));
-        let named = |line: &str| line.contains("-m FOLDER") || line.contains("--help");
-        assert!(examples(None).lines().all(named));
-    }
 }

@@ -143,7 +143,7 @@ fn chats_that_are_wrong() {
         ),
         (&user(r#"[{"type": "image", "path": "no-such.png"}]"#), 0, "no-such.png: No such file"),
         (&user("\"\\ud800\""), 0, "messages: not valid JSON"),
-        (&place, 0, "1 place(s) for pictures without a path, but 0 picture(s) given; add --image"),
+        (&place, 0, "1 place(s) for pictures without a path, but 0 picture(s) given; each place needs one"),
         (&place, 2, "2 picture(s) given, but the chat has 1 place(s) for them"),
         (&none, 1, "1 picture(s) given, but the chat has 0 place(s) for them"),
     ] {

@@ -6,6 +6,7 @@ use crate::prompt::{Observer, Prompt};
 use crate::{Answer, Engine, Error, Event, Request, StopReason, Times};
 use smolvlm_processor::{Picture, Plan, PlanOptions};
 use smolvlm_sys::Stopwatch;
+use std::sync::Arc;
 
 impl Engine {
     /// The plan of a request: what its pictures become, and the prompt. Nothing is computed yet.
@@ -53,7 +54,7 @@ impl Engine {
         let start = Stopwatch::start();
         let sizes: Vec<(u32, u32)> = pictures.iter().map(|p| (p.width, p.height)).collect();
         let plan = self.plan(request, &sizes)?;
-        let mut course = Course::new(self, request, &plan)?;
+        let mut course = Course::new(self, Arc::new(request.clone()), &plan)?;
         times.pixels += start.seconds();
         let mut capture = capture;
         if let Some(capture) = &mut capture {

@@ -1,37 +1,15 @@
-//! Several requests answered side by side: their prompts pass the decoder together, and each step makes a token of every
-//! answer. An answer has the bits that it has alone.
+//! Several requests answered side by side: their prompts pass the decoder together, each pass makes a token of every
+//! answer, and a request may join while others are under way. An answer has the bits that it has alone.
 
 use crate::course::Course;
 use crate::prompt::PREFILL_ROWS;
-use crate::{Answer, Engine, Error, Request, Times};
-use smolvlm_backend::{KvSequence, Tensor};
-use smolvlm_model::Save;
-use smolvlm_processor::{Picture, PicturePlan, Plan, PlanOptions};
+use crate::{Answer, Engine, Error, Features, Request, Times};
+use smolvlm_backend::{Backend, KvSequence, Tensor};
+use smolvlm_model::Config;
+use smolvlm_processor::Plan;
 use smolvlm_sys::Stopwatch;
 use std::ops::ControlFlow;
-
-/// Patches that pass the tower together: small tiles alone would leave it idle.
-const PATCHES: usize = 1024;
-
-/// A picture as the decoder reads it: made once, for as many questions as are asked about it. A clone shares the numbers.
-#[derive(Clone)]
-pub struct Features {
-    plan: PicturePlan,
-    /// Of some tiles each, in order: [tiles * tokens, hidden].
-    tiles: Vec<Tensor>,
-}
-
-impl Features {
-    /// The picture's width and height.
-    pub fn size(&self) -> (u32, u32) {
-        (self.plan.width, self.plan.height)
-    }
-
-    /// The memory that they take.
-    pub fn bytes(&self) -> usize {
-        self.tiles.iter().map(|tensor| tensor.len() * tensor.dtype().size()).sum()
-    }
-}
+use std::sync::Arc;
 
 /// One of several requests.
 #[derive(Clone, Copy)]
@@ -43,41 +21,203 @@ pub struct Asked<'a> {
 }
 
 /// A request that is being answered.
-struct Line<'a> {
-    /// Its place among those asked.
-    place: usize,
+pub(crate) struct Line<'a> {
     course: Course<'a>,
-    /// Its prompt, as far as it is taken in.
+    /// The tokens of its prompt.
+    prompt: Vec<u32>,
+    /// Features of its pictures' tiles, in order.
+    tiles: Vec<Tensor>,
+    /// How many rows of these have taken their places.
+    shown: usize,
+    /// Its prompt, as far as it is taken in; empty again when its answers have begun.
     sequence: KvSequence,
-    prompt_tokens: usize,
-    /// The first of its prompt's rows among those of all prompts.
-    first: usize,
+    begun: bool,
     failed: Option<Error>,
+    /// The most bytes of the cache that it comes to hold.
+    bytes: usize,
 }
 
 impl Line<'_> {
-    fn goes_on(&self) -> bool {
-        self.failed.is_none() && !self.course.is_done()
+    fn has_ended(&self) -> bool {
+        self.failed.is_some() || self.course.is_done()
+    }
+
+    /// The most bytes of the cache that it comes to hold.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// What it puts into a pass in which there is room for so many rows of prompts.
+    fn part(&self, room: usize) -> Part {
+        if self.has_ended() {
+            return Part { ids: Vec::new(), kind: Kind::Prompt { whole: false } };
+        }
+        if self.begun {
+            return Part { ids: self.course.ids(), kind: Kind::Answers };
+        }
+        let left = self.prompt.get(self.sequence.len()..).unwrap_or_default();
+        let ids = left.get(..room).unwrap_or(left).to_vec();
+        let whole = !ids.is_empty() && ids.len() == left.len();
+        Part { ids, kind: Kind::Prompt { whole } }
+    }
+
+    /// Puts features in the places that a piece of the prompt, rows from `first` on of `x`, has for them.
+    fn show(&mut self, backend: &dyn Backend, config: &Config, x: Tensor, first: usize, ids: &[u32]) -> Tensor {
+        let places: Vec<u32> = config.image_places(ids).into_iter().map(|place| place + first as u32).collect();
+        let (mut places, mut skip, mut x) = (places.as_slice(), self.shown, x);
+        self.shown += places.len();
+        for features in &self.tiles {
+            let rows = features.rows();
+            if skip >= rows {
+                skip -= rows;
+                continue;
+            }
+            let (now, later) = places.split_at((rows - skip).min(places.len()));
+            x = match now.len() {
+                0 => break,
+                all if all == rows => backend.scatter_rows(x, now, features),
+                some => {
+                    let some: Vec<u32> = (skip as u32..(skip + some) as u32).collect();
+                    backend.scatter_rows(x, now, &backend.gather_rows(features, &some))
+                }
+            };
+            (places, skip) = (later, 0);
+        }
+        x
+    }
+
+    /// Goes on by the logits behind its part: rows from `first` on.
+    fn step(&mut self, kind: Kind, logits: &Tensor, first: usize, empty: KvSequence) {
+        let step = match kind {
+            Kind::Answers => self.course.step(logits, first),
+            Kind::Prompt { whole: false } => Ok(()),
+            Kind::Prompt { whole: true } => {
+                self.begun = true;
+                (self.prompt, self.tiles) = (Vec::new(), Vec::new());
+                self.course.begin(std::mem::replace(&mut self.sequence, empty), logits, first)
+            }
+        };
+        self.failed = step.err();
+    }
+}
+
+/// What a line puts into a pass: tokens, none of a line that waits.
+struct Part {
+    ids: Vec<u32>,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    /// The newest token of each of its answers: a row of a sequence each.
+    Answers,
+    /// A piece of the prompt; whether it ends with it.
+    Prompt { whole: bool },
+}
+
+/// Requests under way.
+pub(crate) struct Batch<'a> {
+    engine: &'a Engine,
+    /// Each with what its caller calls it.
+    lines: Vec<(usize, Line<'a>)>,
+}
+
+impl<'a> Batch<'a> {
+    pub(crate) fn new(engine: &'a Engine) -> Batch<'a> {
+        Batch { engine, lines: Vec::new() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// The most bytes of the cache that its requests come to hold.
+    pub(crate) fn bytes(&self) -> usize {
+        self.lines.iter().map(|(_, line)| line.bytes).sum()
+    }
+
+    /// Takes a request in, under a name.
+    pub(crate) fn join(&mut self, name: usize, line: Line<'a>) {
+        self.lines.push((name, line));
+    }
+
+    /// Whether the next pass takes in a piece of a prompt.
+    fn takes_in(&self) -> bool {
+        self.lines.iter().any(|(_, line)| !line.begun)
+    }
+
+    /// A pass of the decoder: the next rows of prompts, and a token of every answer that has begun. What ended is
+    /// returned, with its name, and gone.
+    pub(crate) fn pass(&mut self) -> Vec<(usize, Result<Vec<Answer>, Error>)> {
+        let mut room = PREFILL_ROWS;
+        let mut parts = Vec::new();
+        for (_, line) in &self.lines {
+            let part = line.part(room);
+            if part.kind != Kind::Answers {
+                room -= part.ids.len();
+            }
+            parts.push(part);
+        }
+        if parts.iter().any(|part| !part.ids.is_empty()) {
+            self.compute(&parts);
+        }
+        let (ended, going_on) = std::mem::take(&mut self.lines).into_iter().partition(|(_, line)| line.has_ended());
+        self.lines = going_on;
+        let result = |line: Line<'_>| line.failed.map_or_else(|| Ok(line.course.finish()), Err);
+        ended.into_iter().map(|(name, line)| (name, result(line))).collect()
+    }
+
+    /// Brings the lines' parts through the network, and the lines on by what comes of them.
+    fn compute(&mut self, parts: &[Part]) {
+        let core = &self.engine.core;
+        let backend = &*core.backend;
+        let ids: Vec<u32> = parts.iter().flat_map(|part| &part.ids).copied().collect();
+        let mut x = core.model.text.embed(backend, &ids);
+        // A pass's rows of each sequence, and those of its rows whose logits are wanted.
+        let (mut sequences, mut rows, mut wanted, mut first) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        for ((_, line), Part { ids, kind }) in self.lines.iter_mut().zip(parts).filter(|(_, part)| !part.ids.is_empty())
+        {
+            let next = first + ids.len();
+            match kind {
+                Kind::Answers => {
+                    sequences.extend(line.course.sequences());
+                    rows.extend(ids.iter().map(|_| 1));
+                    wanted.extend(first as u32..next as u32);
+                }
+                Kind::Prompt { whole } => {
+                    x = line.show(backend, &core.model.config, x, first, ids);
+                    sequences.push(&mut line.sequence);
+                    rows.push(ids.len());
+                    wanted.extend(whole.then_some(next as u32 - 1));
+                }
+            }
+            first = next;
+        }
+        let mut hidden = core.side_by_side(&mut sequences, x, &rows);
+        if wanted.is_empty() {
+            return;
+        }
+        if wanted.len() < ids.len() {
+            hidden = backend.gather_rows(&hidden, &wanted);
+        }
+        let logits = core.logits(&hidden);
+        let mut row = 0;
+        for ((_, line), Part { ids, kind }) in self.lines.iter_mut().zip(parts).filter(|(_, part)| !part.ids.is_empty())
+        {
+            line.step(*kind, &logits, row, core.sequence());
+            row += match kind {
+                Kind::Answers => ids.len(),
+                Kind::Prompt { whole } => usize::from(*whole),
+            };
+        }
     }
 }
 
 impl Engine {
-    /// A picture through the tower and the connector.
-    ///
-    /// # Errors
-    /// Where it cannot be cut as the options say.
-    pub fn see(&self, picture: &Picture, options: &PlanOptions) -> Result<Features, Error> {
-        let (core, config) = (&self.core, &self.core.model.config);
-        let plan = self.processor.picture_settings(options)?.plan(picture.width, picture.height)?;
-        let pixels = plan.tiles(picture, core.backend.pool())?;
-        let side = plan.tile as usize;
-        let patches = config.sight.as_ref().map_or(1, |sight| sight.tower.patches());
-        let together = (PATCHES / patches.max(1)).max(1);
-        let chunks = pixels.chunks(together * 3 * side * side);
-        let encode = |tiles| core.model.encode(&*core.backend, tiles, &core.tables, &mut Save::Off);
-        Ok(Features { plan, tiles: chunks.map(encode).collect() })
-    }
-
     /// Answers requests side by side: the first or best answer of each. `go_on` is asked before each pass. `None` where it
     /// broke off. Times are the batch's, shared out evenly.
     ///
@@ -102,132 +242,56 @@ impl Engine {
         go_on: &mut dyn FnMut() -> ControlFlow<()>,
     ) -> Option<Vec<Result<Vec<Answer>, Error>>> {
         let mut results: Vec<Option<Result<Vec<Answer>, Error>>> = asked.iter().map(|_| None).collect();
-        let (mut lines, mut ids, mut tiles) = (Vec::new(), Vec::new(), Vec::new());
-        for (place, asked) in asked.iter().enumerate() {
-            match self.line(place, *asked, ids.len()) {
-                Ok((line, plan)) => {
-                    ids.extend(plan.ids);
-                    tiles.extend(asked.pictures.iter().flat_map(|features| &features.tiles));
-                    lines.push(line);
-                }
-                Err(error) => put(&mut results, place, Err(error)),
+        let mut put = |place: usize, result| results.get_mut(place).map(|empty| *empty = Some(result));
+        let (mut batch, mut times) = (Batch::new(self), Times::default());
+        for (place, Asked { request, pictures }) in asked.iter().enumerate() {
+            let sizes: Vec<(u32, u32)> = pictures.iter().map(Features::size).collect();
+            let line = self.plan(request, &sizes);
+            match line.and_then(|plan| self.line(Arc::new((*request).clone()), plan, pictures)) {
+                Ok(line) => batch.join(place, line),
+                Err(error) => _ = put(place, Err(error)),
             }
         }
-        let mut times = Times::default();
-        if !lines.is_empty() {
-            let start = Stopwatch::start();
-            let x = self.embed_all(&ids, &tiles);
-            self.take_in(&mut lines, &x, go_on)?;
-            times.prefill = start.seconds() / lines.len() as f64;
-            let start = Stopwatch::start();
-            self.write(&mut lines, go_on)?;
-            times.decode = start.seconds() / lines.len() as f64;
+        while !batch.is_empty() {
+            if go_on().is_break() {
+                return None;
+            }
+            let (start, takes_in) = (Stopwatch::start(), batch.takes_in());
+            batch.pass().into_iter().for_each(|(place, result)| _ = put(place, result));
+            let stage = if takes_in { &mut times.prefill } else { &mut times.decode };
+            *stage += start.seconds() / asked.len() as f64;
         }
-        for line in lines {
-            let mut answers = line.course.finish();
-            answers.iter_mut().for_each(|answer| answer.times = times);
-            put(&mut results, line.place, line.failed.map_or(Ok(answers), Err));
-        }
-        Some(results.into_iter().flatten().collect())
+        let mut results: Vec<Result<Vec<Answer>, Error>> = results.into_iter().flatten().collect();
+        results.iter_mut().flatten().flatten().for_each(|answer| answer.times = times);
+        Some(results)
     }
 
-    /// A request's line, whose prompt begins at row `first`.
-    fn line<'a>(&'a self, place: usize, asked: Asked<'a>, first: usize) -> Result<(Line<'a>, Plan), Error> {
-        let Asked { request, pictures } = asked;
+    /// A request that can join a batch.
+    ///
+    /// # Errors
+    /// Where its settings are out of their ranges or do not fit the model.
+    ///
+    /// # Panics
+    /// If pictures were made with other options than the request's.
+    pub(crate) fn line(&self, request: Arc<Request>, plan: Plan, pictures: &[Features]) -> Result<Line<'_>, Error> {
         request.sampling.check()?;
-        let sizes: Vec<(u32, u32)> = pictures.iter().map(Features::size).collect();
-        let plan = self.plan(request, &sizes)?;
         let same = plan.pictures.iter().zip(pictures).all(|(plan, features)| *plan == features.plan);
         assert!(same, "pictures were seen with other options than the request's");
-        let course = Course::new(self, request, &plan)?;
-        let (sequence, prompt_tokens) = (self.core.sequence(), plan.ids.len());
-        Ok((Line { place, course, sequence, prompt_tokens, first, failed: None }, plan))
-    }
-
-    /// Embeddings [ids, hidden] of prompts side by side, with the pictures' features in their places.
-    fn embed_all(&self, ids: &[u32], tiles: &[&Tensor]) -> Tensor {
-        let (core, config) = (&self.core, &self.core.model.config);
-        let mut x = core.model.text.embed(&*core.backend, ids);
-        let places = config.image_places(ids);
-        let mut places = places.as_slice();
-        for features in tiles {
-            let (now, later) = places.split_at(features.rows().min(places.len()));
-            x = core.backend.scatter_rows(x, now, features);
-            places = later;
-        }
-        x
-    }
-
-    /// Takes the prompts in, as many rows at a time as one prompt's alone.
-    fn take_in(&self, lines: &mut [Line<'_>], x: &Tensor, go_on: &mut dyn FnMut() -> ControlFlow<()>) -> Option<()> {
-        let backend = &*self.core.backend;
-        loop {
-            let mut room = PREFILL_ROWS;
-            let (mut places, mut rows, mut now, mut whole) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-            for line in lines.iter_mut().filter(|line| line.goes_on()) {
-                let left = line.prompt_tokens - line.sequence.len();
-                let count = left.min(room);
-                if count == 0 {
-                    continue;
-                }
-                room -= count;
-                let start = line.first + line.sequence.len();
-                places.extend(start as u32..(start + count) as u32);
-                if count == left {
-                    whole.push((now.len(), places.len() as u32 - 1));
-                }
-                rows.push(count);
-                now.push(line);
-            }
-            if now.is_empty() {
-                return Some(());
-            }
-            if go_on().is_break() {
-                return None;
-            }
-            let mut sequences: Vec<&mut KvSequence> = now.iter_mut().map(|line| &mut line.sequence).collect();
-            let hidden = self.core.side_by_side(&mut sequences, backend.gather_rows(x, &places), &rows);
-            if whole.is_empty() {
-                continue;
-            }
-            let last: Vec<u32> = whole.iter().map(|(_, row)| *row).collect();
-            let logits = self.core.logits(&backend.gather_rows(&hidden, &last));
-            for (row, (line, _)) in whole.into_iter().enumerate() {
-                if let Some(line) = now.get_mut(line) {
-                    let prompt = line.sequence.clone();
-                    line.failed = line.course.begin(prompt, &logits, row).err();
-                }
-            }
-        }
-    }
-
-    /// Makes token after token of every answer, until the last has ended.
-    fn write(&self, lines: &mut [Line<'_>], go_on: &mut dyn FnMut() -> ControlFlow<()>) -> Option<()> {
-        loop {
-            let mut now: Vec<&mut Line<'_>> = lines.iter_mut().filter(|line| line.goes_on()).collect();
-            if now.is_empty() {
-                return Some(());
-            }
-            if go_on().is_break() {
-                return None;
-            }
-            let each: Vec<Vec<u32>> = now.iter().map(|line| line.course.ids()).collect();
-            let ids = each.concat();
-            let x = self.core.model.text.embed(&*self.core.backend, &ids);
-            let mut sequences: Vec<&mut KvSequence> = now.iter_mut().flat_map(|line| line.course.sequences()).collect();
-            let hidden = self.core.side_by_side(&mut sequences, x, &vec![1; ids.len()]);
-            let logits = self.core.logits(&hidden);
-            let mut first = 0;
-            for (line, ids) in now.into_iter().zip(each) {
-                line.failed = line.course.step(&logits, first).err();
-                first += ids.len();
-            }
-        }
-    }
-}
-
-fn put<T>(places: &mut [Option<T>], place: usize, value: T) {
-    if let Some(empty) = places.get_mut(place) {
-        *empty = Some(value);
+        let course = Course::new(self, Arc::clone(&request), &plan)?;
+        let layout = self.core.model.text.kv_layout(self.core.quant.dtype());
+        let (prompt, room) = (plan.ids.len(), (self.processor.context() + 1).saturating_sub(plan.ids.len()));
+        // Answers share the prompt's blocks, but for the last one, which each goes on in a copy of.
+        let each = layout.bytes(course.limit().min(room)) + layout.block_bytes();
+        let bytes = layout.bytes(prompt) + each * request.sampling.samples.max(request.sampling.beams);
+        Ok(Line {
+            course,
+            prompt: plan.ids,
+            tiles: pictures.iter().flat_map(|features| features.tiles.iter().cloned()).collect(),
+            shown: 0,
+            sequence: self.core.sequence(),
+            begun: false,
+            failed: None,
+            bytes,
+        })
     }
 }

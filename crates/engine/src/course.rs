@@ -5,11 +5,12 @@ use crate::writer::Writer;
 use crate::{Answer, Engine, Error, Request, StopReason, Times};
 use smolvlm_backend::{KvSequence, Tensor, numbers};
 use smolvlm_processor::Plan;
+use std::sync::Arc;
 
 /// The answers of a request.
 pub(crate) struct Course<'a> {
     engine: &'a Engine,
-    request: &'a Request,
+    request: Arc<Request>,
     /// The most tokens of an answer.
     limit: usize,
     /// An answer without any tokens.
@@ -50,7 +51,7 @@ impl<'a> Course<'a> {
     ///
     /// # Errors
     /// Where its settings are out of their ranges or do not fit the model.
-    pub(crate) fn new(engine: &'a Engine, request: &'a Request, plan: &Plan) -> Result<Course<'a>, Error> {
+    pub(crate) fn new(engine: &'a Engine, request: Arc<Request>, plan: &Plan) -> Result<Course<'a>, Error> {
         let (sampling, prompt) = (&request.sampling, plan.ids.len());
         let limit = match sampling.max_length {
             0 => request.max_tokens,
@@ -78,7 +79,7 @@ impl<'a> Course<'a> {
         } else {
             let track = |sample| Track {
                 sampler: Sampler::new(chain.clone(), &plan.ids, sample),
-                writer: Writer::new(engine, request, limit),
+                writer: Writer::new(engine, &request, limit),
                 sequence: engine.core.sequence(),
                 answer: empty.clone(),
                 next: 0,
@@ -124,7 +125,7 @@ impl<'a> Course<'a> {
             }
             Kind::Beams(beams) => {
                 beams.sequences = vec![prompt; self.request.sampling.beams];
-                beams.step(engine, self.request, logits, &[row as u32])
+                beams.step(engine, &self.request, logits, &[row as u32])
             }
         }
     }
@@ -173,7 +174,7 @@ impl<'a> Course<'a> {
             }
             Kind::Beams(beams) => {
                 let rows: Vec<u32> = (first as u32..(first + beams.sequences.len()) as u32).collect();
-                beams.step(engine, self.request, logits, &rows)
+                beams.step(engine, &self.request, logits, &rows)
             }
         }
     }
@@ -197,7 +198,7 @@ impl<'a> Course<'a> {
             Kind::Beams(beams) if beams.sequences.is_empty() => vec![empty; request.sampling.samples],
             Kind::Beams(beams) => {
                 let written = |beam: crate::decoding::Beam| {
-                    let mut writer = Writer::new(engine, request, limit);
+                    let mut writer = Writer::new(engine, &request, limit);
                     let ids = beam.history.get(empty.prompt_tokens..).unwrap_or_default().to_vec();
                     let mut answer = Answer { logprobs: beam.logprobs, score: Some(beam.score), ..empty.clone() };
                     for (&id, positions) in ids.iter().zip(empty.prompt_tokens..) {

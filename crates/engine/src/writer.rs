@@ -7,7 +7,7 @@ use smolvlm_processor::StreamDecoder;
 /// An answer as its tokens come.
 pub(crate) struct Writer<'a> {
     engine: &'a Engine,
-    request: &'a Request,
+    show_special: bool,
     decoder: StreamDecoder<'a>,
     stops: StopStrings,
     /// Its tokens so far.
@@ -17,9 +17,10 @@ pub(crate) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub(crate) fn new(engine: &'a Engine, request: &'a Request, limit: usize) -> Writer<'a> {
-        let decoder = engine.processor.tokenizer().stream(request.show_special);
-        Writer { engine, request, decoder, stops: StopStrings::new(&request.stop), count: 0, limit }
+    pub(crate) fn new(engine: &'a Engine, request: &Request, limit: usize) -> Writer<'a> {
+        let show_special = request.show_special;
+        let decoder = engine.processor.tokenizer().stream(show_special);
+        Writer { engine, show_special, decoder, stops: StopStrings::new(&request.stop), count: 0, limit }
     }
 
     /// Takes the next token, where the cache holds `positions`: the text that can be shown, and why the answer ends
@@ -28,7 +29,7 @@ impl<'a> Writer<'a> {
         self.count += 1;
         let ends = self.engine.stops.contains(&id);
         let mut text = String::new();
-        if !ends || self.request.show_special {
+        if !ends || self.show_special {
             let (shown, stopped) = self.stops.push(&self.decoder.push(id));
             if stopped {
                 return (shown, Some(StopReason::StopString));

@@ -22,7 +22,7 @@ mod tokenizer;
 
 pub use data_url::{is_data_url, read_base64, read_data_url};
 pub use error::Error;
-pub use messages::{ImageSource, Message, Part, ROLES, parse_messages};
+pub use messages::{ImageSource, Message, Part, ROLES, parse_messages, read_messages};
 pub use picture::{Alpha, DecodeOptions, Picture};
 pub use plan::{PicturePlan, PictureSettings};
 pub use presets::{Markers, PRESETS, Preset};

@@ -66,8 +66,16 @@ impl Message {
 pub fn parse_messages(json: &str) -> Result<Vec<Message>, Error> {
     let value: Value = serde_json::from_str(json)
         .map_err(|e| Error::Messages { reason: format!("not valid JSON: {e}; a list of messages would be right") })?;
+    read_messages(&value)
+}
+
+/// The same, of JSON that is read already.
+///
+/// # Errors
+/// As [`parse_messages`].
+pub fn read_messages(value: &Value) -> Result<Vec<Message>, Error> {
     let Value::Array(list) = value else {
-        return Err(Error::Messages { reason: format!("{} found; a list of messages would be right", kind(&value)) });
+        return Err(Error::Messages { reason: format!("{} found; a list of messages would be right", kind(value)) });
     };
     let messages = list
         .iter()

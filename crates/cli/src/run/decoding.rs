@@ -12,12 +12,15 @@ const MAX_TOKENS: usize = 500;
 const BREAKERS: [&str; 4] = ["\n", ":", "\"", "*"];
 
 /// How tokens are chosen. Where neither these nor the model's generation_config.json says, the likeliest is taken.
-#[derive(clap::Args, Default)]
+#[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Decoding (docs/decoding.md says in which order these act)")]
 pub(super) struct DecodingArgs {
     /// The most tokens of the answer [default: 500, or what the model asks for]
     #[arg(short = 'n', long, value_name = "N", allow_negative_numbers = true)]
     max_tokens: Option<usize>,
+    /// Text that ends the answer and is not part of it; may be repeated
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    stop: Vec<String>,
     /// The least tokens of the answer before it may end
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     min_tokens: Option<usize>,
@@ -105,16 +108,16 @@ pub(super) struct DecodingArgs {
     /// Answer N times: as many draws, or the best N of a search
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     samples: Option<usize>,
-    /// With --json: the log-probability of each token, and of the N likeliest in its place
-    #[arg(long, value_name = "N", requires = "json", allow_negative_numbers = true)]
+    /// With --json or --batch: the log-probability of each token, and of the N likeliest in its place
+    #[arg(long, value_name = "N", requires = "programs", allow_negative_numbers = true)]
     logprobs: Option<usize>,
     /// Where the draws begin: the same number draws the same tokens [default: another each time]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    seed: Option<u64>,
+    pub(super) seed: Option<u64>,
 }
 
 /// `--early-stopping`
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum Ending {
     /// as soon as as many answers have ended as there are beams
     True,
@@ -125,13 +128,24 @@ enum Ending {
 }
 
 /// What was chosen of the flags and the model's own settings.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Chosen {
     pub(super) sampling: Sampling,
     pub(super) max_tokens: usize,
+    pub(super) stop: Vec<String>,
 }
 
 impl DecodingArgs {
+    /// The flags that others need beside them, as far as they are given, by the names of their fields.
+    pub(super) fn needed(&self) -> Vec<(&'static str, String)> {
+        let given = [
+            ("xtc_probability", self.xtc_probability.map(|x| x.to_string())),
+            ("mirostat", self.mirostat.map(|x| x.to_string())),
+            ("dry_multiplier", self.dry_multiplier.map(|x| x.to_string())),
+        ];
+        given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+
     /// Looks for mistakes that need no model to be seen.
     pub(super) fn check(&self) -> Result<(), Error> {
         if let Some(word) = self.bad_word.iter().chain(&self.dry_breaker).find(|word| word.is_empty()) {
@@ -144,8 +158,8 @@ impl DecodingArgs {
     }
 
     /// The flags over what the model asks for.
-    pub(super) fn choose(&self, engine: &Engine) -> Result<Chosen, Error> {
-        let mut chosen = self.over(engine.defaults()?)?;
+    pub(super) fn choose(&self, engine: &Engine, defaults: Defaults) -> Result<Chosen, Error> {
+        let mut chosen = self.over(defaults)?;
         let sampling = &mut chosen.sampling;
         if sampling.beams == 1 && (self.length_penalty.is_some() || self.early_stopping.is_some()) {
             return Error::usage("--length-penalty and --early-stopping are of a search: they need --beams N above 1");
@@ -173,7 +187,7 @@ impl DecodingArgs {
 
     /// All that does not need the model's tokens.
     fn over(&self, defaults: Defaults) -> Result<Chosen, Error> {
-        let Defaults { mut sampling, temperature, max_tokens, .. } = defaults;
+        let Defaults { mut sampling, temperature, max_tokens, stop, .. } = defaults;
         if self.mirostat.is_some() {
             no_filters(&mut sampling);
         }
@@ -224,7 +238,8 @@ impl DecodingArgs {
             s.max_length = 0;
         }
         s.check().map_err(|e| Error::Usage(e.to_string()))?;
-        Ok(Chosen { sampling, max_tokens: self.max_tokens.or(max_tokens).unwrap_or(MAX_TOKENS) })
+        let stop = if self.stop.is_empty() { stop } else { self.stop.clone() };
+        Ok(Chosen { sampling, max_tokens: self.max_tokens.or(max_tokens).unwrap_or(MAX_TOKENS), stop })
     }
 
     /// The temperature: as given, or the model's; or, where a flag asks for draws that the model does not, `drawn`.
@@ -296,7 +311,7 @@ mod tests {
     struct Words {
         #[command(flatten)]
         decoding: DecodingArgs,
-        #[arg(long)]
+        #[arg(long, group = "programs")]
         json: bool,
     }
 
