@@ -52,6 +52,8 @@ struct Line<'a> {
     prompt_tokens: usize,
     /// The first of its prompt's rows among those of all prompts.
     first: usize,
+    /// Bytes of memory that it was foreseen to take.
+    need: u64,
     failed: Option<Error>,
 }
 
@@ -104,7 +106,8 @@ impl Engine {
         let mut results: Vec<Option<Result<Vec<Answer>, Error>>> = asked.iter().map(|_| None).collect();
         let (mut lines, mut ids, mut tiles) = (Vec::new(), Vec::new(), Vec::new());
         for (place, asked) in asked.iter().enumerate() {
-            match self.line(place, *asked, ids.len()) {
+            let others = lines.iter().map(|line: &Line<'_>| line.need).sum();
+            match self.line(place, *asked, ids.len(), others) {
                 Ok((line, plan)) => {
                     ids.extend(plan.ids);
                     tiles.extend(asked.pictures.iter().flat_map(|features| &features.tiles));
@@ -131,8 +134,14 @@ impl Engine {
         Some(results.into_iter().flatten().collect())
     }
 
-    /// A request's line, whose prompt begins at row `first`.
-    fn line<'a>(&'a self, place: usize, asked: Asked<'a>, first: usize) -> Result<(Line<'a>, Plan), Error> {
+    /// A request's line, whose prompt begins at row `first`; others will take so much memory.
+    fn line<'a>(
+        &'a self,
+        place: usize,
+        asked: Asked<'a>,
+        first: usize,
+        others: u64,
+    ) -> Result<(Line<'a>, Plan), Error> {
         let Asked { request, pictures } = asked;
         request.sampling.check()?;
         let sizes: Vec<(u32, u32)> = pictures.iter().map(Features::size).collect();
@@ -140,8 +149,9 @@ impl Engine {
         let same = plan.pictures.iter().zip(pictures).all(|(plan, features)| *plan == features.plan);
         assert!(same, "pictures were seen with other options than the request's");
         let course = Course::new(self, request, &plan)?;
+        let need = self.foresee(&course, &plan, others)?;
         let (sequence, prompt_tokens) = (self.core.sequence(), plan.ids.len());
-        Ok((Line { place, course, sequence, prompt_tokens, first, failed: None }, plan))
+        Ok((Line { place, course, sequence, prompt_tokens, first, need, failed: None }, plan))
     }
 
     /// Embeddings [ids, hidden] of prompts side by side, with the pictures' features in their places.

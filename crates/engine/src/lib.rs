@@ -19,6 +19,7 @@ mod course;
 pub mod decoding;
 mod engine;
 mod error;
+pub mod memory;
 mod perplexity;
 mod prompt;
 mod request;
