@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Fuzzes every target of crates/attacks, one after the other, so many seconds each (default 600), on one core:
 #     scripts/fuzz.sh [SECONDS [TARGET...]]
-# What it finds stays in target/fuzz: inputs worth keeping in TARGET/, faults in faults/. With MINIMISE=1 the kept inputs
-# are reduced to the fewest that reach as much, in fuzz/corpus. CARGO names another cargo than the usual one.
+# What it finds stays in target/fuzz (FUZZ_WORK names another folder): inputs worth keeping in TARGET/, faults in faults/,
+# and with MINIMISE=1 the fewest inputs that reach as much in least/, of which some belong into fuzz/corpus. CARGO names
+# another cargo than the usual one.
 #
 # The stable compiler takes the flags by RUSTC_BOOTSTRAP; a C++ compiler builds LLVM's fuzzer.
 set -euo pipefail
@@ -47,7 +48,7 @@ for target in "${targets[@]}"; do
         rm -rf "${work:?}/least/$target"
         mkdir "$work/least/$target"
         SMOLVLM_ATTACK=$target "$fuzz" -merge=1 "$work/least/$target" "fuzz/corpus/$target" "$work/$target" \
-            -max_len=$longest -timeout=10 -rss_limit_mb=2048 >>"$work/$target.log" 2>&1
+            -max_len=$longest -timeout=10 -rss_limit_mb=2048 -artifact_prefix="$work/faults/$target/" >>"$work/$target.log" 2>&1
     fi
 done
 exit "${faults:-0}"

@@ -86,7 +86,8 @@ fn check_format(format: &Value) -> Result<(), Error> {
         digits = if c.is_ascii_digit() { digits + 1 } else { 0 };
         digits > 3
     });
-    let taken = text.contains('*') || text.split('{').any(|part| part.ends_with(':') || part.ends_with(['>', '<', '^']));
+    let taken =
+        text.contains('*') || text.split('{').any(|part| part.ends_with(':') || part.ends_with(['>', '<', '^']));
     if long || taken { Err(wrong("a format with such a width")) } else { Ok(()) }
 }
 
