@@ -69,7 +69,8 @@ def main():
             got, want = perplexity(programs, made), perplexity(programs, theirs)
             assert abs(got / want - 1) < 0.005, f"{kind}: perplexity {got} with our file, {want} with theirs"
             report["types"][kind] = {"ours": got, "theirs": want, "ratio": got / want}
-            (folder / f"theirs-{kind}.gguf").unlink(missing_ok=True)
+            if theirs != half:
+                theirs.unlink()
             if kind != types[-1]:
                 made.unlink()
                 (folder / f"mmproj-ours-{kind}.gguf").unlink()

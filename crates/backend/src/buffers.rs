@@ -63,6 +63,12 @@ impl FreeLists {
         Arc::new(CpuBuffer { bytes, home: Arc::downgrade(self) })
     }
 
+    /// Bytes that lie in the lists.
+    pub(crate) fn spare_bytes(&self) -> u64 {
+        let lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        lists.by_size.iter().map(|(size, buffers)| (size * buffers.len()) as u64).sum()
+    }
+
     fn put(&self, buffer: Arc<CpuBuffer>) {
         let size = buffer.bytes.bytes().len();
         let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
@@ -88,9 +94,11 @@ mod tests {
         let first = Tensor::new(lists.take(1000), &[250], DType::F32);
         let (place, clone) = (address(&first), first.clone());
         drop(first);
+        assert_eq!(lists.spare_bytes(), 0);
         let second = Tensor::new(lists.take(1000), &[250], DType::F32);
         assert_ne!(address(&second), place, "still held by the clone");
         drop(clone);
+        assert_eq!(lists.spare_bytes(), 1024);
         let third = Tensor::new(lists.take(990), &[247], DType::F32);
         assert_eq!(address(&third), place);
     }

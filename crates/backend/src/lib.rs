@@ -114,6 +114,11 @@ pub trait Backend: Send + Sync {
     /// The host's threads: the one pool for everything hot.
     fn pool(&self) -> &Pool;
 
+    /// Bytes that tensors have given back, and that the next will take.
+    fn spare_bytes(&self) -> u64 {
+        0
+    }
+
     /// A tensor of these numbers.
     fn upload(&self, shape: &[usize], data: &[f32]) -> Tensor;
 

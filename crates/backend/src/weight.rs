@@ -1,6 +1,7 @@
 //! Weights: matrices packed once for the kernels that will read them.
 
 use crate::{DType, Stored};
+use smolvlm_kernels::linear::Kept;
 use std::any::Any;
 use std::sync::Arc;
 
@@ -34,6 +35,15 @@ impl Quant {
         match self {
             Quant::F32 => DType::F32,
             Quant::Bf16 | Quant::Nf4 => DType::Bf16,
+        }
+    }
+
+    /// Bytes that a matrix takes, packed for products.
+    pub fn bytes(self, outputs: usize, inputs: usize) -> u64 {
+        match self {
+            Quant::F32 => Kept::F32.bytes(outputs, inputs),
+            Quant::Bf16 => Kept::Bf16.bytes(outputs, inputs),
+            Quant::Nf4 => (outputs as u64).saturating_mul(inputs as u64) / 2,
         }
     }
 

@@ -83,6 +83,7 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
     if args.context == 0 {
         return Error::usage("--context must be at least 1");
     }
+    let before = smolvlm_sys::held().unwrap_or(0);
     let mut bench = open(&args, &options)?;
     if args.no_split {
         bench.one_tile();
@@ -90,7 +91,7 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
     let progress = Progress::new();
     let report = bench.measure(&options, &mut |done, total| progress.show("runs", done, total))?;
     progress.clear();
-    if args.json { print_line(&as_json(&report).to_string()) } else { print_line(&as_text(&report)) }
+    if args.json { print_line(&as_json(&report, before).to_string()) } else { print_line(&as_text(&report)) }
 }
 
 fn open(args: &Args, options: &BenchOptions) -> Result<Bench, Error> {
@@ -113,7 +114,8 @@ fn open(args: &Args, options: &BenchOptions) -> Result<Bench, Error> {
     Ok(Bench::checkpoint(open, options.runs)?)
 }
 
-fn as_json(report: &BenchReport) -> Value {
+/// `before`: the memory that the program held before the model was loaded.
+fn as_json(report: &BenchReport, before: u64) -> Value {
     let spread = |s: &Spread| json!({ "median": s.median, "min": s.min, "max": s.max });
     json!({
         "weight_bytes": report.weight_bytes, "kv_bytes": report.kv_bytes, "context": report.context,
@@ -121,7 +123,7 @@ fn as_json(report: &BenchReport) -> Value {
         "vision": spread(&report.vision), "prefill": spread(&report.prefill),
         "decode_token": spread(&report.decode_token), "first_token": spread(&report.first_token),
         "read": report.read.as_ref().map(spread),
-        "peak_rss": smolvlm_sys::peak_rss(),
+        "peak_rss": smolvlm_sys::peak_rss(), "foreseen": before + report.estimate,
     })
 }
 

@@ -68,6 +68,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    smolvlm_sys::report_cut_files();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(shown) if !shown.use_stderr() || shown.kind() == MISSING => shown.exit(),

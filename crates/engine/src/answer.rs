@@ -3,7 +3,7 @@
 use crate::capture::Capture;
 use crate::course::Course;
 use crate::prompt::{Observer, Prompt};
-use crate::{Answer, Engine, Error, Event, Request, StopReason, Times};
+use crate::{Answer, Engine, Error, Event, Request, StopReason, Times, memory};
 use smolvlm_processor::{Picture, Plan, PlanOptions};
 use smolvlm_sys::Stopwatch;
 use std::sync::Arc;
@@ -55,6 +55,7 @@ impl Engine {
         let sizes: Vec<(u32, u32)> = pictures.iter().map(|p| (p.width, p.height)).collect();
         let plan = self.plan(request, &sizes)?;
         let mut course = Course::new(self, Arc::new(request.clone()), &plan)?;
+        self.foresee(&course, &plan, 0)?;
         times.pixels += start.seconds();
         let mut capture = capture;
         if let Some(capture) = &mut capture {
@@ -84,6 +85,17 @@ impl Engine {
             answer.times = times;
         }
         Ok(answers)
+    }
+
+    /// The memory that answers will take, beside what others were foreseen to take.
+    ///
+    /// # Errors
+    /// There is not as much.
+    pub(crate) fn foresee(&self, course: &Course<'_>, plan: &Plan, others: u64) -> Result<u64, Error> {
+        let core = &self.core;
+        let need = memory::of_request(&core.model.config, core.quant, plan, course.width(), course.room());
+        memory::check_request(&*core.backend, need.saturating_add(others))?;
+        Ok(need)
     }
 
     /// Makes token after token until all answers have ended; whether the observer broke off.

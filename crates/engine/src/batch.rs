@@ -247,7 +247,7 @@ impl Engine {
         for (place, Asked { request, pictures }) in asked.iter().enumerate() {
             let sizes: Vec<(u32, u32)> = pictures.iter().map(Features::size).collect();
             let line = self.plan(request, &sizes);
-            match line.and_then(|plan| self.line(Arc::new((*request).clone()), plan, pictures)) {
+            match line.and_then(|plan| self.line(Arc::new((*request).clone()), plan, pictures, batch.bytes())) {
                 Ok(line) => batch.join(place, line),
                 Err(error) => _ = put(place, Err(error)),
             }
@@ -266,18 +266,25 @@ impl Engine {
         Some(results)
     }
 
-    /// A request that can join a batch.
+    /// A request that can join a batch, whose `others` come to hold so many bytes.
     ///
     /// # Errors
-    /// Where its settings are out of their ranges or do not fit the model.
+    /// Where its settings are out of their ranges or do not fit the model, or there is not memory enough.
     ///
     /// # Panics
     /// If pictures were made with other options than the request's.
-    pub(crate) fn line(&self, request: Arc<Request>, plan: Plan, pictures: &[Features]) -> Result<Line<'_>, Error> {
+    pub(crate) fn line(
+        &self,
+        request: Arc<Request>,
+        plan: Plan,
+        pictures: &[Features],
+        others: usize,
+    ) -> Result<Line<'_>, Error> {
         request.sampling.check()?;
         let same = plan.pictures.iter().zip(pictures).all(|(plan, features)| *plan == features.plan);
         assert!(same, "pictures were seen with other options than the request's");
         let course = Course::new(self, Arc::clone(&request), &plan)?;
+        self.foresee(&course, &plan, others as u64)?;
         let layout = self.core.model.text.kv_layout(self.core.quant.dtype());
         let (prompt, room) = (plan.ids.len(), (self.processor.context() + 1).saturating_sub(plan.ids.len()));
         // Answers share the prompt's blocks, but for the last one, which each goes on in a copy of.

@@ -2,8 +2,8 @@
 
 use crate::core::Core;
 use crate::prompt::Prompt;
-use crate::{Engine, Error, Times};
-use smolvlm_backend::{Backend, Cpu, Quant, Reading, levels};
+use crate::{Engine, Error, Times, memory};
+use smolvlm_backend::{Backend, Cpu, Quant, Reading, Stored, levels};
 use smolvlm_model::published::random_weights;
 use smolvlm_model::{Config, Load, RawTensor, Role, TensorSource, Vlm};
 use smolvlm_processor::{DecodeOptions, Picture, PictureSettings, Plan, PlanOptions};
@@ -62,6 +62,8 @@ pub struct BenchReport {
     pub context: usize,
     /// Tiles of the picture.
     pub tiles: usize,
+    /// Bytes of memory that this was foreseen to take, beside the program itself.
+    pub estimate: u64,
     /// Reading and packing the weights.
     pub load: Spread,
     /// From RGB to tiles.
@@ -91,6 +93,7 @@ impl Bench {
     /// # Errors
     /// None that these weights can cause; those of loading are passed on.
     pub fn random(config: &Config, pictures: PictureSettings, quant: Quant, cpu: Cpu) -> Result<Bench, Error> {
+        memory::check_network(config, quant, Stored::Bf16, false)?;
         let backend: Arc<dyn Backend> = Arc::new(cpu);
         let mut source = Timed { inner: random_weights(), seconds: 0.0 };
         let start = Instant::now();
@@ -138,6 +141,10 @@ impl Bench {
         let picture = noise(options.size);
         let (mut pixels, mut vision, mut prefill) = (Vec::new(), Vec::new(), Vec::new());
         let (mut decode, mut first, mut read) = (Vec::new(), Vec::new(), Vec::new());
+        let config = &self.core.model.config;
+        let stored = if self.core.quant == Quant::F32 { Stored::F32 } else { Stored::Bf16 };
+        let request = memory::of_request(config, self.core.quant, &plan, 1, DECODED);
+        memory::check_request(&*self.core.backend, request)?;
         let layout = *self.core.sequence().layout();
         let position = 2 * layout.heads.kv_heads * layout.heads.dim * layout.dtype.size();
         let (weight_bytes, kv_bytes) = (self.core.model.text.step_bytes(), options.context * layout.layers * position);
@@ -178,6 +185,8 @@ impl Bench {
             kv_bytes,
             context: options.context,
             tiles: plan.tiles,
+            estimate: memory::of_network(config, self.core.quant, stored, false)
+                .max(config.weight_bytes(self.core.quant, stored).saturating_add(request)),
             load: Spread::of(&self.load),
             pixels: Spread::of(&pixels),
             vision: Spread::of(&vision),

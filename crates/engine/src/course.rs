@@ -13,6 +13,8 @@ pub(crate) struct Course<'a> {
     request: Arc<Request>,
     /// The most tokens of an answer.
     limit: usize,
+    /// The most that the context has places for.
+    room: usize,
     /// An answer without any tokens.
     empty: Answer,
     kind: Kind<'a>,
@@ -88,7 +90,7 @@ impl<'a> Course<'a> {
             };
             Kind::Tracks((0..sampling.samples).map(track).collect())
         };
-        Ok(Course { engine, request, limit, empty, kind })
+        Ok(Course { engine, request, limit, room, empty, kind })
     }
 
     /// Whether all its answers have ended.
@@ -107,6 +109,16 @@ impl<'a> Course<'a> {
     /// The most tokens of an answer.
     pub(crate) fn limit(&self) -> usize {
         self.limit
+    }
+
+    /// The most tokens that an answer will have.
+    pub(crate) fn room(&self) -> usize {
+        self.limit.min(self.room)
+    }
+
+    /// How many answers are made side by side.
+    pub(crate) fn width(&self) -> usize {
+        self.request.sampling.samples.max(self.request.sampling.beams)
     }
 
     /// Begins behind a prompt, by its row of logits.
@@ -191,7 +203,7 @@ impl<'a> Course<'a> {
 
     /// The answers; those that were broken off say so.
     pub(crate) fn finish(self) -> Vec<Answer> {
-        let Course { engine, request, limit, empty, kind } = self;
+        let Course { engine, request, limit, empty, kind, .. } = self;
         match kind {
             Kind::Tracks(tracks) => tracks.into_iter().map(|track| track.answer).collect(),
             // Nothing was searched: a prompt that was broken off, or no token allowed.

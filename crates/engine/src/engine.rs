@@ -1,10 +1,10 @@
 //! A checkpoint, ready to answer.
 
 use crate::core::Core;
-use crate::{Defaults, Error};
+use crate::{Defaults, Error, memory};
 use smolvlm_backend::{Backend, Cpu, Isa, Quant, Stored, levels};
 use smolvlm_model::peft::{self, AdapterConfig};
-use smolvlm_model::{Attach, Config, GenerationConfig, Load, Role, TensorSource, Vlm, Weights};
+use smolvlm_model::{Attach, Config, GenerationConfig, Load, Role, Vlm, Weights};
 use smolvlm_processor::Processor;
 use smolvlm_sys::Files;
 use std::collections::BTreeSet;
@@ -163,7 +163,9 @@ impl Network {
         let config = Config::open(files)?;
         let generation = GenerationConfig::open(files)?;
         let source = &mut Weights::open(files)?;
-        let quant = choose(source, &config, options.dtype)?;
+        let stored = stored(source, &config)?;
+        let quant = choose(stored, options.dtype);
+        memory::check_network(&config, quant, stored, matches!(source, Weights::Gguf(_)))?;
         let backend: Arc<dyn Backend> = Arc::new(Cpu::with(options.threads, options.isa));
         let (mut done, total) = (0, Vlm::tensors(&config));
         let progress = &mut |_: &str| {
@@ -197,17 +199,19 @@ fn beside<A: Send, B>(first: impl Fn() -> A + Sync, second: impl FnOnce() -> B) 
     })
 }
 
-/// What the weights are kept in: asked for, or by the type of the checkpoint's embedding.
-fn choose(checkpoint: &mut dyn TensorSource, config: &Config, choice: DTypeChoice) -> Result<Quant, Error> {
-    Ok(match choice {
+/// How the checkpoint stores its embedding, and so the rest.
+fn stored(weights: &mut Weights, config: &Config) -> Result<Stored, Error> {
+    Ok(weights.stored("model.text_model.embed_tokens.weight", &[config.text.vocab, config.text.hidden])?)
+}
+
+/// What the weights are kept in: asked for, or as the checkpoint stores them.
+fn choose(stored: Stored, choice: DTypeChoice) -> Quant {
+    match choice {
         DTypeChoice::F32 => Quant::F32,
         DTypeChoice::Bf16 => Quant::Bf16,
-        DTypeChoice::Auto => {
-            let shape = [config.text.vocab, config.text.hidden];
-            let stored = checkpoint.take("model.text_model.embed_tokens.weight", &shape)?.stored;
-            if stored == Stored::Bf16 { Quant::Bf16 } else { Quant::F32 }
-        }
-    })
+        DTypeChoice::Auto if stored == Stored::Bf16 => Quant::Bf16,
+        DTypeChoice::Auto => Quant::F32,
+    }
 }
 
 /// Tokens that end an answer: `<end_of_utterance>`, what the chat template puts behind an answer, the tokenizer's end token,

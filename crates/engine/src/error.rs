@@ -102,6 +102,20 @@ pub enum Error {
         /// The model's.
         context: usize,
     },
+    /// There is not memory enough.
+    #[error("{what} needs some {need} of memory, but {room} {bound} are left; {help}")]
+    Memory {
+        /// What needs it.
+        what: &'static str,
+        /// How much.
+        need: String,
+        /// How much there is.
+        room: String,
+        /// Of what.
+        bound: String,
+        /// What would need less.
+        help: String,
+    },
     /// A text too short to score.
     #[error("the text has {tokens} tokens; scoring needs at least 2 and a window of at least 2")]
     TooShort {

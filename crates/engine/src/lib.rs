@@ -22,6 +22,7 @@ mod engine;
 mod error;
 mod features;
 mod gallery;
+pub mod memory;
 mod perplexity;
 mod prompt;
 mod queue;

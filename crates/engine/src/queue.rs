@@ -174,7 +174,7 @@ impl<'a, T, E: From<Error>> Queue<'a, T, E> {
         let sizes = self.gallery.sizes(self.engine, own, behind.flatten())?;
         let plan = self.engine.plan(&ask.request, &sizes)?;
         let features = self.gallery.features(self.engine, own)?;
-        self.engine.line(Arc::new(ask.request), plan, &features)
+        self.engine.line(Arc::new(ask.request), plan, &features, 0)
     }
 }
 

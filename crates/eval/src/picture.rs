@@ -100,3 +100,19 @@ impl Gallery {
         Ok(features)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_bytes_in_another_shape_are_another_picture() {
+        let key = |width, height| {
+            let rgb = vec![7; 36];
+            Shown::File(PictureFile::Pixels(Picture { width, height, rgb })).key()
+        };
+        assert_eq!(key(3, 4), key(3, 4));
+        assert!(key(3, 4) != key(4, 3) && key(2, 6) != key(3, 4) && key(12, 1) != key(1, 12));
+        assert_ne!(Shown::Grey(3, 4).key(), Shown::Grey(4, 3).key());
+    }
+}

@@ -18,30 +18,43 @@ pub const MMPROJ: &str = "mmproj.gguf";
 pub fn checkpoint(text: &Path, mmproj: Option<&Path>) -> Result<Files, Error> {
     let map = read(text)?;
     let decoder = at(text, Gguf::parse(&map))?;
-    let mut held = at(text, settings_of_text(&decoder))?;
-    let config = match mmproj {
-        None => at(text, of_decoder(&decoder))?,
-        Some(mmproj) => {
-            let map = read(mmproj)?;
-            let tower = at(mmproj, Gguf::parse(&map))?;
-            let config = at(text, of_whole(&decoder, &tower))?;
-            held.insert("preprocessor_config.json", at(mmproj, pictures(&tower))?);
-            held.insert("processor_config.json", at(mmproj, processor(&tower))?);
-            config
+    let mut held = at(text, of_text(&decoder))?;
+    let map = mmproj.map(read).transpose()?;
+    let tower = match (mmproj, &map) {
+        (Some(mmproj), Some(map)) => {
+            let tower = at(mmproj, Gguf::parse(map))?;
+            held.extend(at(mmproj, of_pictures(&tower))?);
+            Some(tower)
         }
+        _ => None,
     };
-    held.insert("config.json", config);
-    let held = held.into_iter().map(|(name, json)| {
-        let bytes = match json {
-            Json::String(text) => text.into_bytes(),
-            json => json.to_string().into_bytes(),
-        };
-        (name.to_owned(), bytes)
-    });
+    held.insert("config.json", at(text, config(&decoder, tower.as_ref()))?);
     let linked = [(TEXT, Some(text)), (MMPROJ, mmproj)].into_iter();
     let linked = linked.filter_map(|(name, path)| Some((name.to_owned(), path?.to_owned())));
-    let made = Made { name: text.display().to_string(), held: held.collect(), linked: linked.collect() };
+    let made = Made { name: text.display().to_string(), held: bytes(held), linked: linked.collect() };
     Ok(Files::Made(Arc::new(made)))
+}
+
+/// The small files that a decoder's GGUF and its mmproj make: names and bytes.
+///
+/// # Errors
+/// One of them lacks what they say, or is of another network.
+pub fn settings(decoder: &Gguf<'_>, tower: Option<&Gguf<'_>>) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+    let mut held = of_text(decoder)?;
+    held.extend(tower.map(of_pictures).transpose()?.into_iter().flatten());
+    held.insert("config.json", config(decoder, tower)?);
+    Ok(bytes(held))
+}
+
+/// Files of JSON or text by name.
+type Held = BTreeMap<&'static str, Json>;
+
+fn bytes(held: Held) -> BTreeMap<String, Vec<u8>> {
+    let bytes = |json| match json {
+        Json::String(text) => text.into_bytes(),
+        json => json.to_string().into_bytes(),
+    };
+    held.into_iter().map(|(name, json)| (name.to_owned(), bytes(json))).collect()
 }
 
 fn read(path: &Path) -> Result<FileMap, Error> {
@@ -52,8 +65,16 @@ fn at<T>(path: &Path, result: Result<T, Error>) -> Result<T, Error> {
     result.map_err(|source| Error::File { path: path.display().to_string(), source: Box::new(source) })
 }
 
+/// The network's sizes.
+fn config(decoder: &Gguf<'_>, tower: Option<&Gguf<'_>>) -> Result<Json, Error> {
+    match tower {
+        None => of_decoder(decoder),
+        Some(tower) => of_whole(decoder, tower),
+    }
+}
+
 /// The files that say how text is read and written.
-fn settings_of_text(gguf: &Gguf<'_>) -> Result<BTreeMap<&'static str, Json>, Error> {
+fn of_text(gguf: &Gguf<'_>) -> Result<Held, Error> {
     let eos: Vec<usize> = ["tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"]
         .iter()
         .filter(|key| gguf.value(key).is_some())
@@ -67,6 +88,13 @@ fn settings_of_text(gguf: &Gguf<'_>) -> Result<BTreeMap<&'static str, Json>, Err
     ]))
 }
 
+/// The files that say how pictures are read.
+fn of_pictures(mmproj: &Gguf<'_>) -> Result<Held, Error> {
+    is(mmproj, "general.architecture", "clip")?;
+    is(mmproj, "clip.projector_type", "idefics3")?;
+    Ok(BTreeMap::from([("preprocessor_config.json", pictures(mmproj)?), ("processor_config.json", processor(mmproj)?)]))
+}
+
 /// The sizes of a decoder alone.
 fn of_decoder(text: &Gguf<'_>) -> Result<Json, Error> {
     let mut config = decoder(text)?;
@@ -78,8 +106,6 @@ fn of_decoder(text: &Gguf<'_>) -> Result<Json, Error> {
 
 /// The whole network's sizes.
 fn of_whole(text: &Gguf<'_>, mmproj: &Gguf<'_>) -> Result<Json, Error> {
-    is(mmproj, "general.architecture", "clip")?;
-    is(mmproj, "clip.projector_type", "idefics3")?;
     let tokens = text.texts("tokenizer.ggml.tokens")?;
     let image = tokens.iter().position(|token| *token == "<image>");
     let image = image.ok_or_else(|| Error::Wrong { what: "there is no token <image>: it is no SmolVLM".into() })?;

@@ -16,7 +16,7 @@ mod unpack;
 mod value;
 mod write;
 
-pub use checkpoint::{MMPROJ, TEXT, checkpoint};
+pub use checkpoint::{MMPROJ, TEXT, checkpoint, settings};
 pub use file::{Gguf, Tensor};
 pub use kind::Kind;
 pub use names::{Place, file_names, places};

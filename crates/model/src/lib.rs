@@ -17,6 +17,7 @@ mod gguf;
 mod header;
 mod linear;
 mod load;
+mod memory;
 mod norm;
 pub mod parameters;
 pub mod peft;

@@ -52,6 +52,22 @@ impl Weights {
         }
     }
 
+    /// How the tensor of this name, which must have this shape, is stored.
+    ///
+    /// # Errors
+    /// As [`TensorSource::take`].
+    pub fn stored(&mut self, name: &str, shape: &[usize]) -> Result<Stored, Error> {
+        let entry = match self {
+            Weights::Gguf(weights) => weights.entries().find(|entry| entry.name == name),
+            Weights::Safetensors(checkpoint) => checkpoint.entry(name).transpose()?,
+        };
+        match entry {
+            Some(entry) if entry.shape == shape => Ok(entry.stored),
+            // It says what is wrong.
+            _ => Ok(self.take(name, shape)?.stored),
+        }
+    }
+
     /// A tensor's numbers; none where there is no such tensor.
     pub fn numbers(&self, name: &str) -> Vec<f32> {
         match self {

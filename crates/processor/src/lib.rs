@@ -17,6 +17,7 @@ mod python_json;
 mod settings;
 mod stream;
 mod template;
+mod template_bounds;
 mod tiles;
 mod tokenizer;
 

@@ -2,7 +2,8 @@
 //! (`_cached_compile_jinja_template` in its `chat_template_utils.py`).
 //!
 //! A template comes from outside: its size, its work and its output are bounded. What it builds in memory while it
-//! works is not, so a template is to be trusted as much as the checkpoint it came with.
+//! works is not altogether (a text that is doubled again and again), so a template is to be trusted as much as the checkpoint it came
+//! with.
 
 use std::io;
 
@@ -10,7 +11,7 @@ use minijinja::{Environment, ErrorKind, State, UndefinedBehavior, Value, value::
 use serde_json::Value as Json;
 use smolvlm_sys::Files;
 
-use crate::{Error, Message, Part, clock, files, python_json, settings::SpecialNames};
+use crate::{Error, Message, Part, clock, files, python_json, settings::SpecialNames, template_bounds};
 
 /// Longer templates are refused.
 const MAX_SOURCE: u64 = 1 << 20;
@@ -68,12 +69,16 @@ impl Template {
         }
         // Jinja reads every line end as "\n".
         let source = without_generation_tags(&source.replace("\r\n", "\n").replace('\r', "\n"));
+        if let Some(what) = template_bounds::too_deep(&source) {
+            return Err(wrong(what));
+        }
         let mut env = Environment::new();
         env.set_trim_blocks(true);
         env.set_lstrip_blocks(true);
         env.set_undefined_behavior(UndefinedBehavior::Lenient);
         env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        env.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        env.set_unknown_method_callback(template_bounds::method);
+        template_bounds::bound_filters(&mut env);
         env.set_formatter(as_python);
         env.add_filter("tojson", python_json::tojson);
         env.add_function("strftime_now", clock::strftime_now);

@@ -4,8 +4,10 @@
 mod amx;
 #[cfg(not(target_family = "wasm"))]
 pub mod aside;
+mod cut;
 mod files;
 mod map;
+mod memory;
 mod pages;
 mod process;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
@@ -13,8 +15,10 @@ mod seeds;
 mod watch;
 
 pub use amx::request_amx;
+pub use cut::report_cut_files;
 pub use files::{Files, Made};
 pub use map::FileMap;
+pub use memory::{Bound, Room, room};
 pub use pages::Pages;
-pub use process::{peak_rss, threads};
+pub use process::{held, peak_rss, threads};
 pub use watch::Stopwatch;

@@ -1,6 +1,7 @@
 //! Files mapped into memory, to read; where there are no maps (WebAssembly), read into it. What the program carries is
 //! in memory already.
 
+use crate::cut::Listed;
 use std::fs::File;
 use std::io;
 use std::ops::Deref;
@@ -14,10 +15,12 @@ type Mapped = Vec<u8>;
 
 /// What holds the bytes.
 enum Bytes {
-    /// A file.
-    Mapped(Mapped),
+    /// A file, and its place among those that are named when they fail, which is given back first.
+    Mapped { _listed: Listed, bytes: Mapped },
     /// The program.
     Held(&'static [u8]),
+    /// This process, which made them.
+    Made(Vec<u8>),
 }
 
 /// A file's bytes, read by the system as they are touched.
@@ -35,7 +38,8 @@ impl FileMap {
         if !file.metadata()?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
-        Ok(FileMap { bytes: Bytes::Mapped(mapped(&file)?) })
+        let bytes = mapped(&file)?;
+        Ok(FileMap { bytes: Bytes::Mapped { _listed: Listed::new(&bytes, path), bytes } })
     }
 
     /// Bytes that the program carries.
@@ -43,10 +47,15 @@ impl FileMap {
         FileMap { bytes: Bytes::Held(bytes) }
     }
 
+    /// Bytes that this process made.
+    pub(crate) fn made(bytes: Vec<u8>) -> FileMap {
+        FileMap { bytes: Bytes::Made(bytes) }
+    }
+
     /// Says that these bytes are not wanted for now: their memory may be given back. They can be read again later.
     pub fn let_go(&self, range: std::ops::Range<usize>) {
         #[cfg(target_os = "linux")]
-        if let Bytes::Mapped(bytes) = &self.bytes {
+        if let Bytes::Mapped { bytes, .. } = &self.bytes {
             /// No page of any machine is larger than this, so that such a boundary is a page's everywhere.
             const PAGE: usize = 64 << 10;
             let (start, end) = (range.start.next_multiple_of(PAGE), range.end.min(bytes.len()) / PAGE * PAGE);
@@ -68,8 +77,9 @@ impl Deref for FileMap {
 
     fn deref(&self) -> &[u8] {
         match &self.bytes {
-            Bytes::Mapped(bytes) => bytes,
+            Bytes::Mapped { bytes, .. } => bytes,
             Bytes::Held(bytes) => bytes,
+            Bytes::Made(bytes) => bytes,
         }
     }
 }
@@ -77,7 +87,8 @@ impl Deref for FileMap {
 #[cfg(not(target_family = "wasm"))]
 fn mapped(file: &File) -> io::Result<Mapped> {
     // SAFETY: the bytes are only read. Another process that changes the file changes them under us, which checks on
-    // what was read before cannot see; checkpoints are replaced by renaming, not rewritten in place.
+    // what was read before cannot see; checkpoints are replaced by renaming, not rewritten in place. One that is cut short
+    // ends the program (`cut.rs`).
     unsafe { memmap2::Mmap::map(file) }
 }
 

@@ -198,6 +198,8 @@ mod tests {
         // The one that was used longest ago is gone; the rest is there in a later run, too.
         let cache = open(1);
         assert!(cache.get(key(&cache, "b"), 250).is_none() && cache.get(key(&cache, "a"), 250).is_some());
+        let other = PictureSettings { longest_edge: 64, tile: 16, split: true, resize: true }.plan(10, 20).unwrap();
+        assert!(cache.get(cache.key(b"a", &other, &decode), 250).is_none(), "the same bytes as another shape");
         assert!(cache.get(key(&cache, "a"), 251).is_none(), "of another size");
         assert!(open(2).get(key(&open(2), "a"), 250).is_none(), "of another model");
     }

@@ -258,6 +258,10 @@ impl Backend for Cpu {
         &self.pool
     }
 
+    fn spare_bytes(&self) -> u64 {
+        self.buffers.spare_bytes()
+    }
+
     fn upload(&self, shape: &[usize], data: &[f32]) -> Tensor {
         self.make(shape, |out| out.copy_from_slice(data))
     }

@@ -71,6 +71,15 @@ pub enum Kept {
 }
 
 impl Kept {
+    /// Bytes of a packed matrix, which may be larger than any memory.
+    pub fn bytes(self, outputs: usize, inputs: usize) -> u64 {
+        let row = match self {
+            Kept::F32 => 4 * padded::<f32>(inputs),
+            Kept::Bf16 => 2 * padded::<Pair>(inputs),
+        };
+        (outputs.next_multiple_of(PANEL) as u64).saturating_mul(row as u64)
+    }
+
     /// Bytes of a packed matrix.
     pub(super) fn len(self, outputs: usize, inputs: usize) -> usize {
         outputs.next_multiple_of(PANEL)
