@@ -55,8 +55,7 @@ def draw(args, folder):
     rows = []
     for line in (folder / "drawn" / "data.jsonl").read_text().splitlines():
         sample = json.loads(line)
-        question = next(part["text"] for message in sample["messages"] if message["role"] == "user"
-                        for part in message["content"] if part["type"] == "text")
+        question = sample["messages"][0]["content"]
         images = [os.path.join("drawn", image) for image in sample["images"]]
         rows.append({"id": len(rows), "images": images, "prompt": question})
     return rows
