@@ -242,7 +242,7 @@ fn bench_measures_every_stage() {
     let args = ["bench", "-m", text(&model), "--runs", "1", "--warmup", "0", "--context", "64", "--size", "100x80"];
     let report = parse(&smolvlm(&[&args[..], &["--json", "--bandwidth"]].concat()).ok());
     let stages = ["decode_token", "first_token", "load", "pixels", "prefill", "read", "vision"];
-    let sizes = ["context", "kv_bytes", "peak_rss", "tiles", "weight_bytes"];
+    let sizes = ["context", "foreseen", "kv_bytes", "peak_rss", "tiles", "weight_bytes"];
     let mut fields = [&stages[..], &sizes[..]].concat();
     fields.sort_unstable();
     assert_eq!(keys(&report), fields);
