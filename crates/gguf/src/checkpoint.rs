@@ -109,13 +109,16 @@ fn of_whole(text: &Gguf<'_>, mmproj: &Gguf<'_>) -> Result<Json, Error> {
     let tokens = text.texts("tokenizer.ggml.tokens")?;
     let image = tokens.iter().position(|token| *token == "<image>");
     let image = image.ok_or_else(|| Error::Wrong { what: "there is no token <image>: it is no SmolVLM".into() })?;
+    let mut decoder = decoder(text)?;
+    // As published files have it; llama.cpp's converter asks for it.
+    decoder.insert("architectures".into(), json!(["VLlama3ForCausalLM"]));
     Ok(json!({
         "model_type": "idefics3",
         "architectures": ["Idefics3ForConditionalGeneration"],
         "image_token_id": image,
         "scale_factor": mmproj.count("clip.vision.projector.scale_factor")?,
         "tie_word_embeddings": is_tied(text),
-        "text_config": decoder(text)?,
+        "text_config": decoder,
         "vision_config": {
             "hidden_size": mmproj.count("clip.vision.embedding_length")?,
             "intermediate_size": mmproj.count("clip.vision.feed_forward_length")?,
