@@ -1,9 +1,9 @@
 //! A folder as Hugging Face has it: settings, and weights as safetensors.
 
-use crate::{Error, tensors};
-use safetensors::tensor::Dtype;
+use crate::{Error, table, tensors};
 use serde_json::{Value, json};
 use smolvlm_backend::Stored;
+use smolvlm_model::checkpoint::{self, dtype_name};
 use smolvlm_model::export::{self, Export};
 use smolvlm_model::vlm::TEXT;
 use smolvlm_model::{Config, Entry, Weights};
@@ -30,18 +30,16 @@ pub fn to_folder(
     let failed = |source| Error::File { path: output.to_owned(), source };
     let folder = aside::NewFolder::begin(output).map_err(failed)?;
     export::copy_settings(files, folder.path())?;
-    let most = entries.iter().find(|entry| entry.name.ends_with("embed_tokens.weight")).map(|entry| entry.stored);
-    let settings = settings(files, dtype.or(most).unwrap_or(Stored::F32))?;
+    let settings = settings(files, dtype.unwrap_or_else(|| table(&entries)))?;
     std::fs::write(folder.path().join(CONFIG), settings).map_err(failed)?;
     let (total, done) = (entries.len(), std::cell::Cell::new(0));
     let (weights, done, alone) = (&weights, &done, config.sight.is_none());
     let tensors = entries.into_iter().map(|Entry { name, shape, stored }| {
-        let dtype = of(dtype.unwrap_or(stored));
         let theirs = match name.strip_prefix(TEXT).filter(|_| alone) {
             Some(rest) => format!("model.{rest}"),
             None => name.clone(),
         };
-        let tensor = Export::f32(dtype, &shape, move || {
+        let tensor = Export::f32(checkpoint::dtype(dtype.unwrap_or(stored)), &shape, move || {
             done.set(done.get() + 1);
             progress(done.get(), total);
             weights.numbers(&name)
@@ -59,11 +57,7 @@ fn settings(files: &Files, dtype: Stored) -> Result<String, Error> {
     let failed = |source: std::io::Error| Error::File { path: files.path(CONFIG), source };
     let (file, _) = files.open(CONFIG).map_err(failed)?;
     let mut config: Value = serde_json::from_reader(std::io::BufReader::new(file)).map_err(|e| failed(e.into()))?;
-    let name = match dtype {
-        Stored::F32 => "float32",
-        Stored::F16 => "float16",
-        Stored::Bf16 => "bfloat16",
-    };
+    let name = dtype_name(dtype);
     if let Some(config) = config.as_object_mut() {
         say(config, name, !config.contains_key("dtype"));
         for part in ["text_config", "vision_config"] {
@@ -81,13 +75,5 @@ fn say(part: &mut serde_json::Map<String, Value>, name: &str, must: bool) {
         if part.contains_key(key) || (must && key == "torch_dtype") {
             part.insert(key.into(), json!(name));
         }
-    }
-}
-
-fn of(stored: Stored) -> Dtype {
-    match stored {
-        Stored::F32 => Dtype::F32,
-        Stored::F16 => Dtype::F16,
-        Stored::Bf16 => Dtype::BF16,
     }
 }

@@ -25,13 +25,17 @@ use smolvlm_sys::Files;
 /// # Errors
 /// Its weights cannot be opened.
 pub fn kind_of(files: &Files) -> Result<Kind, Error> {
-    let entries = Weights::open(files)?.entries()?;
-    let table = entries.iter().find(|entry| entry.name.ends_with("embed_tokens.weight"));
-    Ok(match table.map(|table| table.stored) {
-        Some(Stored::Bf16) => Kind::BF16,
-        Some(Stored::F16) => Kind::F16,
-        Some(Stored::F32) | None => Kind::F32,
+    Ok(match table(&Weights::open(files)?.entries()?) {
+        Stored::Bf16 => Kind::BF16,
+        Stored::F16 => Kind::F16,
+        Stored::F32 => Kind::F32,
     })
+}
+
+/// What the embedding table's numbers are.
+fn table(entries: &[Entry]) -> Stored {
+    let table = entries.iter().find(|entry| entry.name.ends_with("embed_tokens.weight"));
+    table.map_or(Stored::F32, |table| table.stored)
 }
 
 /// A checkpoint's tensors, which must be all that its config asks for: (those, where they are read from).

@@ -87,15 +87,14 @@ impl Engine {
         Ok(answers)
     }
 
-    /// The memory that answers will take, beside what others were foreseen to take.
+    /// That there is the memory that answers will take, beside what others come to take.
     ///
     /// # Errors
     /// There is not as much.
-    pub(crate) fn foresee(&self, course: &Course<'_>, plan: &Plan, others: u64) -> Result<u64, Error> {
+    pub(crate) fn foresee(&self, course: &Course<'_>, plan: &Plan, others: u64) -> Result<(), Error> {
         let core = &self.core;
         let need = memory::of_request(&core.model.config, core.quant, plan, course.width(), course.room());
-        memory::check_request(&*core.backend, need.saturating_add(others))?;
-        Ok(need)
+        memory::check_request(&*core.backend, need.saturating_add(others))
     }
 
     /// Makes token after token until all answers have ended; whether the observer broke off.

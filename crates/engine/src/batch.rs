@@ -283,13 +283,12 @@ impl Engine {
         request.sampling.check()?;
         let same = plan.pictures.iter().zip(pictures).all(|(plan, features)| *plan == features.plan);
         assert!(same, "pictures were seen with other options than the request's");
-        let course = Course::new(self, Arc::clone(&request), &plan)?;
+        let course = Course::new(self, request, &plan)?;
         self.foresee(&course, &plan, others as u64)?;
         let layout = self.core.model.text.kv_layout(self.core.quant.dtype());
-        let (prompt, room) = (plan.ids.len(), (self.processor.context() + 1).saturating_sub(plan.ids.len()));
         // Answers share the prompt's blocks, but for the last one, which each goes on in a copy of.
-        let each = layout.bytes(course.limit().min(room)) + layout.block_bytes();
-        let bytes = layout.bytes(prompt) + each * request.sampling.samples.max(request.sampling.beams);
+        let each = layout.bytes(course.room()) + layout.block_bytes();
+        let bytes = layout.bytes(plan.ids.len()) + each * course.width();
         Ok(Line {
             course,
             prompt: plan.ids,

@@ -1,5 +1,5 @@
-//! A decoder's file, alone or with its tower's, as a checkpoint folder: settings, tokenizer and template in Hugging Face's form, so that what reads a
-//! folder reads these; weights stay where they lie.
+//! A decoder's file, alone or with its tower's, as a checkpoint folder: settings, tokenizer and template in Hugging Face's
+//! form, so that what reads a folder reads these; weights stay where they lie.
 
 use crate::{Error, Gguf, Value, tokenizer};
 use serde_json::{Map, Value as Json, json};

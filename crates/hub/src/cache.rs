@@ -145,9 +145,7 @@ fn aside(path: &Path) -> PathBuf {
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     folder_of(path)?;
-    let aside = aside(path);
-    fs::write(&aside, bytes).map_err(at(&aside))?;
-    fs::rename(&aside, path).map_err(at(path))
+    smolvlm_sys::aside::replace(path, bytes).map_err(at(path))
 }
 
 #[cfg(test)]

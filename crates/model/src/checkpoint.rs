@@ -154,6 +154,24 @@ fn places(tensors: BTreeMap<String, usize>) -> BTreeMap<String, Place> {
     tensors.into_iter().map(|(name, shard)| (ours(&name), Place { shard, name })).collect()
 }
 
+/// The type in which safetensors keep numbers that are stored so: [`stored`] the other way round.
+pub fn dtype(stored: Stored) -> Dtype {
+    match stored {
+        Stored::F32 => Dtype::F32,
+        Stored::F16 => Dtype::F16,
+        Stored::Bf16 => Dtype::BF16,
+    }
+}
+
+/// What a checkpoint's settings call numbers that are stored so (`dtype`, earlier `torch_dtype`).
+pub fn dtype_name(stored: Stored) -> &'static str {
+    match stored {
+        Stored::F32 => "float32",
+        Stored::F16 => "float16",
+        Stored::Bf16 => "bfloat16",
+    }
+}
+
 fn read_index(from: &Files) -> Result<BTreeMap<String, String>, Error> {
     let named = || from.path(INDEX).display().to_string();
     let text = files::text(from, INDEX)?;

@@ -11,7 +11,6 @@ mod tokens;
 
 use crate::Error;
 use crate::files::{NewFolder, write};
-use safetensors::tensor::Dtype;
 use settings::Names;
 use shape::Shape;
 use smolvlm_backend::Stored;
@@ -130,7 +129,7 @@ pub fn make(new: &New, progress: &dyn Fn(usize, usize)) -> Result<Made, Error> {
         text: text.as_ref().map(|text| (text, tokens.old)),
         tower: tower.as_ref(),
         seed: new.seed,
-        dtype: stored_as(dtype),
+        dtype: smolvlm_model::checkpoint::dtype(dtype),
         progress,
     };
     export::write(&folder.path().join("model.safetensors"), making.exports(&slots))?;
@@ -250,13 +249,4 @@ fn read_file(path: &Path, limit: u64) -> Result<String, Error> {
 /// The JSON object of a file.
 fn read_object(path: &Path, limit: u64) -> Result<serde_json::Map<String, serde_json::Value>, Error> {
     serde_json::from_str(&read_file(path, limit)?).map_err(|e| Error::state(path, format!("not a JSON object: {e}")))
-}
-
-/// The name of a type in safetensors.
-fn stored_as(stored: Stored) -> Dtype {
-    match stored {
-        Stored::F32 => Dtype::F32,
-        Stored::F16 => Dtype::F16,
-        Stored::Bf16 => Dtype::BF16,
-    }
 }

@@ -6,6 +6,7 @@ use crate::files;
 use serde_json::{Value, json};
 use smolvlm_backend::Stored;
 use smolvlm_model::Config;
+use smolvlm_model::checkpoint::dtype_name;
 use smolvlm_model::config::{TextConfig, VisionConfig};
 use std::path::Path;
 
@@ -36,11 +37,7 @@ pub(super) fn config(
     names: &Names<'_>,
 ) -> Value {
     let Tokens { image, start, turn_end, .. } = *names.tokens;
-    let dtype = match dtype {
-        Stored::F32 => "float32",
-        Stored::F16 => "float16",
-        Stored::Bf16 => "bfloat16",
-    };
+    let dtype = dtype_name(dtype);
     let mut text_config = json!({
         "model_type": "llama",
         "hidden_size": text.hidden,
