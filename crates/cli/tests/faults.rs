@@ -215,3 +215,54 @@ fn numbers_too_small_to_be_normal_are_kept_by_all_instructions() {
     let logits = dump["last_logits"].f32();
     assert!(logits.iter().any(|logit| *logit != 0.0 && !logit.is_normal()), "{:?}", &logits[..4]);
 }
+
+/// A model whose embedding and head have so many rows, all zero, which take no room on the disk.
+#[cfg(target_os = "linux")]
+fn with_a_large_vocabulary(rows: usize) -> TempDir {
+    let copy = copy_of(&folder().join("idefics3-256m"));
+    let config = std::fs::read_to_string(copy.path().join("config.json")).unwrap();
+    let large = config.replace("\"vocab_size\": 519", &format!("\"vocab_size\": {rows}"));
+    assert_ne!(large, config);
+    std::fs::write(copy.path().join("config.json"), large).unwrap();
+    let path = copy.path().join("model.safetensors");
+    let bytes = std::fs::read(&path).unwrap();
+    let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let mut listed: Value = serde_json::from_slice(&bytes[8..header]).unwrap();
+    // The large ones lie behind the others, whose bytes stay where they are.
+    let mut end = bytes.len() - header;
+    for name in ["lm_head.weight", "model.text_model.embed_tokens.weight"] {
+        let next = end + rows * 48 * 4;
+        listed["left.".to_owned() + name] = listed[name].clone();
+        listed[name] = json!({ "dtype": "F32", "shape": [rows, 48], "data_offsets": [end, next] });
+        end = next;
+    }
+    let listed = listed.to_string();
+    let file = std::fs::File::create(&path).unwrap();
+    for part in [&(listed.len() as u64).to_le_bytes(), listed.as_bytes(), &bytes[header..]] {
+        std::io::Write::write_all(&mut &file, part).unwrap();
+    }
+    file.set_len((8 + listed.len() + end) as u64).unwrap();
+    copy
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_model_that_is_cut_short_while_it_is_read_is_named() {
+    let copy = with_a_large_vocabulary(1 << 20);
+    let path = copy.path().join("model.safetensors");
+    let ask = ["run", "-m", text(copy.path()), "hi", "-n", "1", "-t", "1"];
+    let child = Command::new(env!("CARGO_BIN_EXE_smolvlm"))
+        .args(ask)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // As soon as it is mapped: to read all of it takes much longer.
+    let maps = format!("/proc/{}/maps", child.id());
+    while !std::fs::read_to_string(&maps).unwrap().contains("model.safetensors") {}
+    std::fs::File::options().write(true).open(&path).unwrap().set_len(1 << 16).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let (out, error) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let says = format!("error: a file that is being read was cut short, or its disk failed: {}\n", path.display());
+    assert_eq!((output.status.code(), out.as_str(), error.as_str()), (Some(1), "", says.as_str()));
+}

@@ -81,3 +81,18 @@ fn a_request_that_does_not_fit_is_refused_and_a_long_limit_takes_nothing_by_itse
     };
     assert!(peak("8000") < peak("1") + (4 << 20));
 }
+
+#[test]
+fn a_training_step_that_does_not_fit_is_refused() {
+    let (dir, model) = (tempfile::tempdir().unwrap(), repository().join("golden/idefics3-256m"));
+    let chats = dir.path().join("chats.jsonl");
+    let chat = |words: usize| {
+        let answer = "word and other things ".repeat(words);
+        serde_json::json!({"messages": [{"role": "user", "content": "Go on."}, {"role": "assistant", "content": answer}]})
+    };
+    let row = format!("{}\n", chat(130));
+    std::fs::write(&chats, row.repeat(200)).unwrap();
+    let step = ["train", "-m", text(&model), "--data", text(&chats), "-t", "2", "--dry-run", "--batch", "200"];
+    let error = within(1500, &[&step[..], &["--pack-tokens", "1000000"]].concat()).refused();
+    assert!(error.contains("a step of the training needs some ") && error.contains("--recompute, "), "{error}");
+}

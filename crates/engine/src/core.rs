@@ -6,7 +6,7 @@ use smolvlm_model::{Save, Vlm};
 use std::sync::Arc;
 
 /// Rows of logits made together.
-const LOGIT_ROWS: usize = 64;
+pub(crate) const LOGIT_ROWS: usize = 64;
 
 /// A network, where it runs, and how.
 pub(crate) struct Core {

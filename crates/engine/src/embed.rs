@@ -1,7 +1,7 @@
 //! Vectors of pictures and questions, to find pictures by: for models whose head makes them (ColSmol).
 
 use crate::prompt::{Observer, PREFILL_ROWS};
-use crate::{Engine, Error, Times};
+use crate::{Engine, Error, Times, memory};
 use smolvlm_backend::numbers;
 use smolvlm_processor::{Message, Picture, Plan, PlanOptions};
 
@@ -82,6 +82,7 @@ impl Engine {
     fn vectors(&self, plan: &Plan, pictures: &[Picture], observer: Observer<'_>) -> Result<Option<Vectors>, Error> {
         let core = &self.core;
         let width = core.model.config.vectors.ok_or(Error::MakesWords)?;
+        memory::check_rows(core, plan.ids.len(), PREFILL_ROWS)?;
         let Some(x) = core.embed(plan, pictures, &mut None, &mut Times::default(), observer)? else { return Ok(None) };
         let (mut sequence, mut all) = (core.sequence(), Vec::new());
         let total = plan.ids.len();

@@ -2,6 +2,7 @@
 //! and says nothing.
 
 use crate::Error;
+use crate::core::{Core, LOGIT_ROWS};
 use crate::prompt::PREFILL_ROWS;
 use smolvlm_backend::{Backend, Quant, Stored};
 use smolvlm_model::Config;
@@ -39,6 +40,15 @@ pub fn of_request(config: &Config, quant: Quant, plan: &Plan, answers: usize, to
     sum([config.cache_bytes(positions, quant), embeddings, pictures, pass])
 }
 
+/// Refuses rows that pass the decoder `at_once` of `rows`, with their keys and values, and are looked at a few at a time.
+pub(crate) fn check_rows(core: &Core, rows: usize, at_once: usize) -> Result<(), Error> {
+    let config = &core.model.config;
+    let embeddings = 4 * rows as u64 * config.text.hidden as u64;
+    let logits = 2 * 4 * (LOGIT_ROWS * config.text.vocab) as u64;
+    let need = sum([config.cache_bytes(rows, core.quant), embeddings, logits, config.rows_bytes(at_once)]);
+    check("the text", need, core.backend.spare_bytes(), room(), || "fewer tokens at a time need less".into())
+}
+
 /// What a picture is resized to, twice, and its tiles.
 fn of_picture(picture: &PicturePlan) -> u64 {
     let area = |(width, height): (u32, u32)| u64::from(width) * u64::from(height);
@@ -49,7 +59,7 @@ fn of_picture(picture: &PicturePlan) -> u64 {
 /// Refuses a network that does not fit.
 pub(crate) fn check_network(config: &Config, quant: Quant, stored: Stored, unpacked: bool) -> Result<(), Error> {
     let need = of_network(config, quant, stored, unpacked);
-    check("the model", need, room(), || match quant {
+    check("the model", need, 0, room(), || match quant {
         Quant::F32 => {
             let half = of_network(config, Quant::Bf16, stored, unpacked);
             format!("with --dtype bf16 it needs {}", Bytes(half))
@@ -60,13 +70,24 @@ pub(crate) fn check_network(config: &Config, quant: Quant, stored: Stored, unpac
 
 /// Refuses a request that does not fit. What earlier ones have left counts as free.
 pub(crate) fn check_request(backend: &dyn Backend, need: u64) -> Result<(), Error> {
-    let room = room().map(|room| Room { bytes: room.bytes.saturating_add(backend.spare_bytes()), ..room });
-    check("the request", need, room, || {
+    check("the request", need, backend.spare_bytes(), room(), || {
         "fewer tokens (-n), --no-split or a smaller --max-edge, and --dtype bf16 need less".into()
     })
 }
 
-fn check(what: &'static str, need: u64, room: Option<Room>, help: impl FnOnce() -> String) -> Result<(), Error> {
+/// Refuses what needs more bytes than there are: `room`, and `spare` ones that earlier work has left. `help` says what would
+/// need less.
+///
+/// # Errors
+/// There are not as many.
+pub fn check(
+    what: &'static str,
+    need: u64,
+    spare: u64,
+    room: Option<Room>,
+    help: impl FnOnce() -> String,
+) -> Result<(), Error> {
+    let room = room.map(|room| Room { bytes: room.bytes.saturating_add(spare), ..room });
     match room {
         Some(Room { bytes, bound }) if need > bytes => Err(Error::Memory {
             what,
@@ -94,19 +115,23 @@ impl std::fmt::Display for Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{DTypeChoice, Engine, EngineOptions};
+    use smolvlm_backend::Isa;
     use smolvlm_sys::Bound;
 
     #[test]
     fn a_refusal_has_both_numbers_and_what_would_help() {
         let room = Some(Room { bytes: 400_000_000, bound: Bound::Group });
-        let error = check("the model", 3_210_000_000, room, || "with --dtype bf16 it needs 1.6 GB".into()).unwrap_err();
+        let error =
+            check("the model", 3_210_000_000, 0, room, || "with --dtype bf16 it needs 1.6 GB".into()).unwrap_err();
         assert_eq!(
             error.to_string(),
             "the model needs some 3.2 GB of memory, but 400 MB of the control group's limit are left; with --dtype bf16 it \
              needs 1.6 GB"
         );
-        assert!(check("the model", 400_000_000, room, String::new).is_ok());
-        assert!(check("the model", u64::MAX, None, String::new).is_ok(), "where the system tells nothing");
+        assert!(check("the model", 400_000_000, 0, room, String::new).is_ok());
+        assert!(check("the model", 400_000_005, 5, room, String::new).is_ok());
+        assert!(check("the model", u64::MAX, 0, None, String::new).is_ok(), "where the system tells nothing");
     }
 
     #[test]
@@ -121,5 +146,15 @@ mod tests {
             };
             assert!(error.to_string().contains("GB of memory, but"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_text_that_no_machine_has_room_for_is_refused() {
+        let options = EngineOptions { threads: 1, isa: Isa::best(), dtype: DTypeChoice::Auto, adapters: Vec::new() };
+        let engine = Engine::open(smolvlm_golden::folder().join("idefics3-256m"), &options, &mut |_, _| {}).unwrap();
+        assert!(check_rows(&engine.core, 64, 64).is_ok());
+        let refused = check_rows(&engine.core, 1 << 40, 512).err().map(|error| error.to_string());
+        let says = |error: String| error.starts_with("the text needs some ");
+        assert!(refused.map_or(room().is_none(), says));
     }
 }

@@ -1,6 +1,6 @@
 //! How well the model foretells a text.
 
-use crate::{Engine, Error};
+use crate::{Engine, Error, memory};
 use smolvlm_backend::{Top, numbers};
 
 /// The outcome of scoring a text.
@@ -24,7 +24,8 @@ impl Engine {
     /// there is. `progress` is told (tokens done, tokens in all).
     ///
     /// # Errors
-    /// Where there are fewer than two tokens or the window is shorter than that, or the network's numbers are not finite.
+    /// Where there are fewer than two tokens or the window is shorter than that, the network's numbers are not finite,
+    /// or there is not memory enough.
     pub fn perplexity(
         &self,
         ids: &[u32],
@@ -35,6 +36,7 @@ impl Engine {
         if window < 2 {
             return Err(Error::TooShort { tokens: ids.len() });
         }
+        memory::check_rows(&self.core, window, window)?;
         let (mut total, mut scored) = (0.0, 0);
         let windows = ids.chunks_exact(window);
         let count = windows.len();
@@ -63,12 +65,13 @@ impl Engine {
     /// The likeliest next token after each of these, and how sure of it the model is.
     ///
     /// # Errors
-    /// Where there are more tokens than the context holds.
+    /// Where there are more tokens than the context or the memory holds.
     pub fn tops(&self, ids: &[u32]) -> Result<Vec<Top>, Error> {
         let (core, context) = (&self.core, self.processor.context());
         if ids.len() > context {
             return Err(Error::Context { asked: ids.len(), context });
         }
+        memory::check_rows(core, ids.len(), ids.len())?;
         let x = core.model.text.embed(&*core.backend, ids);
         let hidden = core.forward(&mut core.sequence(), &x, 0, ids.len());
         let mut tops = Vec::with_capacity(ids.len());

@@ -3,10 +3,11 @@
 use crate::batch::token_weights;
 use crate::cache::FeatureCache;
 use crate::load::{Trained, count, load};
-use crate::pass::{Passes, Reach};
+use crate::memory::{Foreseen, Parts};
+use crate::pass::Passes;
 use crate::plan::Plan;
 use crate::prepare::{Preparer, loader};
-use crate::{Config, Error, Optimiser, Options, cost};
+use crate::{Config, Error, Options};
 use smolvlm_backend::Backend;
 use smolvlm_data::Skipped;
 use smolvlm_model::Grads;
@@ -69,12 +70,14 @@ pub fn dry_run(config: &Config, options: &Options<'_>, loading: &mut dyn FnMut(u
     let Some(first) = plan.stages.first() else { return Err(Error::Config { what: "the run has no stage".into() }) };
     let (start, samples) = first.draws(0);
     let passes = Passes::new(config, &trained, cache.as_ref())?;
+    let mut foreseen = Foreseen::default();
     let (mut seconds, mut measured, mut ready) = (0.0, crate::pass::Measured::default(), None);
     for _ in 0..2 {
         let step = preparer.step(start, samples);
         if step.examples.is_empty() {
             return Err(step.useless("of the first step's samples"));
         }
+        foreseen.check(config, &trained, &step)?;
         let time = Stopwatch::start();
         let names = trained.parameters.masters.keys().filter(|name| first.chosen.has(name)).cloned();
         let mut grads = Grads::new(names.collect::<Vec<_>>());
@@ -84,6 +87,7 @@ pub fn dry_run(config: &Config, options: &Options<'_>, loading: &mut dyn FnMut(u
         ready = Some(step);
     }
     let Some(ready) = ready else { return Err(Error::Config { what: "no step was made ready".into() }) };
+    let parts = Parts::of(config, &trained, &ready);
     let masters = &trained.parameters.masters;
     let stages = plan.stages.iter().map(|stage| {
         let of = |prefix: &str| count(masters, &stage.chosen, prefix);
@@ -94,7 +98,12 @@ pub fn dry_run(config: &Config, options: &Options<'_>, loading: &mut dyn FnMut(u
         samples: ready.examples.iter().take(3).map(|example| shown(&trained, example)).collect(),
         epoch: loader.mixture.epoch(),
         stages: stages.collect(),
-        memory: memory(config, &trained, &ready),
+        memory: vec![
+            ("parameters in f32", parts.parameters),
+            ("gradients", parts.gradients),
+            ("the optimiser's means", parts.means),
+            ("what the backward pass needs", parts.pass),
+        ],
         peak: smolvlm_sys::peak_rss().unwrap_or(0),
         seconds,
         tokens: ready.examples.iter().map(|example| example.ids.len()).sum(),
@@ -124,26 +133,4 @@ fn shown(trained: &Trained, example: &smolvlm_data::Example) -> ShownSample {
         tokens: example.ids.len(),
         learnt: example.learnt(),
     }
-}
-
-/// Bytes, by what they are for.
-fn memory(config: &Config, trained: &Trained, ready: &crate::prepare::Ready) -> Vec<(&'static str, f64)> {
-    let numbers: usize = trained.parameters.masters.values().map(|x| x.len()).sum();
-    let means = |optimiser: Optimiser| match optimiser {
-        Optimiser::Adamw => 8.0,
-        Optimiser::Adamw8 => 2.0 + 8.0 / 256.0,
-        Optimiser::Sgd | Optimiser::Muon => 4.0,
-    };
-    let most = config.stages.iter().map(|stage| means(stage.optimiser)).fold(0.0, f64::max);
-    let reach = Reach::of(&trained.parameters.masters);
-    let pack = |pack: &smolvlm_data::Pack| {
-        let tiles = pack.examples.iter().map(|&i| ready.examples[i].tiles()).sum::<usize>();
-        cost::kept(&trained.engine.model().config, pack.rows(), if reach.vision { tiles } else { 0 }, config.recompute)
-    };
-    vec![
-        ("parameters in f32", 4.0 * numbers as f64),
-        ("gradients", 4.0 * numbers as f64),
-        ("the optimiser's means", most * numbers as f64),
-        ("what the backward pass needs", ready.packs.iter().map(pack).fold(0.0, f64::max)),
-    ]
 }

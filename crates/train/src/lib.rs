@@ -15,6 +15,7 @@ mod error;
 mod files;
 mod load;
 mod log;
+mod memory;
 mod merge;
 pub mod new;
 mod parameters;

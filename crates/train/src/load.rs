@@ -1,7 +1,7 @@
 //! A base model becomes one that is trained.
 
 use crate::parameters::{Parameters, highest};
-use crate::{Config, DType, Error, Init, Stage};
+use crate::{Config, DType, Error, Init, Stage, memory};
 use regex::Regex;
 use smolvlm_backend::{Backend, Cpu, Isa, Quant, Tensor};
 use smolvlm_engine::{Engine, Network};
@@ -76,6 +76,8 @@ pub(crate) fn load(
     let roles = Roles::new(training, &names, &places);
     let quant = Quant::from(config.dtype);
     let backend = Arc::new(Cpu::with(threads, isa));
+    let learnt = names.iter().filter(|name| roles.trains(name)).filter_map(|name| checkpoint.raw(name));
+    memory::check_model(&model_config, quant, learnt.map(|(shape, ..)| shape.iter().product::<usize>()).sum())?;
     let mut masters = BTreeMap::new();
     let (mut done, total) = (0, Vlm::tensors(&model_config));
     let mut load = Load {

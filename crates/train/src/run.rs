@@ -5,6 +5,7 @@ use crate::cache::FeatureCache;
 use crate::checkpoint::{self, BEST, Progress};
 use crate::load::{Trained, load};
 use crate::log::{Line, Log, RUN, StepLine, write_report};
+use crate::memory::Foreseen;
 use crate::parameters::{Rate, highest};
 use crate::pass::{Measured, Passes};
 use crate::plan::Plan;
@@ -94,6 +95,7 @@ pub fn train(config: &Config, options: &Options<'_>, observer: &mut dyn Observer
         names: learnt.mixture.names(),
         loss: progress.recent.last().copied().unwrap_or(f64::NAN),
         progress,
+        foreseen: Foreseen::default(),
         trained: &mut trained,
     };
     let stopped = run.go(preparer(&learnt), options.stop, observer)?;
@@ -115,6 +117,7 @@ struct Run<'a> {
     /// Of the last step.
     loss: f64,
     progress: Progress,
+    foreseen: Foreseen,
     trained: &'a mut Trained,
 }
 
@@ -197,6 +200,7 @@ impl Run<'_> {
             self.progress.step = done;
             return Ok(None);
         };
+        self.foreseen.check(self.config, self.trained, ready)?;
         let wanted = self.trained.parameters.masters.keys().filter(|name| planned.chosen.has(name)).cloned();
         let mut grads = Grads::new(wanted);
         let weights = token_weights(&ready.examples, self.config.reduction);
