@@ -63,7 +63,7 @@ const DERIVED: &[&str] = &["rope_freqs.weight"];
 /// The network's tensors by their names, out of a file of the decoder and one of tower and connector, if there is one.
 ///
 /// # Errors
-/// A tensor that is no part of this network.
+/// A tensor that is no part of this network, or does not fit its heads.
 pub fn places(text: &Gguf<'_>, mmproj: Option<&Gguf<'_>>) -> Result<BTreeMap<String, Place>, Error> {
     let [heads, kv_heads] = ["llama.attention.head_count", "llama.attention.head_count_kv"].map(|key| text.count(key));
     let heads = heads?;
@@ -80,6 +80,11 @@ pub fn places(text: &Gguf<'_>, mmproj: Option<&Gguf<'_>>) -> Result<BTreeMap<Str
                 Some("attn_k") if file == TEXT => kv_heads,
                 _ => 0,
             };
+            let rows = tensor.shape.first().copied().unwrap_or(1);
+            if heads > 0 && rows % heads != 0 {
+                let what = format!("tensor '{name}' has {rows} rows, which are no whole number of {heads} heads");
+                return Err(Error::Wrong { what });
+            }
             let bytes = tensor.start..tensor.start + tensor.bytes.len();
             places.insert(theirs, Place { file, kind: tensor.kind, shape: tensor.shape.clone(), bytes, heads });
         }
