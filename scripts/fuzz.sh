@@ -35,7 +35,7 @@ for target in "${targets[@]}"; do
     esac
     echo "== $target, $seconds s"
     SMOLVLM_ATTACK=$target "$fuzz" "$work/$target" "fuzz/corpus/$target" \
-        -max_total_time="$seconds" -max_len=$longest -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=1024 \
+        -max_total_time="$seconds" -max_len=$longest -timeout=60 -rss_limit_mb=2048 -malloc_limit_mb=1024 \
         -artifact_prefix="$work/faults/$target/" -print_final_stats=1 -verbosity=1 \
         >"$work/$target.log" 2>&1 && ended=0 || ended=$?
     grep -E 'stat::number_of_executed_units|stat::peak_rss_mb|^SUMMARY|Done ' "$work/$target.log" || true
