@@ -45,6 +45,7 @@ export class Camera {
     if (started !== this.#started) return false;
     this.note.textContent = "";
     this.video.dataset.live = "yes";
+    this.video.parentElement.style.aspectRatio = `${this.video.videoWidth} / ${this.video.videoHeight}`;
     await this.#count();
     return true;
   }

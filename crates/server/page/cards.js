@@ -16,7 +16,7 @@ export function card(picture, fields, { onopen, onremove } = {}) {
   const size = `${whole(picture.width)}×${whole(picture.height)}`;
   const note = el("p", {}, size);
   const remove = onremove && el("button", { type: "button", class: "remove", "aria-label": `Remove ${picture.name}`, title: "Remove", onclick: onremove }, icon("close"));
-  const node = el("li", { class: "card" }, frame, remove, note);
+  const node = el("li", { class: "card" }, el("div", { class: "shown" }, frame, remove), note);
   const planned = picture.plan(fields).then(
     (plan) => {
       if (!plan) return null;
@@ -54,10 +54,12 @@ export class Viewer {
       const does = event.target.closest("[data-do]")?.dataset.do;
       if (does === "close" || event.target === byId("viewer-stage")) this.#dialog.close();
       if (does === "grid") this.#switchGrid(event.target.closest("button"));
+      if (does === "before") this.#step(-1);
+      if (does === "next") this.#step(1);
     });
     this.#dialog.addEventListener("keydown", (event) => {
       const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      if (step && this.#pictures[this.#at + step]) this.#show(this.#at + step);
+      if (step) this.#step(step);
     });
     this.#dialog.addEventListener("close", () => byId("viewer-stage").replaceChildren());
   }
@@ -66,6 +68,10 @@ export class Viewer {
     this.#pictures = pictures;
     this.#dialog.showModal();
     this.#show(pictures.indexOf(picture));
+  }
+
+  #step(by) {
+    if (this.#pictures[this.#at + by]) this.#show(this.#at + by);
   }
 
   #switchGrid(pressed) {
@@ -77,6 +83,11 @@ export class Viewer {
   async #show(at) {
     this.#at = at;
     const picture = this.#pictures[at];
+    for (const [does, by] of [["before", -1], ["next", 1]]) {
+      const step = this.#dialog.querySelector(`[data-do=${does}]`);
+      show(step, this.#pictures.length > 1);
+      step.disabled = !this.#pictures[at + by];
+    }
     const place = this.#pictures.length > 1 ? `${at + 1} of ${this.#pictures.length}: ` : "";
     byId("viewer-name").textContent = place + picture.name + (picture.converted ? ", sent as PNG" : "");
     const frame = el("div", { class: "frame enlarged" }, el("img", { src: picture.url, alt: picture.name }));

@@ -109,8 +109,10 @@ export class AnswerView {
     show(this.#state, Boolean(this.#state.textContent));
     this.#speeds.replaceChildren(...(making ? [] : figuresOf(turn)));
     show(this.#speeds, this.#speeds.childElementCount > 0);
-    show(this.#acts, !making && turn.state !== "failed" || Boolean(turn.text && !making));
-    show(this.#acts.firstElementChild, Boolean(turn.text));
+    const [copy, retry] = this.#acts.children;
+    show(this.#acts, !making);
+    show(copy, Boolean(turn.text));
+    show(retry, !turn.error);
     this.#speak(making);
     this.ondraw?.();
   }
