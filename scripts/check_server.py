@@ -88,7 +88,8 @@ def others(client, model):
     with client.responses.stream(model=model, input=said, instructions="Be brief.", max_output_tokens=8) as events:
         deltas = "".join(event.delta for event in events if event.type == "response.output_text.delta")
     check("a response as events", deltas == response.output_text)
-    check("models", [found.id for found in client.models.list()][0] == client.models.retrieve(model).id)
+    names = [found.id for found in client.models.list()]
+    check("models", model in names and client.models.retrieve(model).id == model, names)
 
 
 def refusals(client, model):
