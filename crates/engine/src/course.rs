@@ -1,6 +1,7 @@
 //! A request on its way: the answers that are made for it side by side, a token a step each.
 
 use crate::decoding::{Chain, Next, Sampler, Scope, Search, TokenLogprobs};
+use crate::grammar::Follower;
 use crate::writer::Writer;
 use crate::{Answer, Engine, Error, Request, StopReason, Times};
 use smolvlm_backend::{KvSequence, Tensor, numbers};
@@ -30,14 +31,30 @@ enum Kind<'a> {
 /// One answer that is being made.
 struct Track<'a> {
     sampler: Sampler,
+    /// Its way through the grammar that it is bound to.
+    follower: Option<Follower>,
     writer: Writer<'a>,
     sequence: KvSequence,
     answer: Answer,
     /// Its newest token, which has not passed the decoder.
     next: u32,
-    /// What of its text nobody has taken.
-    fresh: String,
+    /// Where its text ended behind each of its tokens.
+    ends: Vec<usize>,
+    /// How many of its tokens somebody has taken.
+    told: usize,
     ended: bool,
+}
+
+/// A token of an answer, as whoever reads along is told of it.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    /// The answer's number.
+    pub(crate) answer: usize,
+    /// What the token adds to the text: whole characters, perhaps none.
+    pub(crate) text: String,
+    pub(crate) id: u32,
+    /// Where they were asked for.
+    pub(crate) logprobs: Option<TokenLogprobs>,
 }
 
 /// A search that is going on.
@@ -63,34 +80,43 @@ impl<'a> Course<'a> {
         // The last token of an answer does not pass the decoder: it needs no place.
         let room = (engine.processor.context() + 1).saturating_sub(prompt);
         let (vocab, ends) = (engine.core.model.config.text.vocab, engine.stops.iter().copied().collect());
-        let chain = Chain::new(sampling.clone(), Scope { vocab, ends, prompt, limit: limit.min(room) })?;
+        let sampling = if request.grammar.is_some() { sampling.bound()? } else { sampling.clone() };
+        let chain = Chain::new(sampling, Scope { vocab, ends, prompt, limit: limit.min(room) })?;
         let empty = Answer {
             text: String::new(),
             output_ids: Vec::new(),
             stop_reason: if limit == 0 { StopReason::MaxTokens } else { StopReason::Cancelled },
             prompt_tokens: prompt,
             image_tokens: plan.image_tokens,
+            cached_tokens: 0,
             logprobs: Vec::new(),
             score: None,
             times: Times::default(),
         };
         let ended = limit == 0;
-        let kind = if sampling.beams > 1 {
+        let kind = if request.sampling.beams > 1 {
             let search = Search::new(chain, &plan.ids);
             Kind::Beams(Box::new(Beams { search, sequences: Vec::new(), ended }))
         } else {
             let track = |sample| Track {
                 sampler: Sampler::new(chain.clone(), &plan.ids, sample),
+                follower: request.grammar.as_ref().map(|grammar| grammar.begin()),
                 writer: Writer::new(engine, &request, limit),
                 sequence: engine.core.sequence(),
                 answer: empty.clone(),
                 next: 0,
-                fresh: String::new(),
+                ends: Vec::new(),
+                told: 0,
                 ended,
             };
-            Kind::Tracks((0..sampling.samples).map(track).collect())
+            Kind::Tracks((0..request.sampling.samples).map(track).collect())
         };
         Ok(Course { engine, request, limit, room, empty, kind })
+    }
+
+    /// The tokens of its prompt, and how many of them stand for pictures.
+    pub(crate) fn prompt_tokens(&self) -> (usize, usize) {
+        (self.empty.prompt_tokens, self.empty.image_tokens)
     }
 
     /// Whether all its answers have ended.
@@ -193,11 +219,16 @@ impl<'a> Course<'a> {
 
     /// What of the first answer's text was not taken yet.
     pub(crate) fn take_text(&mut self) -> String {
+        self.take_pieces().into_iter().filter(|piece| piece.answer == 0).map(|piece| piece.text).collect()
+    }
+
+    /// The tokens of all answers that were not taken yet; none of a search, whose tokens may change to its end.
+    pub(crate) fn take_pieces(&mut self) -> Vec<Piece> {
         match &mut self.kind {
             Kind::Tracks(tracks) => {
-                tracks.first_mut().map(|track| std::mem::take(&mut track.fresh)).unwrap_or_default()
+                tracks.iter_mut().enumerate().flat_map(|(number, track)| track.take_pieces(number)).collect()
             }
-            Kind::Beams(_) => String::new(),
+            Kind::Beams(_) => Vec::new(),
         }
     }
 
@@ -214,7 +245,7 @@ impl<'a> Course<'a> {
                     let ids = beam.history.get(empty.prompt_tokens..).unwrap_or_default().to_vec();
                     let mut answer = Answer { logprobs: beam.logprobs, score: Some(beam.score), ..empty.clone() };
                     for (&id, positions) in ids.iter().zip(empty.prompt_tokens..) {
-                        let (text, reason) = writer.push(id, positions);
+                        let (text, reason) = writer.push(id, positions, false);
                         answer.text.push_str(&text);
                         answer.stop_reason = reason.unwrap_or(answer.stop_reason);
                     }
@@ -227,15 +258,29 @@ impl<'a> Course<'a> {
 }
 
 impl Track<'_> {
+    /// Its tokens that were not taken yet.
+    fn take_pieces(&mut self, number: usize) -> Vec<Piece> {
+        let Track { answer, ends, told, .. } = self;
+        let first = std::mem::replace(told, ends.len());
+        let mut from = first.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
+        let pieces = answer.output_ids.iter().zip(ends.iter()).enumerate().skip(first).map(|(place, (&id, &end))| {
+            let text = answer.text.get(from..end).unwrap_or_default().to_owned();
+            from = end;
+            Piece { answer: number, text, id, logprobs: answer.logprobs.get(place).cloned() }
+        });
+        pieces.collect()
+    }
+
     /// Adds the token that a row of logits chooses.
     fn choose(&mut self, engine: &Engine, logits: &Tensor, row: usize) -> Result<(), Error> {
         let (id, logprobs) = self.next_token(engine, logits, row)?;
         self.sampler.see(id);
-        let (text, reason) = self.writer.push(id, self.sequence.len());
+        let whole = self.follower.as_mut().map_or(Ok(false), |follower| follower.add(id))?;
+        let (text, reason) = self.writer.push(id, self.sequence.len(), whole);
         self.answer.output_ids.push(id);
         self.answer.logprobs.extend(logprobs);
         self.answer.text.push_str(&text);
-        self.fresh.push_str(&text);
+        self.ends.push(self.answer.text.len());
         self.next = id;
         if let Some(reason) = reason {
             self.answer.stop_reason = reason;
@@ -253,15 +298,29 @@ impl Track<'_> {
         let backend = &*engine.core.backend;
         if self.sampler.is_plain_greedy() {
             let top = backend.top(logits, row);
-            return if top.value.is_finite() { Ok((top.index as u32, None)) } else { Err(Error::NotFinite) };
+            if !top.value.is_finite() {
+                return Err(Error::NotFinite);
+            }
+            let id = top.index as u32;
+            if self.follower.as_mut().map_or(Ok(true), |follower| follower.allows(id))? {
+                return Ok((id, None));
+            }
         }
         let mut bare = numbers(backend, &backend.gather_rows(logits, &[row as u32]));
         if !self.sampler.mends() && !bare.iter().all(|x| x.is_finite()) {
             return Err(Error::NotFinite);
         }
-        let Some(count) = self.sampler.logprobs() else { return Ok((self.sampler.next(&mut bare)?, None)) };
-        let id = self.sampler.next(&mut bare.clone())?;
+        let Some(count) = self.sampler.logprobs() else { return Ok((self.draw(&mut bare)?, None)) };
+        let id = self.draw(&mut bare.clone())?;
         Ok((id, Some(TokenLogprobs::of(&bare, id, count))))
+    }
+
+    /// The next token by these logits, of those that the grammar lets through.
+    fn draw(&mut self, logits: &mut [f32]) -> Result<u32, Error> {
+        if let Some(follower) = &mut self.follower {
+            follower.mask(logits)?;
+        }
+        self.sampler.next(logits)
     }
 }
 

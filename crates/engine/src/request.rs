@@ -1,12 +1,13 @@
 //! What is asked and what is answered.
 
-use crate::{Sampling, TokenLogprobs};
+use crate::{Grammar, Sampling, TokenLogprobs};
 use smolvlm_processor::{Message, PlanOptions};
+use std::sync::Arc;
 
 /// One question.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// The chat. Places for pictures are filled in order.
+    /// The chat, or one text where the plan says so. Places for pictures are filled in order.
     pub messages: Vec<Message>,
     /// How pictures and special tokens are read; the context is set by the engine.
     pub plan: PlanOptions,
@@ -18,6 +19,8 @@ pub struct Request {
     pub stop: Vec<String>,
     /// Whether special tokens are shown in the answer.
     pub show_special: bool,
+    /// What the answer is bound to, of [`crate::Engine::grammar`]; beams cannot be bound.
+    pub grammar: Option<Arc<Grammar>>,
 }
 
 /// What happens on the way to an answer.
@@ -102,6 +105,8 @@ pub struct Answer {
     pub prompt_tokens: usize,
     /// Of which stand for pictures.
     pub image_tokens: usize,
+    /// Of the prompt's tokens, those that had passed the decoder for an earlier request.
+    pub cached_tokens: usize,
     /// Of its tokens, by the model's bare logits, where they were asked for.
     pub logprobs: Vec<TokenLogprobs>,
     /// Of one that a search found: the sum of its log-probabilities over its length to the length penalty's power.

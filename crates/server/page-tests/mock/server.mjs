@@ -1,0 +1,108 @@
+// A server that speaks as `smolvlm serve` does and has no model, for work on the page:
+//
+//     node mock/server.mjs            http://127.0.0.1:8090
+//     PORT=9000 KEY=secret node mock/server.mjs
+//
+// answers.mjs has what it says. It serves the page's files as they lie, so a reload shows a change.
+
+import { createServer } from "node:http";
+import { readFile } from "node:fs/promises";
+import { extname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { wayOf } from "./answers.mjs";
+import { planOf, sizeOf } from "./sizes.mjs";
+
+const PAGE = new URL("../../page/", import.meta.url);
+const TYPES = { ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml" };
+const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+  + "media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const KEY = process.env.KEY;
+
+const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+
+function json(response, value, status = 200, headers = {}) {
+  response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(value));
+}
+
+function refuse(response, status, message, retryAfter) {
+  const type = status === 401 ? "authentication_error" : status >= 500 ? "server_error" : "invalid_request_error";
+  json(response, { error: { message, type, code: null, param: null } }, status, retryAfter ? { "retry-after": retryAfter } : {});
+}
+
+async function page(response, path) {
+  const name = path === "/" ? "index.html" : path.slice(1);
+  const type = TYPES[extname(name)];
+  if (!type || name.includes("/")) return refuse(response, 404, "nothing is here");
+  try {
+    const body = await readFile(fileURLToPath(new URL(name, PAGE)));
+    const headers = { "content-type": `${type}; charset=utf-8`, "content-security-policy": POLICY, "x-content-type-options": "nosniff" };
+    response.writeHead(200, headers).end(body);
+  } catch {
+    refuse(response, 404, "nothing is here");
+  }
+}
+
+async function bodyOf(request) {
+  const pieces = [];
+  for await (const piece of request) pieces.push(piece);
+  return JSON.parse(Buffer.concat(pieces));
+}
+
+function picturesOf(body) {
+  const parts = body.messages.flatMap((message) => (Array.isArray(message.content) ? message.content : []));
+  return parts.filter((part) => part.type === "image_url").map((part) => sizeOf(part.image_url.url));
+}
+
+async function chat(response, body) {
+  const pictures = picturesOf(body);
+  if (pictures.includes(null)) return refuse(response, 400, "the picture is of no kind that is read");
+  const { text, pause, status, message, retryAfter, ends, finish } = wayOf(body, pictures);
+  if (status) return refuse(response, status, message, retryAfter);
+  response.writeHead(200, { "content-type": "text/event-stream" });
+  const send = (value) => response.write(`data: ${JSON.stringify(value)}\n\n`);
+  const chunk = (delta, reason = null) => send({ object: "chat.completion.chunk", model: "mock", choices: [{ index: 0, delta, finish_reason: reason }] });
+  const pieces = text.match(/\s*\S+\s?/gu) ?? [];
+  chunk({ role: "assistant", content: "" });
+  let said = 0;
+  for (const piece of pieces) {
+    await wait(pause);
+    if (response.destroyed || said >= (body.max_tokens ?? Infinity)) break;
+    chunk({ content: piece });
+    said += 1;
+  }
+  if (ends === "cut") return response.destroy();
+  if (ends === "error") {
+    send({ error: { message: "there is not memory enough for this request now", type: "server_error" } });
+    return response.end();
+  }
+  chunk({}, finish ?? (said < pieces.length ? "length" : "stop"));
+  const seen = pictures.reduce((all, size) => all + planOf(size, body.max_edge).tokens, 0);
+  const usage = { prompt_tokens: seen + 21, completion_tokens: said, total_tokens: seen + 21 + said,
+    prompt_tokens_details: { image_tokens: seen, cached_tokens: body.messages.length > 1 ? 16 : 0 } };
+  if (body.stream_options?.include_usage) send({ object: "chat.completion.chunk", choices: [], usage });
+  response.end("data: [DONE]\n\n");
+}
+
+async function answer(request, response) {
+  const { pathname } = new URL(request.url, "http://mock");
+  if (request.method === "GET" && pathname === "/health") return json(response, { status: "ok" });
+  const isApi = pathname.startsWith("/v1/") || pathname === "/props";
+  if (!isApi) return page(response, pathname);
+  if (KEY && request.headers.authorization !== `Bearer ${KEY}`) return refuse(response, 401, "this server asks for a key: Authorization: Bearer KEY");
+  if (pathname === "/v1/models") return json(response, { object: "list", data: [{ id: "mock", object: "model" }] });
+  if (pathname === "/props") return json(response, { model: "mock", context: 8192 });
+  if (request.method !== "POST") return refuse(response, 404, "nothing is here");
+  const body = await bodyOf(request);
+  if (pathname === "/v1/chat/completions") return chat(response, body);
+  if (pathname !== "/v1/plan") return refuse(response, 404, "nothing is here");
+  const sizes = picturesOf(body);
+  if (sizes.includes(null)) return refuse(response, 400, "the picture is of no kind that is read");
+  const pictures = sizes.map((size) => planOf(size, body.max_edge));
+  json(response, { pictures, prompt_tokens: 21 + pictures.reduce((all, plan) => all + plan.tokens, 0) });
+}
+
+createServer((request, response) => {
+  answer(request, response).catch((error) => (response.headersSent ? response.destroy() : refuse(response, 500, error.message)));
+}).listen(Number(process.env.PORT ?? 8090), "127.0.0.1", function listening() {
+  console.log(`http://127.0.0.1:${this.address().port}`);
+});

@@ -1,0 +1,41 @@
+// Pictures that are dropped on the page or pasted into it.
+
+import { byId, show } from "./dom.js";
+
+/** Gives dropped and pasted files to the composer that `target()` names. */
+export function takeIn(target) {
+  let depth = 0;
+  const carries = (event) => event.dataTransfer?.types.includes("Files");
+  const veil = (visible) => {
+    depth = visible ? depth : 0;
+    show(byId("drop-veil"), visible);
+  };
+  addEventListener("dragenter", (event) => {
+    if (!carries(event) || document.querySelector("dialog[open]")) return;
+    depth += 1;
+    veil(true);
+  });
+  addEventListener("dragleave", (event) => {
+    if (carries(event) && (depth -= 1) <= 0) veil(false);
+  });
+  addEventListener("dragover", (event) => {
+    if (carries(event)) event.preventDefault();
+  });
+  addEventListener("drop", (event) => {
+    if (!carries(event)) return;
+    event.preventDefault();
+    veil(false);
+    if (!document.querySelector("dialog[open]")) give([...event.dataTransfer.files]);
+  });
+  addEventListener("paste", (event) => {
+    const files = [...(event.clipboardData?.files ?? [])].filter((file) => file.type.startsWith("image/"));
+    if (!files.length || document.querySelector("dialog[open]")) return;
+    event.preventDefault();
+    give(files);
+  });
+  const give = (files) => {
+    if (!files.length) return;
+    target().add(files);
+    target().focus();
+  };
+}
