@@ -116,6 +116,7 @@ async function* events(response, signal) {
     if (signal?.aborted || error instanceof ServerError) throw error;
     throw new ServerError("The connection broke before the answer was complete.");
   } finally {
-    reader.cancel().catch(() => {});
+    // The end is read, too, where it follows at once: a connection that is broken off could not be used again.
+    reader.read().then(() => reader.cancel()).catch(() => {});
   }
 }

@@ -17,6 +17,10 @@ const TYPES = { ".html": "text/html", ".css": "text/css", ".js": "text/javascrip
 const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
   + "media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const KEY = process.env.KEY;
+const PROPS = {
+  model: "mock", context: 8192, pictures: { tile: 512, longest_edge: 2048, split: true, tokens_per_tile: 64 },
+  defaults: { temperature: 0, max_tokens: 1024 },
+};
 
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -90,7 +94,7 @@ async function answer(request, response) {
   if (!isApi) return page(response, pathname);
   if (KEY && request.headers.authorization !== `Bearer ${KEY}`) return refuse(response, 401, "this server asks for a key: Authorization: Bearer KEY");
   if (pathname === "/v1/models") return json(response, { object: "list", data: [{ id: "mock", object: "model" }] });
-  if (pathname === "/props") return json(response, { model: "mock", context: 8192 });
+  if (pathname === "/props") return json(response, PROPS);
   if (request.method !== "POST") return refuse(response, 404, "nothing is here");
   const body = await bodyOf(request);
   if (pathname === "/v1/chat/completions") return chat(response, body);

@@ -20,7 +20,9 @@ test("asks about the newest frame again and again, one at a time", async ({ page
     await new Promise((done) => setTimeout(done, 150));
     await route.fallback();
   });
-  page.on("requestfinished", (request) => { if (request.url().endsWith("completions")) under -= 1; });
+  for (const end of ["requestfinished", "requestfailed"]) {
+    page.on(end, (request) => { if (request.url().endsWith("completions")) under -= 1; });
+  }
   await open(page);
   await dialog(page).getByLabel("Question").fill("Which colour?");
   await dialog(page).getByLabel("Question").blur();
