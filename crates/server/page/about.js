@@ -1,6 +1,6 @@
 // What the server says of itself and its model.
 
-import { getJson } from "./api.js";
+import { getJson, limits } from "./api.js";
 
 /**
  * `{ name, context, sees, defaults }`: the model's name, the tokens that its context holds, whether it sees pictures, and
@@ -8,6 +8,7 @@ import { getJson } from "./api.js";
  */
 export async function aboutServer() {
   const [models, props] = await Promise.all([getJson("v1/models"), getJson("props").catch(() => ({}))]);
+  limits.body = props.limits?.body_bytes ?? Infinity;
   const { temperature = null, max_tokens: maxTokens = null } = props.defaults ?? {};
   return {
     name: models.data?.[0]?.id ?? "the model",

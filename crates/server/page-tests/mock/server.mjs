@@ -19,7 +19,7 @@ const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 const KEY = process.env.KEY;
 const PROPS = {
   model: "mock", context: 8192, pictures: { tile: 512, longest_edge: 2048, split: true, tokens_per_tile: 64 },
-  defaults: { temperature: 0, max_tokens: 1024 },
+  defaults: { temperature: 0, max_tokens: 1024 }, limits: { body_bytes: 32 << 20 },
 };
 
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));

@@ -95,6 +95,15 @@ test("a picture that the server refuses says so on its card", async ({ page }) =
   await expect(page.locator(".dock .card .wrong")).toHaveText("the picture is too thin");
 });
 
+test("a request that the server would break off is not sent", async ({ page }) => {
+  await page.route("**/props", async (route) => route.fulfill({ json: { ...(await (await route.fetch()).json()), limits: { body_bytes: 2000 } } }));
+  await page.reload();
+  await expect(page.locator("#model")).toBeVisible();
+  await ask(page, "x".repeat(3000));
+  await answered(page);
+  await expect(failure(page)).toContainText("the server takes 2 kB at most");
+});
+
 test("a server without plans is asked all the same", async ({ page }) => {
   await page.route("**/v1/plan", (route) => route.fulfill(refusal(404, "nothing is here")));
   await choose(page, [["a.png", 40, 30]]);
