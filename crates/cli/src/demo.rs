@@ -133,6 +133,7 @@ fn answer(engine: &Engine, drawn: &Drawn) -> Result<String, Error> {
         max_tokens: MOST,
         stop: Vec::new(),
         show_special: false,
+        grammar: None,
     };
     let pictures = std::slice::from_ref(&drawn.picture);
     let answer = engine.answer(&request, pictures, None, &mut |_| ControlFlow::Continue(()))?;

@@ -158,7 +158,7 @@ fn defaults(engine: &Engine) -> Result<Defaults, Error> {
 fn asked(args: &Args, messages: Vec<Message>, chosen: Chosen) -> Request {
     let Chosen { sampling, max_tokens, stop } = chosen;
     let plan = PlanOptions { special: args.special, ..args.pictures.plan() };
-    Request { messages, plan, sampling, max_tokens, stop, show_special: args.special }
+    Request { messages, plan, sampling, max_tokens, stop, show_special: args.special, grammar: None }
 }
 
 /// The answer as it streams.

@@ -1,6 +1,7 @@
 //! A request on its way: the answers that are made for it side by side, a token a step each.
 
 use crate::decoding::{Chain, Next, Sampler, Scope, Search, TokenLogprobs};
+use crate::grammar::Follower;
 use crate::writer::Writer;
 use crate::{Answer, Engine, Error, Request, StopReason, Times};
 use smolvlm_backend::{KvSequence, Tensor, numbers};
@@ -30,6 +31,8 @@ enum Kind<'a> {
 /// One answer that is being made.
 struct Track<'a> {
     sampler: Sampler,
+    /// Its way through the grammar that it is bound to.
+    follower: Option<Follower>,
     writer: Writer<'a>,
     sequence: KvSequence,
     answer: Answer,
@@ -63,7 +66,8 @@ impl<'a> Course<'a> {
         // The last token of an answer does not pass the decoder: it needs no place.
         let room = (engine.processor.context() + 1).saturating_sub(prompt);
         let (vocab, ends) = (engine.core.model.config.text.vocab, engine.stops.iter().copied().collect());
-        let chain = Chain::new(sampling.clone(), Scope { vocab, ends, prompt, limit: limit.min(room) })?;
+        let sampling = if request.grammar.is_some() { sampling.bound()? } else { sampling.clone() };
+        let chain = Chain::new(sampling, Scope { vocab, ends, prompt, limit: limit.min(room) })?;
         let empty = Answer {
             text: String::new(),
             output_ids: Vec::new(),
@@ -75,12 +79,13 @@ impl<'a> Course<'a> {
             times: Times::default(),
         };
         let ended = limit == 0;
-        let kind = if sampling.beams > 1 {
+        let kind = if request.sampling.beams > 1 {
             let search = Search::new(chain, &plan.ids);
             Kind::Beams(Box::new(Beams { search, sequences: Vec::new(), ended }))
         } else {
             let track = |sample| Track {
                 sampler: Sampler::new(chain.clone(), &plan.ids, sample),
+                follower: request.grammar.as_ref().map(|grammar| grammar.begin()),
                 writer: Writer::new(engine, &request, limit),
                 sequence: engine.core.sequence(),
                 answer: empty.clone(),
@@ -88,7 +93,7 @@ impl<'a> Course<'a> {
                 fresh: String::new(),
                 ended,
             };
-            Kind::Tracks((0..sampling.samples).map(track).collect())
+            Kind::Tracks((0..request.sampling.samples).map(track).collect())
         };
         Ok(Course { engine, request, limit, room, empty, kind })
     }
@@ -214,7 +219,7 @@ impl<'a> Course<'a> {
                     let ids = beam.history.get(empty.prompt_tokens..).unwrap_or_default().to_vec();
                     let mut answer = Answer { logprobs: beam.logprobs, score: Some(beam.score), ..empty.clone() };
                     for (&id, positions) in ids.iter().zip(empty.prompt_tokens..) {
-                        let (text, reason) = writer.push(id, positions);
+                        let (text, reason) = writer.push(id, positions, false);
                         answer.text.push_str(&text);
                         answer.stop_reason = reason.unwrap_or(answer.stop_reason);
                     }
@@ -231,7 +236,8 @@ impl Track<'_> {
     fn choose(&mut self, engine: &Engine, logits: &Tensor, row: usize) -> Result<(), Error> {
         let (id, logprobs) = self.next_token(engine, logits, row)?;
         self.sampler.see(id);
-        let (text, reason) = self.writer.push(id, self.sequence.len());
+        let whole = self.follower.as_mut().map_or(Ok(false), |follower| follower.add(id))?;
+        let (text, reason) = self.writer.push(id, self.sequence.len(), whole);
         self.answer.output_ids.push(id);
         self.answer.logprobs.extend(logprobs);
         self.answer.text.push_str(&text);
@@ -253,15 +259,29 @@ impl Track<'_> {
         let backend = &*engine.core.backend;
         if self.sampler.is_plain_greedy() {
             let top = backend.top(logits, row);
-            return if top.value.is_finite() { Ok((top.index as u32, None)) } else { Err(Error::NotFinite) };
+            if !top.value.is_finite() {
+                return Err(Error::NotFinite);
+            }
+            let id = top.index as u32;
+            if self.follower.as_mut().map_or(Ok(true), |follower| follower.allows(id))? {
+                return Ok((id, None));
+            }
         }
         let mut bare = numbers(backend, &backend.gather_rows(logits, &[row as u32]));
         if !self.sampler.mends() && !bare.iter().all(|x| x.is_finite()) {
             return Err(Error::NotFinite);
         }
-        let Some(count) = self.sampler.logprobs() else { return Ok((self.sampler.next(&mut bare)?, None)) };
-        let id = self.sampler.next(&mut bare.clone())?;
+        let Some(count) = self.sampler.logprobs() else { return Ok((self.draw(&mut bare)?, None)) };
+        let id = self.draw(&mut bare.clone())?;
         Ok((id, Some(TokenLogprobs::of(&bare, id, count))))
+    }
+
+    /// The next token by these logits, of those that the grammar lets through.
+    fn draw(&mut self, logits: &mut [f32]) -> Result<u32, Error> {
+        if let Some(follower) = &mut self.follower {
+            follower.mask(logits)?;
+        }
+        self.sampler.next(logits)
     }
 }
 

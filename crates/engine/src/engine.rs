@@ -1,6 +1,7 @@
 //! A checkpoint, ready to answer.
 
 use crate::core::Core;
+use crate::grammar::Vocabulary;
 use crate::{Defaults, Error, memory};
 use smolvlm_backend::{Backend, Cpu, Isa, Quant, Stored, levels};
 use smolvlm_model::peft::{self, AdapterConfig};
@@ -43,6 +44,8 @@ pub struct Engine {
     /// Tokens that end an answer.
     pub(crate) stops: BTreeSet<u32>,
     generation: Option<GenerationConfig>,
+    /// What grammars are told of the tokens.
+    pub(crate) vocabulary: Vocabulary,
 }
 
 impl Engine {
@@ -81,7 +84,8 @@ impl Engine {
         });
         let stops = stops(&processor, config, network.generation.as_ref());
         let Network { backend, model, quant, generation } = network;
-        Ok(Engine { core: Core { backend, model, quant, tables }, processor, stops, generation })
+        let core = Core { backend, model, quant, tables };
+        Ok(Engine { core, processor, stops, generation, vocabulary: Vocabulary::default() })
     }
 
     /// Its processor.

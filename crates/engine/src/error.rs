@@ -62,6 +62,9 @@ pub enum Error {
         /// The setting.
         name: &'static str,
     },
+    /// What an answer is bound to cannot be used.
+    #[error(transparent)]
+    Grammar(#[from] crate::GrammarError),
     /// The settings let no token through.
     #[error("the settings forbid every token that could come next: fewer bans would leave one")]
     NothingLeft,

@@ -1,7 +1,8 @@
 //! What is asked and what is answered.
 
-use crate::{Sampling, TokenLogprobs};
+use crate::{Grammar, Sampling, TokenLogprobs};
 use smolvlm_processor::{Message, PlanOptions};
+use std::sync::Arc;
 
 /// One question.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub struct Request {
     pub stop: Vec<String>,
     /// Whether special tokens are shown in the answer.
     pub show_special: bool,
+    /// What the answer is bound to, of [`crate::Engine::grammar`]; beams cannot be bound.
+    pub grammar: Option<Arc<Grammar>>,
 }
 
 /// What happens on the way to an answer.

@@ -23,9 +23,9 @@ impl<'a> Writer<'a> {
         Writer { engine, show_special, decoder, stops: StopStrings::new(&request.stop), count: 0, limit }
     }
 
-    /// Takes the next token, where the cache holds `positions`: the text that can be shown, and why the answer ends
-    /// with it, if it does.
-    pub(crate) fn push(&mut self, id: u32, positions: usize) -> (String, Option<StopReason>) {
+    /// Takes the next token, where the cache holds `positions` and `whole` says that nothing can follow: the text that can
+    /// be shown, and why the answer ends with it, if it does.
+    pub(crate) fn push(&mut self, id: u32, positions: usize, whole: bool) -> (String, Option<StopReason>) {
         self.count += 1;
         let ends = self.engine.stops.contains(&id);
         let mut text = String::new();
@@ -36,7 +36,7 @@ impl<'a> Writer<'a> {
             }
             text = shown;
         }
-        let reason = if ends {
+        let reason = if ends || whole {
             StopReason::EndOfTurn
         } else if positions >= self.engine.processor.context() {
             StopReason::ContextFull

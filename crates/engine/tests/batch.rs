@@ -28,6 +28,7 @@ fn request(pictures: usize, text: &str, max_tokens: usize) -> Request {
         max_tokens,
         stop: Vec::new(),
         show_special: false,
+        grammar: None,
     }
 }
 

@@ -46,7 +46,7 @@ fn engine() -> Engine {
 
 fn request(messages: Vec<Message>, sampling: Sampling, max_tokens: usize) -> Request {
     let (plan, stop, show_special) = (PlanOptions::default(), Vec::new(), false);
-    Request { messages, plan, sampling, max_tokens, stop, show_special }
+    Request { messages, plan, sampling, max_tokens, stop, show_special, grammar: None }
 }
 
 fn asked(text: &str, sampling: Sampling, max_tokens: usize) -> Request {

@@ -27,6 +27,7 @@ fn ask(pictures: &[&str], text: &str, max_tokens: usize, sampling: Sampling) -> 
         max_tokens,
         stop: Vec::new(),
         show_special: false,
+        grammar: None,
     };
     Ask { request, pictures: pictures.iter().map(|name| PictureSource::File(picture(name))).collect() }
 }

@@ -300,6 +300,7 @@ impl<'a> Run<'a> {
             max_tokens: options.max_tokens,
             stop: Vec::new(),
             show_special: false,
+            grammar: None,
         }
     }
 

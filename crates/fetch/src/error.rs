@@ -18,6 +18,12 @@ pub enum Error {
         /// The host.
         host: String,
     },
+    /// The host is none of those that may be asked.
+    #[error("{host} is none of the hosts that may be fetched from")]
+    Host {
+        /// The host.
+        host: String,
+    },
     /// The host does not answer with a file.
     #[error("{host} answers with the status {status} and no file")]
     Status {

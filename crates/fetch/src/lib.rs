@@ -34,12 +34,27 @@ pub struct Limits {
     pub redirects: usize,
     /// Whether addresses of private networks and of this machine are allowed.
     pub private: bool,
+    /// The hosts that may be asked, redirects included: names, or a domain with a dot in front for all of its hosts.
+    /// `None` is any.
+    pub hosts: Option<Vec<String>>,
 }
 
 impl Default for Limits {
-    /// 64 MiB, 30 seconds, 3 redirects, public addresses alone.
+    /// 64 MiB, 30 seconds, 3 redirects, public addresses alone, any host.
     fn default() -> Limits {
-        Limits { bytes: 64 << 20, time: Duration::from_secs(30), redirects: 3, private: false }
+        Limits { bytes: 64 << 20, time: Duration::from_secs(30), redirects: 3, private: false, hosts: None }
+    }
+}
+
+impl Limits {
+    /// Whether a host may be asked.
+    fn allows(&self, host: &str) -> bool {
+        let host = host.trim_end_matches('.');
+        let is = |allowed: &String| match allowed.strip_prefix("*.").or(allowed.strip_prefix('.')) {
+            Some(domain) => host.strip_suffix(&domain.to_ascii_lowercase()).is_some_and(|front| front.ends_with('.')),
+            None => host.eq_ignore_ascii_case(allowed),
+        };
+        self.hosts.as_ref().is_none_or(|hosts| hosts.iter().any(is))
     }
 }
 
@@ -59,6 +74,9 @@ fn fetch_by(url: &str, limits: &Limits, look_up: &LookUp) -> Result<Vec<u8>, Err
     let end = Instant::now() + limits.time;
     let mut target = Target::parse(url)?;
     for _ in 0..=limits.redirects {
+        if !limits.allows(&target.host) {
+            return Err(Error::Host { host: target.host });
+        }
         let addresses = addresses(&target, limits, end, look_up)?;
         let response = get(&target, addresses, limits, end)?;
         let status = response.status();

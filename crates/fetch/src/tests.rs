@@ -41,7 +41,7 @@ fn redirect(stream: &mut TcpStream, location: &str) -> std::io::Result<()> {
 
 /// What is allowed in tests: this machine, little, and not for long.
 fn near() -> Limits {
-    Limits { bytes: 1000, time: Duration::from_secs(2), redirects: 3, private: true }
+    Limits { bytes: 1000, time: Duration::from_secs(2), redirects: 3, private: true, hosts: None }
 }
 
 #[test]
@@ -126,6 +126,25 @@ fn redirects_are_checked_and_counted() {
     let refusal = addresses(&target, &limits, Instant::now() + limits.time, &public);
     assert!(matches!(refusal, Err(Error::Private { host }) if host == "private.example"));
     assert!(asked.lock().unwrap().is_empty());
+}
+
+#[test]
+fn hosts_that_may_be_asked() {
+    let of = |hosts: &[&str]| Limits { hosts: Some(hosts.iter().map(|host| host.to_string()).collect()), ..near() };
+    let limits = of(&["a.example", ".B.example", "*.c.example"]);
+    for host in ["a.example", "a.example.", "x.b.example", "x.y.c.example"] {
+        assert!(limits.allows(host), "{host}");
+    }
+    for host in ["x.a.example", "b.example", "ab.example", "evil-b.example", "a.example.evil", "c.example", ""] {
+        assert!(!limits.allows(host), "{host}");
+    }
+    // A redirect may not leave them.
+    let address = server(|_, stream| redirect(stream, "http://elsewhere.example/"));
+    let limits = of(&["127.0.0.1"]);
+    let refusal = fetch(&format!("http://{address}/"), &limits);
+    assert_eq!(refusal, Err(Error::Host { host: "elsewhere.example".into() }));
+    assert!(matches!(fetch("http://10.0.0.1/", &limits), Err(Error::Host { .. })));
+    assert!(!of(&[]).allows("a"));
 }
 
 #[test]

@@ -45,6 +45,7 @@ pub(crate) fn answer(engine: &Engine, loader: &Loader, draw: Draw, step: u64) ->
         max_tokens: TOKENS,
         stop: Vec::new(),
         show_special: false,
+        grammar: None,
     };
     let answer = engine.answer(&request, &pictures, None, &mut |_| ControlFlow::Continue(()));
     let answer = match answer {

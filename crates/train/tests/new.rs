@@ -205,6 +205,7 @@ fn ask(dir: &Path) -> usize {
         max_tokens: 3,
         stop: Vec::new(),
         show_special: true,
+        grammar: None,
     };
     engine.answer(&request, &[], None, &mut |_| std::ops::ControlFlow::Continue(())).unwrap().prompt_tokens
 }

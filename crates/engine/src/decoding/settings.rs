@@ -266,6 +266,18 @@ impl Sampling {
         Ok(())
     }
 
+    /// These settings, for an answer that is bound to a grammar: it says what may come, and nothing else is forced.
+    ///
+    /// # Errors
+    /// A search is asked for.
+    pub(crate) fn bound(&self) -> Result<Sampling, Error> {
+        if self.beams > 1 {
+            return Err(Error::Contradiction { what: "a grammar binds one answer: it cannot steer beams" });
+        }
+        // What is mended would be let through again.
+        Ok(Sampling { forced_bos: None, forced_eos: Vec::new(), remove_invalid: false, ..self.clone() })
+    }
+
     /// Whether any filter of drawn tokens is on, mirostat aside.
     pub fn has_filters(&self) -> bool {
         self.top_n_sigma > 0.0

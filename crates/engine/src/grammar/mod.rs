@@ -1,0 +1,77 @@
+//! Answers of a form: any JSON object, what a JSON Schema describes, what a regular expression matches, or a Lark grammar.
+//!
+//! A [`Form`] is read once a request ([`Engine::grammar`]); each answer then follows the [`Grammar`] with a state of its
+//! own, which lets through the tokens with which the answer can still become whole, and its end only where it is. What an
+//! answer may be is worked out by the library `llguidance`; here stand its limits, and what it is told of the tokens.
+
+mod error;
+#[cfg(feature = "grammar")]
+mod follow;
+#[cfg(feature = "grammar")]
+mod schema;
+#[cfg(feature = "grammar")]
+mod vocabulary;
+#[cfg(not(feature = "grammar"))]
+mod without;
+
+use crate::{Engine, Error};
+use std::sync::Arc;
+
+pub use error::GrammarError;
+#[cfg(feature = "grammar")]
+pub use follow::Grammar;
+#[cfg(not(feature = "grammar"))]
+pub use without::Grammar;
+#[cfg(not(feature = "grammar"))]
+pub(crate) use without::{Follower, Vocabulary};
+#[cfg(feature = "grammar")]
+pub(crate) use {follow::Follower, vocabulary::Vocabulary};
+
+/// The most bytes of a schema, an expression or a grammar.
+pub const MOST_BYTES: usize = 128 << 10;
+
+/// What an answer is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Form {
+    /// Any JSON object.
+    JsonObject,
+    /// JSON that this schema describes.
+    JsonSchema(String),
+    /// Text that this regular expression matches as a whole, in the syntax of Rust's `regex`.
+    Regex(String),
+    /// Text of this grammar, in llguidance's Lark.
+    Lark(String),
+}
+
+impl Form {
+    /// What it is, in words.
+    fn name(&self) -> &'static str {
+        match self {
+            Form::JsonObject | Form::JsonSchema(_) => "JSON Schema",
+            Form::Regex(_) => "regular expression",
+            Form::Lark(_) => "Lark grammar",
+        }
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Form::JsonObject => r#"{"type": "object"}"#,
+            Form::JsonSchema(text) | Form::Regex(text) | Form::Lark(text) => text,
+        }
+    }
+}
+
+impl Engine {
+    /// Reads what answers are to be, for a request's `grammar`. The first time it also looks at the model's tokens, which
+    /// takes a moment.
+    ///
+    /// # Errors
+    /// It is wrong, asks for what is not supported, or is too large.
+    pub fn grammar(&self, form: &Form) -> Result<Arc<Grammar>, Error> {
+        let bytes = form.text().len();
+        if bytes > MOST_BYTES {
+            return Err(GrammarError::TooLong { form: form.name(), bytes, most: MOST_BYTES }.into());
+        }
+        Ok(Arc::new(self.vocabulary.read(&self.processor, &self.stops, form)?))
+    }
+}

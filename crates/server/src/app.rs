@@ -1,0 +1,209 @@
+//! What all requests share, and the steps that those which ask the model go through.
+
+use crate::auth::Keys;
+use crate::body::Bodies;
+use crate::decoding::Most;
+use crate::error::{Error, Failure};
+use crate::form::Form;
+use crate::host::Callers;
+use crate::media::{Media, Near};
+use crate::messages::{Detail, Said};
+use crate::metrics::Metrics;
+use crate::options::{Options, model_name};
+use crate::running::Running;
+use axum::http::StatusCode;
+use smolvlm_engine::{Ask, Defaults, Engine, PictureSource, Request, Service};
+use smolvlm_processor::{Message, Part, Picture, Plan, PlanOptions};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::decoding::Decoding;
+
+/// The server, but for its connections.
+pub(crate) struct App {
+    pub(crate) service: Service,
+    pub(crate) options: Options,
+    /// What the model's own settings ask for.
+    pub(crate) defaults: Defaults,
+    /// What the model is called: its name, and others.
+    pub(crate) names: Vec<String>,
+    pub(crate) keys: Keys,
+    pub(crate) callers: Callers,
+    pub(crate) media: Media,
+    pub(crate) bodies: Bodies,
+    pub(crate) metrics: Metrics,
+    /// When it began, in seconds of the Unix epoch.
+    pub(crate) created: u64,
+    stopping: AtomicBool,
+    /// The most bytes that a token stands for.
+    token_bytes: usize,
+}
+
+/// How the pictures of a request are cut.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct View {
+    pub(crate) max_edge: Option<u32>,
+    pub(crate) split: Option<bool>,
+}
+
+/// What a request asks of the model, its pictures not fetched yet.
+pub(crate) struct Question {
+    pub(crate) messages: Vec<Message>,
+    pub(crate) pictures: Vec<Near>,
+    pub(crate) plan: PlanOptions,
+    pub(crate) decoding: Decoding,
+    pub(crate) form: Option<Form>,
+}
+
+impl App {
+    /// Of a model that is called `model`.
+    ///
+    /// # Errors
+    /// Options that do not fit together or name files that cannot be read; the model's own settings; no threads.
+    pub(crate) fn new(engine: Engine, model: &str, options: &Options) -> Result<App, Error> {
+        options.check()?;
+        let defaults = engine.defaults()?;
+        for note in &defaults.notes {
+            tracing::warn!("{note}");
+        }
+        let tokenizer = engine.processor().tokenizer();
+        let bytes = |id| tokenizer.token_bytes(id).map_or(0, |bytes| bytes.len());
+        let token_bytes = (0..tokenizer.len() as u32).map(bytes).max().unwrap_or(1).max(1);
+        let names = std::iter::once(model_name(model)).chain(options.alias.iter().map(|name| name.trim().to_owned()));
+        Ok(App {
+            defaults,
+            names: names.collect(),
+            keys: Keys::of(options)?,
+            callers: Callers::of(options),
+            media: Media::of(options)?,
+            bodies: Bodies::new(options),
+            metrics: Metrics::default(),
+            created: now(),
+            stopping: AtomicBool::new(false),
+            token_bytes,
+            service: Service::start(Arc::new(engine), options.service())?,
+            options: options.clone(),
+        })
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        self.service.engine()
+    }
+
+    /// The name that answers give.
+    pub(crate) fn name(&self) -> &str {
+        self.names.first().map_or("", String::as_str)
+    }
+
+    /// That the model which a request names, if it does, is this one.
+    pub(crate) fn check_model(&self, name: Option<&str>) -> Result<(), Failure> {
+        match name {
+            Some(name) if !self.names.iter().any(|known| known == name) => {
+                let what = format!("this server has no such model; it has '{}' (--alias gives it other names)", self.name());
+                Err(Failure::new(StatusCode::NOT_FOUND, what).code("model_not_found").of("model"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What a request may ask for at most.
+    pub(crate) fn most(&self) -> Most {
+        let context = self.engine().processor().context();
+        let tokens = self.options.max_tokens.map_or(context, |most| (most as usize).min(context));
+        Most { samples: self.options.max_n as usize, tokens: tokens.max(1) }
+    }
+
+    /// That there are not too many pictures, and those that are at hand.
+    pub(crate) fn pictures(&self, said: &mut Said) -> Result<Vec<Near>, Failure> {
+        let (found, most) = (said.pictures.len(), self.options.max_pictures as usize);
+        if found > most {
+            let what = format!("the request shows {found} pictures; this server takes at most {most}");
+            return Err(Failure::field("messages", what).code("too_many_images"));
+        }
+        self.media.near(std::mem::take(&mut said.pictures))
+    }
+
+    /// How the pictures are cut: as the request says, or as their `detail` does.
+    pub(crate) fn plan(&self, view: View, detail: Option<Detail>) -> PlanOptions {
+        let tile = self.engine().processor().settings().sight.as_ref().map(|sight| sight.pictures.tile);
+        let low = tile.filter(|_| detail == Some(Detail::Low));
+        PlanOptions { longest_edge: view.max_edge.or(low), split: view.split, ..PlanOptions::default() }
+    }
+
+    /// Runs what computes or waits for the disk on a thread of its own.
+    pub(crate) async fn aside<T: Send + 'static>(
+        self: &Arc<App>,
+        work: impl FnOnce(&Arc<App>) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let app = Arc::clone(self);
+        tokio::task::spawn_blocking(move || work(&app)).await.unwrap_or_else(|_| {
+            self.metrics.panics.fetch_add(1, Ordering::Relaxed);
+            Err(Failure::internal())
+        })
+    }
+
+    /// What the prompt becomes: how many tokens it has, of which pictures. This reads the whole text.
+    pub(crate) fn planned(&self, messages: &[Message], pictures: &[PictureSource], options: &PlanOptions) -> Result<Plan, Failure> {
+        let processor = self.engine().processor();
+        let text = messages.iter().flat_map(|message| &message.content).map(|part| match part {
+            Part::Text(text) => text.len(),
+            Part::Image(_) => 0,
+        });
+        // A text that cannot fit however it is read is not read.
+        let least = text.sum::<usize>() / self.token_bytes;
+        let context = processor.context();
+        if least > context {
+            let error = smolvlm_processor::Error::ContextTooLong { needed: least, context };
+            return Err(error.into());
+        }
+        let sizes = pictures.iter().map(|picture| self.size(picture)).collect::<Result<Vec<_>, _>>()?;
+        Ok(processor.plan(messages, &sizes, options)?)
+    }
+
+    fn size(&self, picture: &PictureSource) -> Result<(u32, u32), Failure> {
+        match picture {
+            PictureSource::Bytes(bytes) => Ok(Picture::size(bytes, &self.options.decode())?),
+            PictureSource::File(path) => Ok(Picture::size_of(path, &self.options.decode())?),
+        }
+    }
+
+    /// Brings a question to the model: fetches its pictures, looks whether it fits, and has it taken.
+    pub(crate) async fn ask(self: &Arc<App>, question: Question) -> Result<Running, Failure> {
+        self.check_running()?;
+        let Question { messages, pictures, plan, decoding, form } = question;
+        let pictures = self.media.all(pictures).await?;
+        let ask = self.aside(move |app| {
+            let options = PlanOptions { context: Some(app.engine().processor().context()), ..plan.clone() };
+            app.planned(&messages, &pictures, &options)?;
+            let Decoding { sampling, max_tokens, stop, special } = decoding;
+            let grammar = form.map(|form| form.bind(app.engine())).transpose()?;
+            let request = Request { messages, plan, sampling, max_tokens, stop, show_special: special, grammar };
+            Ok(Ask { request, pictures })
+        });
+        Running::begin(self, ask.await?)
+    }
+
+    /// That requests are still taken.
+    pub(crate) fn check_running(&self) -> Result<(), Failure> {
+        if self.stopping.load(Ordering::Relaxed) { Err(Failure::stopping()) } else { Ok(()) }
+    }
+
+    /// No more requests are taken.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        self.service.stop();
+    }
+}
+
+/// Seconds of the Unix epoch.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
+
+/// A name for something that is made: no two are alike.
+pub(crate) fn fresh_id(kind: &str) -> String {
+    use std::hash::{BuildHasher, RandomState};
+    let part = || RandomState::new().hash_one(SystemTime::now());
+    format!("{kind}-{:016x}{:08x}", part(), part() as u32)
+}
