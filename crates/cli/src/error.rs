@@ -56,6 +56,10 @@ pub(crate) enum Error {
     /// What is drawn.
     #[error(transparent)]
     Synth(#[from] smolvlm_synth::Error),
+    /// Answering over HTTP.
+    #[cfg(feature = "serve")]
+    #[error(transparent)]
+    Server(#[from] smolvlm_server::Error),
     /// Training, and making models for it.
     #[error(transparent)]
     Train(#[from] smolvlm_train::Error),
@@ -85,7 +89,10 @@ impl Error {
     }
 
     pub(crate) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(if matches!(self, Error::Usage(_) | Error::Nothing { .. }) { 2 } else { 1 })
+        let usage = matches!(self, Error::Usage(_) | Error::Nothing { .. });
+        #[cfg(feature = "serve")]
+        let usage = usage || matches!(self, Error::Server(smolvlm_server::Error::Options(_)));
+        ExitCode::from(if usage { 2 } else { 1 })
     }
 }
 

@@ -26,6 +26,8 @@ mod pictures;
 mod progress;
 mod pull;
 mod run;
+#[cfg(feature = "serve")]
+mod serve;
 mod signals;
 mod synth;
 mod tokenizer;
@@ -34,6 +36,7 @@ mod train;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use error::{Error, one_line};
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -49,6 +52,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(Box<run::Args>),
+    #[cfg(feature = "serve")]
+    Serve(Box<serve::Args>),
     Demo(demo::Args),
     Train(Box<train::Args>),
     Merge(merge::Args),
@@ -69,13 +74,19 @@ enum Command {
 
 fn main() -> ExitCode {
     smolvlm_sys::report_cut_files();
-    let cli = match Cli::try_parse() {
+    let words = match words() {
+        Ok(words) => words,
+        Err(error) => return report(&error),
+    };
+    let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(shown) if !shown.use_stderr() || shown.kind() == MISSING => shown.exit(),
         Err(error) => return report(&Error::arguments(&error)),
     };
     let result = match cli.command {
         Command::Run(args) => run::run(*args),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => serve::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Train(args) => train::run(*args),
         Command::Merge(args) => merge::run(args),
@@ -99,6 +110,14 @@ fn main() -> ExitCode {
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => report(&error),
     }
+}
+
+/// The words of the call, and those of the file of options that it names.
+fn words() -> Result<Vec<OsString>, Error> {
+    let words = std::env::args_os().collect();
+    #[cfg(feature = "serve")]
+    let words = smolvlm_server::config::words(&<Cli as clap::CommandFactory>::command(), "serve", words)?;
+    Ok(words)
 }
 
 /// A call without any words: clap shows the help.

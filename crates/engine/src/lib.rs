@@ -28,6 +28,7 @@ mod perplexity;
 mod prompt;
 mod queue;
 mod request;
+mod service;
 mod stop;
 mod writer;
 
@@ -43,3 +44,4 @@ pub use grammar::{Form, Grammar, GrammarError, MOST_BYTES};
 pub use perplexity::Perplexity;
 pub use queue::{Ask, Queue, QueueOptions};
 pub use request::{Answer, Event, Request, StopReason, Times};
+pub use service::{Counts, Listener, Progress, Refusal, Service, ServiceOptions, Ticket};

@@ -100,7 +100,8 @@ impl App {
     pub(crate) fn check_model(&self, name: Option<&str>) -> Result<(), Failure> {
         match name {
             Some(name) if !self.names.iter().any(|known| known == name) => {
-                let what = format!("this server has no such model; it has '{}' (--alias gives it other names)", self.name());
+                let what =
+                    format!("this server has no such model; it has '{}' (--alias gives it other names)", self.name());
                 Err(Failure::new(StatusCode::NOT_FOUND, what).code("model_not_found").of("model"))
             }
             _ => Ok(()),
@@ -144,7 +145,12 @@ impl App {
     }
 
     /// What the prompt becomes: how many tokens it has, of which pictures. This reads the whole text.
-    pub(crate) fn planned(&self, messages: &[Message], pictures: &[PictureSource], options: &PlanOptions) -> Result<Plan, Failure> {
+    pub(crate) fn planned(
+        &self,
+        messages: &[Message],
+        pictures: &[PictureSource],
+        options: &PlanOptions,
+    ) -> Result<Plan, Failure> {
         let processor = self.engine().processor();
         let text = messages.iter().flat_map(|message| &message.content).map(|part| match part {
             Part::Text(text) => text.len(),

@@ -89,11 +89,8 @@ mod tests {
     #[test]
     fn forms_of_showing_a_key() {
         let keys = Keys(vec![digest("one"), digest("two")]);
-        for (name, value) in [
-            ("authorization", "Bearer one"),
-            ("authorization", "bearer  two "),
-            ("x-api-key", "two"),
-        ] {
+        for (name, value) in [("authorization", "Bearer one"), ("authorization", "bearer  two "), ("x-api-key", "two")]
+        {
             assert!(checked(&keys, name, value).is_ok(), "{name}: {value}");
         }
         for (name, value) in [
@@ -115,7 +112,8 @@ mod tests {
     fn keys_of_a_file() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "# mine\n\n  one \ntwo\n").unwrap();
-        let options = Options { api_key_file: Some(file.path().into()), api_key: vec!["zero".into()], ..Options::standard() };
+        let options =
+            Options { api_key_file: Some(file.path().into()), api_key: vec!["zero".into()], ..Options::standard() };
         let keys = Keys::of(&options).unwrap();
         assert_eq!(keys.0.len(), 3);
         assert!(keys.has("zero") && keys.has("one") && keys.has("two") && !keys.has("# mine"));

@@ -38,7 +38,10 @@ impl Bodies {
     /// slow, or broken off.
     pub(crate) async fn read(&self, request: Request<Body>) -> Result<Held, Failure> {
         check_kind(request.headers())?;
-        let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        let length = request
+            .headers()
+            .get(header::CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         if length.is_some_and(|length| length > self.most) {
             return Err(self.too_large());
         }
@@ -72,7 +75,9 @@ fn check_kind(headers: &HeaderMap) -> Result<(), Failure> {
         return wrong("the body is not called JSON; the header 'Content-Type: application/json' would be right");
     }
     match headers.get(header::CONTENT_ENCODING) {
-        Some(coding) if coding != "identity" => wrong("the body is packed (Content-Encoding); plain JSON would be right"),
+        Some(coding) if coding != "identity" => {
+            wrong("the body is packed (Content-Encoding); plain JSON would be right")
+        }
         _ => Ok(()),
     }
 }

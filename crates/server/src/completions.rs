@@ -6,9 +6,9 @@ use crate::decoding::Decoding;
 use crate::error::Failure;
 use crate::fields::{Fields, Refused};
 use crate::form::Form;
+use crate::reply::Json;
 use crate::sse::{self, DONE, Story, data};
 use crate::usage::{finish_reason, shown, usage};
-use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, Response};
@@ -41,7 +41,10 @@ struct How {
 }
 
 /// The endpoint.
-pub(crate) async fn completions(State(app): State<Arc<App>>, request: Request<Body>) -> Result<Response<Body>, Failure> {
+pub(crate) async fn completions(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Failure> {
     let body = app.bodies.read(request).await?;
     let (question, how, room) = app
         .aside(move |app| {
@@ -110,7 +113,8 @@ fn prompt(fields: &mut Fields<'_>) -> Result<String, Failure> {
 
 /// Log-probabilities in the form of completions: lists side by side. `at` is the place in the text in characters.
 fn logprobs<'a>(engine: &Engine, steps: impl Iterator<Item = (u32, &'a TokenLogprobs)>, at: &mut usize) -> Value {
-    let text = |id| String::from_utf8_lossy(&engine.processor().tokenizer().token_bytes(id).unwrap_or_default()).into_owned();
+    let text =
+        |id| String::from_utf8_lossy(&engine.processor().tokenizer().token_bytes(id).unwrap_or_default()).into_owned();
     let (mut tokens, mut chosen, mut top, mut offsets) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (id, step) in steps {
         let token = text(id);

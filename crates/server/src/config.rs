@@ -19,7 +19,8 @@ const MOST: u64 = 1 << 20;
 pub fn words(program: &Command, name: &str, words: Vec<OsString>) -> Result<Vec<OsString>, Error> {
     let Ok(all) = program.clone().try_get_matches_from(&words) else { return Ok(words) };
     let Some(matches) = all.subcommand_matches(name) else { return Ok(words) };
-    let (Some(path), Some(command)) = (matches.get_one::<std::path::PathBuf>("config"), program.find_subcommand(name)) else {
+    let (Some(path), Some(command)) = (matches.get_one::<std::path::PathBuf>("config"), program.find_subcommand(name))
+    else {
         return Ok(words);
     };
     let added = flags(command, matches, &read(path)?, path)?;
@@ -58,7 +59,9 @@ fn flags(command: &Command, matches: &ArgMatches, table: &toml::Table, path: &Pa
         let takes_value = !matches!(argument.get_action(), ArgAction::SetTrue);
         match value {
             Value::Boolean(truth) if !takes_value => flags.extend(truth.then(|| format!("--{key}"))),
-            _ if !takes_value => return Err(wrong(format!("'{key}' is {}; true or false would be right", value.type_str()))),
+            _ if !takes_value => {
+                return Err(wrong(format!("'{key}' is {}; true or false would be right", value.type_str())));
+            }
             Value::Array(list) if matches!(argument.get_action(), ArgAction::Append) => {
                 for value in list {
                     flags.push(format!("--{key}={}", text(value)?));

@@ -30,7 +30,13 @@ const HEADERS: usize = 100;
 const REST: Duration = Duration::from_millis(100);
 
 /// Takes connections until `stop` says so; then those that are open have `--drain-timeout` to end.
-pub(crate) async fn serve(app: &Arc<App>, router: Router, listener: Listener, tls: Option<TlsAcceptor>, stop: watch::Receiver<bool>) {
+pub(crate) async fn serve(
+    app: &Arc<App>,
+    router: Router,
+    listener: Listener,
+    tls: Option<TlsAcceptor>,
+    stop: watch::Receiver<bool>,
+) {
     let mut open = JoinSet::new();
     let mut until = stop.clone();
     loop {
@@ -95,7 +101,11 @@ impl Drop for Counted {
 /// Says that there are too many, where that can be said without a handshake.
 async fn turn_away(stream: Box<dyn Stream>, counted: Counted, tls: bool) {
     let mut stream = stream;
-    let failure = Failure::later(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", "too many connections are open; try again later");
+    let failure = Failure::later(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "too_many_connections",
+        "too many connections are open; try again later",
+    );
     let body = failure.json().to_string();
     let head = format!(
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\nconnection: close\r\n\
@@ -134,7 +144,8 @@ async fn connection(
 }
 
 async fn http(app: &Arc<App>, router: Router, stream: impl Stream + 'static, stop: watch::Receiver<bool>) {
-    let service = service_fn(|request: Request<Incoming>| edge::answer(Arc::clone(app), router.clone(), request.map(Body::new)));
+    let service =
+        service_fn(|request: Request<Incoming>| edge::answer(Arc::clone(app), router.clone(), request.map(Body::new)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(app.options.header_time())

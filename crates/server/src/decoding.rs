@@ -62,13 +62,17 @@ impl Decoding {
         }
         let draws = draws || (s.samples > 1 && s.beams == 1);
         let temperature = fields.number("temperature")?;
-        s.temperature = temperature.unwrap_or(if draws && s.temperature == 0.0 { defaults.temperature } else { s.temperature });
+        s.temperature =
+            temperature.unwrap_or(if draws && s.temperature == 0.0 { defaults.temperature } else { s.temperature });
         s.seed = fields.bits("seed")?.unwrap_or_else(fresh_seed);
         let mut asked = None;
         for field in tokens {
             let given = fields.count(field, 1, usize::MAX)?;
             if asked.is_some() && given.is_some() {
-                return Err(Failure::field(field, format!("{} name one thing: one of them would be right", tokens.join(" and "))));
+                return Err(Failure::field(
+                    field,
+                    format!("{} name one thing: one of them would be right", tokens.join(" and ")),
+                ));
             }
             asked = asked.or(given);
         }
@@ -104,7 +108,11 @@ fn filters(fields: &mut Fields<'_>, s: &mut Sampling) -> Result<bool, Failure> {
         eta: eta.unwrap_or(Mirostat::default().eta),
     };
     // -1 switches it off, as vLLM has it.
-    let top_k = if fields.value("top_k").and_then(Value::as_i64) == Some(-1) { Some(0) } else { fields.count("top_k", 0, usize::MAX)? };
+    let top_k = if fields.value("top_k").and_then(Value::as_i64) == Some(-1) {
+        Some(0)
+    } else {
+        fields.count("top_k", 0, usize::MAX)?
+    };
     put(&mut s.top_k, top_k);
     let top_p = fields.number("top_p")?;
     put(&mut s.top_p, top_p);
@@ -270,14 +278,25 @@ mod tests {
     #[test]
     fn tokens_are_drawn_where_a_field_asks_for_it() {
         let temperature = |request| of(request, &Defaults::default()).unwrap().sampling.temperature;
-        for request in [json!({}), json!({"top_p": 1}), json!({"top_k": 0}), json!({"top_k": -1}), json!({"seed": 1}), json!({"beams": 2}), json!({"temperature": null})] {
+        for request in [
+            json!({}),
+            json!({"top_p": 1}),
+            json!({"top_k": 0}),
+            json!({"top_k": -1}),
+            json!({"seed": 1}),
+            json!({"beams": 2}),
+            json!({"temperature": null}),
+        ] {
             assert_eq!(temperature(request.clone()), 0.0, "{request}");
         }
-        for request in [json!({"top_p": 0.9}), json!({"top_k": 5}), json!({"min_p": 0.1}), json!({"n": 2}), json!({"mirostat": 2})] {
+        for request in
+            [json!({"top_p": 0.9}), json!({"top_k": 5}), json!({"min_p": 0.1}), json!({"n": 2}), json!({"mirostat": 2})]
+        {
             assert_eq!(temperature(request.clone()), 1.0, "{request}");
         }
         assert_eq!(temperature(json!({"top_p": 0.9, "temperature": 0})), 0.0);
-        let drawing = Defaults { sampling: Sampling { temperature: 0.7, ..Sampling::default() }, ..Defaults::default() };
+        let drawing =
+            Defaults { sampling: Sampling { temperature: 0.7, ..Sampling::default() }, ..Defaults::default() };
         assert_eq!(of(json!({"top_p": 0.9}), &drawing).unwrap().sampling.temperature, 0.7);
     }
 

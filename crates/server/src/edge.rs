@@ -18,7 +18,11 @@ use tower::ServiceExt;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Answers a request.
-pub(crate) async fn answer(app: Arc<App>, router: Router, request: Request<Body>) -> Result<Response<Body>, Infallible> {
+pub(crate) async fn answer(
+    app: Arc<App>,
+    router: Router,
+    request: Request<Body>,
+) -> Result<Response<Body>, Infallible> {
     let start = Instant::now();
     let (method, route) = (method(request.method()), route(request.uri().path()));
     let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok()).map(str::to_owned);
@@ -124,7 +128,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_ends_at_the_edge() {
-        let panics = async { if std::hint::black_box(true) { panic!("a fault") } };
+        let panics = async {
+            if std::hint::black_box(true) {
+                panic!("a fault")
+            }
+        };
         assert!(Caught(Box::pin(panics)).await.is_err());
         assert!(Caught(Box::pin(async { 1 })).await.is_ok_and(|one| one == 1));
     }

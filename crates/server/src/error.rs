@@ -98,7 +98,11 @@ impl Failure {
 
     /// The server is about to stop.
     pub(crate) fn stopping() -> Failure {
-        Failure::later(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the server is about to stop and takes no more requests")
+        Failure::later(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "stopping",
+            "the server is about to stop and takes no more requests",
+        )
     }
 
     pub(crate) fn code(self, code: &'static str) -> Failure {
@@ -156,10 +160,14 @@ impl From<engine::Error> for Failure {
                      max_tokens sets another limit"
                 ),
             ),
-            E::Contradiction { .. } | E::NothingLeft | E::MakesVectors | E::MakesWords => Failure::bad(error.to_string()),
-            E::Memory { .. } => {
-                Failure::later(StatusCode::SERVICE_UNAVAILABLE, "out_of_memory", "there is not memory enough for this request now; a shorter or smaller one may fit")
+            E::Contradiction { .. } | E::NothingLeft | E::MakesVectors | E::MakesWords => {
+                Failure::bad(error.to_string())
             }
+            E::Memory { .. } => Failure::later(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "out_of_memory",
+                "there is not memory enough for this request now; a shorter or smaller one may fit",
+            ),
             other => {
                 tracing::error!(error = %other, "a request failed");
                 Failure::internal()
@@ -219,7 +227,8 @@ mod tests {
     #[test]
     fn a_failure_has_openais_form() {
         let failure = Failure::field("top_p", "it is 2").code("x");
-        let want = json!({"error": {"message": "it is 2", "type": "invalid_request_error", "code": "x", "param": "top_p"}});
+        let want =
+            json!({"error": {"message": "it is 2", "type": "invalid_request_error", "code": "x", "param": "top_p"}});
         assert_eq!(failure.json(), want);
         let response = Failure::stopping().response();
         assert_eq!(response.status(), 503);

@@ -23,7 +23,9 @@ impl<'a> Fields<'a> {
                 let at = if at.is_empty() { String::new() } else { format!("{at}.") };
                 Ok(Fields { map, at, seen: BTreeSet::new() })
             }
-            other if at.is_empty() => Err(Failure::bad(format!("the body is {}; an object would be right", kind(other)))),
+            other if at.is_empty() => {
+                Err(Failure::bad(format!("the body is {}; an object would be right", kind(other))))
+            }
             other => Err(Failure::field(at, format!("'{at}' is {}; an object would be right", kind(other)))),
         }
     }
@@ -82,7 +84,8 @@ impl<'a> Fields<'a> {
     /// A whole number of 64 bits with or without a sign, as bits.
     pub(crate) fn bits(&mut self, field: &'static str) -> Result<Option<u64>, Failure> {
         let Some(value) = self.value(field) else { return Ok(None) };
-        let bits = value.as_u64().or_else(|| whole(value).and_then(|w| i64::try_from(w).ok()).map(|signed| signed as u64));
+        let bits =
+            value.as_u64().or_else(|| whole(value).and_then(|w| i64::try_from(w).ok()).map(|signed| signed as u64));
         bits.map_or_else(|| self.wrong(field, value, "a whole number of 64 bits"), |bits| Ok(Some(bits)))
     }
 
@@ -109,11 +112,19 @@ impl<'a> Fields<'a> {
     }
 
     /// One of these words.
-    pub(crate) fn word(&mut self, field: &'static str, words: &[&'static str]) -> Result<Option<&'static str>, Failure> {
+    pub(crate) fn word(
+        &mut self,
+        field: &'static str,
+        words: &[&'static str],
+    ) -> Result<Option<&'static str>, Failure> {
         let Some(value) = self.value(field) else { return Ok(None) };
         match words.iter().find(|word| value.as_str() == Some(**word)) {
             Some(word) => Ok(Some(word)),
-            None => self.wrong(field, value, &words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ")),
+            None => self.wrong(
+                field,
+                value,
+                &words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or "),
+            ),
         }
     }
 
@@ -125,7 +136,9 @@ impl<'a> Fields<'a> {
                 Some(Value::Array(list)) if list.is_empty() => {}
                 Some(_) => {
                     let name = self.name(field);
-                    return Err(Failure::field(&name, format!("'{name}' is not served: {why}")).code("unsupported_parameter"));
+                    return Err(
+                        Failure::field(&name, format!("'{name}' is not served: {why}")).code("unsupported_parameter")
+                    );
                 }
             }
         }
@@ -178,7 +191,8 @@ mod tests {
 
     #[test]
     fn kinds_are_checked_by_name() {
-        let value = json!({"t": 1, "b": "x", "n": "1", "big": 1e300, "c": -1, "f": 1.5, "w": "z", "l": {}, "o": [], "s": 1e30});
+        let value =
+            json!({"t": 1, "b": "x", "n": "1", "big": 1e300, "c": -1, "f": 1.5, "w": "z", "l": {}, "o": [], "s": 1e30});
         let mut fields = Fields::of(&value, "a").unwrap();
         let says = |failure: Result<(), Failure>, what: &str| {
             let failure = failure.unwrap_err();

@@ -20,10 +20,15 @@ impl Form {
         let schema = fields.value("json_schema").map(|schema| schema_of(schema, "json_schema")).transpose()?;
         let grammar = fields.value("grammar").map(grammar).transpose()?;
         let named = |form: Option<engine::Form>, field| form.map(|form| Form { form, field });
-        let mut given = [named(format, "response_format"), named(schema, "json_schema"), named(grammar, "grammar")].into_iter().flatten();
+        let mut given = [named(format, "response_format"), named(schema, "json_schema"), named(grammar, "grammar")]
+            .into_iter()
+            .flatten();
         let first = given.next();
         match given.next() {
-            Some(second) => Err(Failure::field(second.field, "an answer is bound to one form: response_format, json_schema or grammar")),
+            Some(second) => Err(Failure::field(
+                second.field,
+                "an answer is bound to one form: response_format, json_schema or grammar",
+            )),
             None => Ok(first),
         }
     }
@@ -58,7 +63,8 @@ fn response_format(fields: Fields<'_>) -> Result<Option<engine::Form>, Failure> 
     let form = match kind {
         Some("json_schema") => {
             let name = fields.name("json_schema");
-            let mut inner = fields.object("json_schema")?.ok_or_else(|| Failure::field(&name, format!("'{name}' is missing")))?;
+            let mut inner =
+                fields.object("json_schema")?.ok_or_else(|| Failure::field(&name, format!("'{name}' is missing")))?;
             let form = of_schema(&mut inner)?;
             inner.finish()?;
             Some(form)
@@ -139,11 +145,17 @@ mod tests {
             (json!({"response_format": {"type": "text"}}), None),
             (json!({"response_format": {"type": "json_object"}}), Some(engine::Form::JsonObject)),
             (json!({"response_format": {"type": "json_object", "schema": schema}}), as_schema.clone()),
-            (json!({"response_format": {"type": "json_schema", "json_schema": {"name": "a", "strict": true, "schema": schema}}}), as_schema.clone()),
+            (
+                json!({"response_format": {"type": "json_schema", "json_schema": {"name": "a", "strict": true, "schema": schema}}}),
+                as_schema.clone(),
+            ),
             (json!({"json_schema": schema}), as_schema.clone()),
             (json!({"grammar": {"type": "json_schema", "value": schema}}), as_schema),
             (json!({"grammar": {"type": "regex", "value": "a+"}}), Some(engine::Form::Regex("a+".into()))),
-            (json!({"grammar": {"type": "lark", "value": "start: \"a\""}}), Some(engine::Form::Lark("start: \"a\"".into()))),
+            (
+                json!({"grammar": {"type": "lark", "value": "start: \"a\""}}),
+                Some(engine::Form::Lark("start: \"a\"".into())),
+            ),
         ] {
             assert_eq!(of(request.clone()).unwrap(), form, "{request}");
         }
@@ -156,7 +168,10 @@ mod tests {
             (json!({"response_format": {}}), "response_format.type"),
             (json!({"response_format": {"type": "xml"}}), "response_format.type"),
             (json!({"response_format": {"type": "json_schema"}}), "response_format.json_schema"),
-            (json!({"response_format": {"type": "json_schema", "json_schema": {"name": "a"}}}), "response_format.json_schema.schema"),
+            (
+                json!({"response_format": {"type": "json_schema", "json_schema": {"name": "a"}}}),
+                "response_format.json_schema.schema",
+            ),
             (json!({"response_format": {"type": "text", "more": 1}}), "response_format.more"),
             (json!({"json_schema": "a"}), "json_schema"),
             (json!({"grammar": "root ::= \"a\""}), "grammar"),

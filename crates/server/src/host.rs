@@ -20,7 +20,8 @@ const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 impl Callers {
     pub(crate) fn of(options: &Options) -> Callers {
-        let lower = |names: &[String]| -> Vec<String> { names.iter().map(|name| name.trim().to_ascii_lowercase()).collect() };
+        let lower =
+            |names: &[String]| -> Vec<String> { names.iter().map(|name| name.trim().to_ascii_lowercase()).collect() };
         let given = lower(&options.allowed_host);
         let hosts = match options.place() {
             Place::Tcp(host, _) if is_local(&host) || !given.is_empty() => {

@@ -29,6 +29,7 @@ mod openapi;
 mod options;
 mod page;
 mod plan;
+mod reply;
 mod responses;
 mod router;
 mod running;

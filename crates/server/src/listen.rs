@@ -49,7 +49,9 @@ impl Listener {
     pub(crate) fn address(&self, tls: bool) -> String {
         let scheme = if tls { "https" } else { "http" };
         match self {
-            Listener::Tcp(listener) => listener.local_addr().map_or_else(|_| scheme.into(), |at| format!("{scheme}://{at}")),
+            Listener::Tcp(listener) => {
+                listener.local_addr().map_or_else(|_| scheme.into(), |at| format!("{scheme}://{at}"))
+            }
             #[cfg(unix)]
             Listener::Unix(_, Socket(path)) => format!("{scheme}+unix:{}", path.display()),
         }
@@ -76,7 +78,10 @@ async fn unix(path: &Path) -> io::Result<Listener> {
     use std::os::unix::fs::{FileTypeExt, PermissionsExt};
     if let Ok(found) = std::fs::symlink_metadata(path) {
         if !found.file_type().is_socket() {
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file of this name, which is no socket"));
+            return Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "there is a file of this name, which is no socket",
+            ));
         }
         if tokio::net::UnixStream::connect(path).await.is_ok() {
             return Err(io::ErrorKind::AddrInUse.into());

@@ -31,8 +31,11 @@ impl Source {
         match scheme.as_str() {
             "http" | "https" => Ok(Source::Web(url.to_owned())),
             "file" => Ok(Source::File(url.get(5..).unwrap_or_default().to_owned())),
-            _ => Err(Failure::field(at, format!("'{at}' is no address of a picture; data:image/png;base64,… would be right"))
-                .code("invalid_image")),
+            _ => Err(Failure::field(
+                at,
+                format!("'{at}' is no address of a picture; data:image/png;base64,… would be right"),
+            )
+            .code("invalid_image")),
         }
     }
 }
@@ -137,7 +140,8 @@ impl Media {
     /// is there.
     fn file(&self, url: &str) -> Result<Vec<u8>, Failure> {
         let Some(root) = &self.root else {
-            let what = "this server shows no files (--media-root allows those of a folder); a data: address would be right";
+            let what =
+                "this server shows no files (--media-root allows those of a folder); a data: address would be right";
             return Err(Failure::new(StatusCode::FORBIDDEN, what).code("file_media_not_allowed").of("messages"));
         };
         let none = || {
@@ -235,7 +239,14 @@ mod tests {
 
     #[test]
     fn paths_of_addresses() {
-        for (url, path) in [("///a/b", "/a/b"), ("/a", "/a"), ("//localhost/a", "/a"), ("//a/b", "a/b"), ("a%20b", "a b"), ("%2e%2E/a", "../a")] {
+        for (url, path) in [
+            ("///a/b", "/a/b"),
+            ("/a", "/a"),
+            ("//localhost/a", "/a"),
+            ("//a/b", "a/b"),
+            ("a%20b", "a b"),
+            ("%2e%2E/a", "../a"),
+        ] {
             assert_eq!(path_of(url), Some(path.into()), "{url}");
         }
         for wrong in ["", "a%", "a%2", "a%zz", "a%00", "%ff"] {
@@ -268,8 +279,22 @@ mod tests {
         }
         let outside = format!("//{}", dir.path().join("secret.png").display());
         for url in [
-            "../secret.png", "in/../../secret.png", "%2e%2e/secret.png", "link.png", "up/secret.png", "///etc/passwd",
-            "///proc/self/environ", "/dev/zero", "zero", "pipe", "loop", "in", "", ".", "nowhere.png", "../root2.png",
+            "../secret.png",
+            "in/../../secret.png",
+            "%2e%2e/secret.png",
+            "link.png",
+            "up/secret.png",
+            "///etc/passwd",
+            "///proc/self/environ",
+            "/dev/zero",
+            "zero",
+            "pipe",
+            "loop",
+            "in",
+            "",
+            ".",
+            "nowhere.png",
+            "../root2.png",
             outside.as_str(),
         ] {
             let failure = media.file(url).unwrap_err();

@@ -48,7 +48,10 @@ impl Said {
             return Err(Failure::field("messages", "the list is empty; at least one message is needed"));
         }
         if list.len() > MOST_MESSAGES {
-            return Err(Failure::field("messages", format!("{} messages; at most {MOST_MESSAGES} are read", list.len())));
+            return Err(Failure::field(
+                "messages",
+                format!("{} messages; at most {MOST_MESSAGES} are read", list.len()),
+            ));
         }
         let mut said = Said::default();
         for (index, value) in list.iter().enumerate() {
@@ -91,7 +94,10 @@ impl Said {
         let part = match fields.text("type")? {
             Some("text" | "input_text" | "output_text") => {
                 let name = fields.name("text");
-                fields.refuse(&[("annotations", "the model's chats know no citations"), ("logprobs", "they are of an answer")])?;
+                fields.refuse(&[
+                    ("annotations", "the model's chats know no citations"),
+                    ("logprobs", "they are of an answer"),
+                ])?;
                 let missing = || Failure::field(&name, format!("'{name}' is missing"));
                 Part::Text(fields.text("text")?.ok_or_else(missing)?.to_owned())
             }
@@ -161,7 +167,9 @@ pub(crate) fn role(role: Option<&str>, at: &str) -> Result<&'static str, Failure
         Some("assistant") => Ok("assistant"),
         Some("system" | "developer") => Ok("system"),
         Some("tool" | "function") => Err(Failure::field(at, OF_TOOLS).code("unsupported_parameter")),
-        Some(_) => Err(Failure::field(at, format!("'{at}' is no known role; user, assistant, system and developer are"))),
+        Some(_) => {
+            Err(Failure::field(at, format!("'{at}' is no known role; user, assistant, system and developer are")))
+        }
         None => Err(Failure::field(at, format!("'{at}' is missing"))),
     }
 }
@@ -214,9 +222,18 @@ mod tests {
             (json!([{"role": "user", "content": [{"text": "x"}]}]), "messages[0].content[0].type"),
             (json!([{"role": "user", "content": [{"type": "text"}]}]), "messages[0].content[0].text"),
             (json!([{"role": "user", "content": [{"type": "image_url"}]}]), "messages[0].content[0].image_url"),
-            (json!([{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]), "messages[0].content[0].image_url"),
-            (json!([{"role": "user", "content": [{"type": "image_url", "image_url": "ftp://a"}]}]), "messages[0].content[0].image_url"),
-            (json!([{"role": "user", "content": [picture("low"), picture("high")]}]), "messages[0].content[1].image_url.detail"),
+            (
+                json!([{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]),
+                "messages[0].content[0].image_url",
+            ),
+            (
+                json!([{"role": "user", "content": [{"type": "image_url", "image_url": "ftp://a"}]}]),
+                "messages[0].content[0].image_url",
+            ),
+            (
+                json!([{"role": "user", "content": [picture("low"), picture("high")]}]),
+                "messages[0].content[1].image_url.detail",
+            ),
         ] {
             let failure = read(messages.clone()).unwrap_err();
             assert_eq!((failure.status.as_u16(), failure.param.as_deref()), (400, Some(param)), "{messages}");

@@ -49,7 +49,11 @@ impl Histogram {
         for (bucket, bound) in self.buckets.iter().zip(BOUNDS) {
             _ = writeln!(out, "{name}_bucket{{le=\"{bound}\"}} {bucket}");
         }
-        _ = writeln!(out, "{name}_bucket{{le=\"+Inf\"}} {}\n{name}_sum {}\n{name}_count {}", self.count, self.sum, self.count);
+        _ = writeln!(
+            out,
+            "{name}_bucket{{le=\"+Inf\"}} {}\n{name}_sum {}\n{name}_count {}",
+            self.count, self.sum, self.count
+        );
     }
 }
 
@@ -86,7 +90,12 @@ impl Metrics {
         one("waiting", gauge, "Questions that wait now.", counts.waiting as f64);
         one("running", gauge, "Questions under way now.", counts.running as f64);
         one("prompt_tokens_total", counter, "Tokens of prompts.", counts.prompt_tokens as f64);
-        one("cached_tokens_total", counter, "Of which were there from an earlier question.", counts.cached_tokens as f64);
+        one(
+            "cached_tokens_total",
+            counter,
+            "Of which were there from an earlier question.",
+            counts.cached_tokens as f64,
+        );
         one("image_tokens_total", counter, "Of which stand for pictures.", counts.image_tokens as f64);
         one("output_tokens_total", counter, "Tokens of answers.", counts.output_tokens as f64);
         one("picture_cache_hits_total", counter, "Pictures that had been seen.", counts.picture_hits as f64);
@@ -108,7 +117,11 @@ impl Metrics {
             _ = writeln!(out, "smolvlm_http_requests_total{{{labels}}} {count}");
         }
         held(&self.seconds).write("smolvlm_answer_seconds", "Seconds from a question to its answer's end.", &mut out);
-        held(&self.first).write("smolvlm_first_piece_seconds", "Seconds from a question to its answer's first piece.", &mut out);
+        held(&self.first).write(
+            "smolvlm_first_piece_seconds",
+            "Seconds from a question to its answer's first piece.",
+            &mut out,
+        );
         out
     }
 }

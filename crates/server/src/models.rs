@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::error::Failure;
-use axum::Json;
+use crate::reply::Json;
 use axum::extract::{Path, State};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -20,13 +20,13 @@ fn about(app: &App, name: &str) -> Value {
 }
 
 /// All names.
-pub(crate) async fn list(State(app): State<Arc<App>>) -> Json<Value> {
+pub(crate) async fn list(State(app): State<Arc<App>>) -> Json {
     let models: Vec<Value> = app.names.iter().map(|name| about(&app, name)).collect();
     Json(json!({"object": "list", "data": models}))
 }
 
 /// One of them.
-pub(crate) async fn one(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Json<Value>, Failure> {
+pub(crate) async fn one(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Json, Failure> {
     app.check_model(Some(&name))?;
     Ok(Json(about(&app, &name)))
 }

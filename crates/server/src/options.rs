@@ -37,24 +37,49 @@ pub struct Options {
 
     /// A key that requests must show; may be repeated. Other users of this machine see flags: the file or the environment
     /// keeps it from them
-    #[arg(long, value_name = "KEY", env = "SMOLVLM_API_KEY", value_delimiter = ',', hide_env_values = true, help_heading = "Who may ask")]
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "SMOLVLM_API_KEY",
+        value_delimiter = ',',
+        hide_env_values = true,
+        help_heading = "Who may ask"
+    )]
     pub api_key: Vec<String>,
     /// A file of such keys, one a line
     #[arg(long, value_name = "FILE", env = "SMOLVLM_API_KEY_FILE", help_heading = "Who may ask")]
     pub api_key_file: Option<PathBuf>,
     /// A web origin whose pages may ask, as https://app.example.org; * is any; may be repeated
-    #[arg(long, value_name = "ORIGIN", env = "SMOLVLM_CORS_ORIGIN", value_delimiter = ',', help_heading = "Who may ask")]
+    #[arg(
+        long,
+        value_name = "ORIGIN",
+        env = "SMOLVLM_CORS_ORIGIN",
+        value_delimiter = ',',
+        help_heading = "Who may ask"
+    )]
     pub cors_origin: Vec<String>,
     /// A name by which this server may be called, beside those of this machine; may be repeated [default: only those,
     /// where it listens on this machine alone; else any]
-    #[arg(long, value_name = "NAME", env = "SMOLVLM_ALLOWED_HOST", value_delimiter = ',', help_heading = "Who may ask")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "SMOLVLM_ALLOWED_HOST",
+        value_delimiter = ',',
+        help_heading = "Who may ask"
+    )]
     pub allowed_host: Vec<String>,
 
     /// Fetch pictures from any public address that a request names
     #[arg(long, env = "SMOLVLM_ALLOW_REMOTE_MEDIA", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Pictures of requests")]
     pub allow_remote_media: bool,
     /// Fetch pictures from these hosts alone: a,b; .example.org is any host of that domain
-    #[arg(long, value_name = "HOST", env = "SMOLVLM_ALLOW_MEDIA_DOMAIN", value_delimiter = ',', help_heading = "Pictures of requests")]
+    #[arg(
+        long,
+        value_name = "HOST",
+        env = "SMOLVLM_ALLOW_MEDIA_DOMAIN",
+        value_delimiter = ',',
+        help_heading = "Pictures of requests"
+    )]
     pub allow_media_domain: Vec<String>,
     /// Fetch pictures also from addresses of private networks and of this machine
     #[arg(long, env = "SMOLVLM_ALLOW_PRIVATE_MEDIA", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Pictures of requests")]
@@ -176,10 +201,14 @@ impl Options {
             return wrong("--api-key is empty: anybody could show it");
         }
         if self.allow_private_media && !self.allows_web() {
-            return wrong("--allow-private-media says where pictures may be fetched from: --allow-remote-media or --allow-media-domain allows to fetch");
+            return wrong(
+                "--allow-private-media says where pictures may be fetched from: --allow-remote-media or --allow-media-domain allows to fetch",
+            );
         }
         if cfg!(not(feature = "net")) && self.allows_web() {
-            return wrong("this program was built without fetching from addresses: no pictures can be allowed from there");
+            return wrong(
+                "this program was built without fetching from addresses: no pictures can be allowed from there",
+            );
         }
         if self.max_body > self.max_bodies {
             return wrong("--max-body is more than --max-bodies, which all bodies share");

@@ -55,7 +55,10 @@ fn path_of(name: &str) -> String {
 
 /// Whether a path is one of the page's.
 pub(crate) fn has(path: &str) -> bool {
-    path == "/" || path.strip_prefix('/').is_some_and(|path| path != "index.html" && FILES.iter().any(|(name, _)| *name == path))
+    path == "/"
+        || path
+            .strip_prefix('/')
+            .is_some_and(|path| path != "index.html" && FILES.iter().any(|(name, _)| *name == path))
 }
 
 /// The router with the page.

@@ -4,16 +4,16 @@ use crate::app::App;
 use crate::chat::Showing;
 use crate::error::Failure;
 use crate::fields::Fields;
-use axum::Json;
+use crate::reply::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::Request;
-use serde_json::{Value, json};
+use serde_json::json;
 use smolvlm_processor::PicturePlan;
 use std::sync::Arc;
 
 /// The endpoint.
-pub(crate) async fn plan(State(app): State<Arc<App>>, request: Request<Body>) -> Result<Json<Value>, Failure> {
+pub(crate) async fn plan(State(app): State<Arc<App>>, request: Request<Body>) -> Result<Json, Failure> {
     let body = app.bodies.read(request).await?;
     let (showing, room) = app
         .aside(move |app| {

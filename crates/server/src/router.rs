@@ -56,11 +56,14 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
 }
 
 async fn nowhere() -> Failure {
-    Failure::new(StatusCode::NOT_FOUND, "nothing is served under this path; /openapi.json lists what is").code("unknown_path")
+    Failure::new(StatusCode::NOT_FOUND, "nothing is served under this path; /openapi.json lists what is")
+        .code("unknown_path")
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Failure {
-    let right = if matches!(method, Method::GET | Method::HEAD) { "POST" } else { "GET or, for what reads a body, POST" };
-    let what = format!("{} is not answered with {}; {right} would be right", route(uri.path()), crate::edge::method(&method));
+    let right =
+        if matches!(method, Method::GET | Method::HEAD) { "POST" } else { "GET or, for what reads a body, POST" };
+    let what =
+        format!("{} is not answered with {}; {right} would be right", route(uri.path()), crate::edge::method(&method));
     Failure::new(StatusCode::METHOD_NOT_ALLOWED, what).code("wrong_method")
 }

@@ -46,8 +46,9 @@ impl Running {
     }
 
     /// Keeps the room of its body until it has ended.
-    pub(crate) fn holding(self, room: OwnedSemaphorePermit) -> Running {
-        Running { room: Some(room), ..self }
+    pub(crate) fn holding(mut self, room: OwnedSemaphorePermit) -> Running {
+        self.room = Some(room);
+        self
     }
 
     /// Waits until its prompt goes in: what can be refused is refused before.

@@ -62,7 +62,9 @@ impl<S: Story> Told<S> {
     fn tell(&mut self, event: Option<Progress>) -> String {
         match event {
             Some(Progress::Begun { .. }) => String::new(),
-            Some(Progress::More { answer, text, id, logprobs }) => self.story.more(answer, &text, id, logprobs.as_ref()),
+            Some(Progress::More { answer, text, id, logprobs }) => {
+                self.story.more(answer, &text, id, logprobs.as_ref())
+            }
             Some(Progress::Done(Ok(answers))) => {
                 self.running = None;
                 self.story.end(&answers)

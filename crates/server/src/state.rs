@@ -2,15 +2,15 @@
 
 use crate::app::App;
 use crate::error::Failure;
-use axum::Json;
+use crate::reply::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
 
 /// Whether it takes requests.
-pub(crate) async fn health(State(app): State<Arc<App>>) -> Result<Json<Value>, Failure> {
+pub(crate) async fn health(State(app): State<Arc<App>>) -> Result<Json, Failure> {
     app.check_running()?;
     Ok(Json(json!({"status": "ok"})))
 }
@@ -22,7 +22,7 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
 }
 
 /// What it is: the model, how it sees, and what a request may cost.
-pub(crate) async fn props(State(app): State<Arc<App>>) -> Json<Value> {
+pub(crate) async fn props(State(app): State<Arc<App>>) -> Json {
     let (processor, options) = (app.engine().processor(), &app.options);
     let sight = processor.settings().sight.as_ref().map(|sight| {
         json!({

@@ -23,7 +23,8 @@ pub(crate) fn acceptor(options: &Options) -> Result<Option<TlsAcceptor>, Error> 
     if chain.is_empty() {
         return Err(wrong(cert, "it holds no certificate; PEM would be right".into()));
     }
-    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, format!("{error}; a key in PEM would be right")))?;
+    let secret = PrivateKeyDer::from_pem_file(key)
+        .map_err(|error| wrong(key, format!("{error}; a key in PEM would be right")))?;
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(ALL_VERSIONS)
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, secret));

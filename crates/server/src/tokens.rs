@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::chat::{Showing, messages};
 use crate::error::Failure;
 use crate::fields::Fields;
-use axum::Json;
+use crate::reply::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::Request;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 const MOST: usize = 1 << 20;
 
 /// A text's tokens, or those of a chat's whole prompt.
-pub(crate) async fn tokenize(State(app): State<Arc<App>>, request: Request<Body>) -> Result<Json<Value>, Failure> {
+pub(crate) async fn tokenize(State(app): State<Arc<App>>, request: Request<Body>) -> Result<Json, Failure> {
     let body = app.bodies.read(request).await?;
     let (value, room) = app.aside(move |_| Ok((body.json()?, body.room))).await?;
     let _room = room;
@@ -23,7 +23,11 @@ pub(crate) async fn tokenize(State(app): State<Arc<App>>, request: Request<Body>
     let (ids, pieces) = if is_chat { of_chat(&app, value).await? } else { of_text(&app, value).await? };
     app.aside(move |app| {
         let count = ids.len();
-        let tokens: Vec<Value> = if pieces { ids.iter().map(|&id| piece(app, id)).collect() } else { ids.into_iter().map(Value::from).collect() };
+        let tokens: Vec<Value> = if pieces {
+            ids.iter().map(|&id| piece(app, id)).collect()
+        } else {
+            ids.into_iter().map(Value::from).collect()
+        };
         Ok(Json(json!({"tokens": tokens, "count": count, "max_model_len": app.engine().processor().context()})))
     })
     .await
@@ -34,7 +38,9 @@ async fn of_text(app: &Arc<App>, value: Value) -> Result<(Vec<u32>, bool), Failu
         let mut fields = Fields::of(&value, "")?;
         app.check_model(fields.text("model")?)?;
         let (content, prompt) = (fields.text("content")?, fields.text("prompt")?);
-        let text = content.or(prompt).ok_or_else(|| Failure::field("content", "'content' is missing; a string, or 'messages', would be right"))?;
+        let text = content.or(prompt).ok_or_else(|| {
+            Failure::field("content", "'content' is missing; a string, or 'messages', would be right")
+        })?;
         let special = fields.truth("parse_special")?.unwrap_or(false);
         let framed = fields.truth("add_special")?.unwrap_or(false);
         let pieces = fields.truth("with_pieces")?.unwrap_or(false);
@@ -56,14 +62,15 @@ async fn of_text(app: &Arc<App>, value: Value) -> Result<(Vec<u32>, bool), Failu
 }
 
 async fn of_chat(app: &Arc<App>, value: Value) -> Result<(Vec<u32>, bool), Failure> {
-    let (showing, pieces) = app.aside(move |app| {
-        let mut fields = Fields::of(&value, "")?;
-        let pieces = fields.truth("with_pieces")?.unwrap_or(false);
-        let showing = Showing::of(&mut fields, app)?;
-        fields.finish()?;
-        Ok((showing, pieces))
-    })
-    .await?;
+    let (showing, pieces) = app
+        .aside(move |app| {
+            let mut fields = Fields::of(&value, "")?;
+            let pieces = fields.truth("with_pieces")?.unwrap_or(false);
+            let showing = Showing::of(&mut fields, app)?;
+            fields.finish()?;
+            Ok((showing, pieces))
+        })
+        .await?;
     Ok((showing.plan(app).await?.ids, pieces))
 }
 
@@ -75,7 +82,7 @@ fn piece(app: &App, id: u32) -> Value {
 }
 
 /// The text of tokens.
-pub(crate) async fn detokenize(State(app): State<Arc<App>>, request: Request<Body>) -> Result<Json<Value>, Failure> {
+pub(crate) async fn detokenize(State(app): State<Arc<App>>, request: Request<Body>) -> Result<Json, Failure> {
     let body = app.bodies.read(request).await?;
     app.aside(move |app| {
         let value = body.json()?;
@@ -89,16 +96,23 @@ pub(crate) async fn detokenize(State(app): State<Arc<App>>, request: Request<Bod
             return Err(Failure::field("tokens", format!("{} tokens; at most {MOST} are read", list.len())));
         }
         let tokenizer = app.engine().processor().tokenizer();
-        let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok()).filter(|&id| (id as usize) < tokenizer.len());
+        let id = |value: &Value| {
+            value.as_u64().and_then(|id| u32::try_from(id).ok()).filter(|&id| (id as usize) < tokenizer.len())
+        };
         let ids: Option<Vec<u32>> = list.iter().map(id).collect();
-        let wrong = || Failure::field("tokens", format!("'tokens' has an entry that is no token; they are whole numbers below {}", tokenizer.len()));
+        let wrong = || {
+            Failure::field(
+                "tokens",
+                format!("'tokens' has an entry that is no token; they are whole numbers below {}", tokenizer.len()),
+            )
+        };
         Ok(Json(json!({"content": tokenizer.decode(&ids.ok_or_else(wrong)?, special)})))
     })
     .await
 }
 
 /// A chat as its template renders it. Pictures are looked at no closer than to know that they are there.
-pub(crate) async fn apply_template(State(app): State<Arc<App>>, request: Request<Body>) -> Result<Json<Value>, Failure> {
+pub(crate) async fn apply_template(State(app): State<Arc<App>>, request: Request<Body>) -> Result<Json, Failure> {
     let body = app.bodies.read(request).await?;
     app.aside(move |app| {
         let value = body.json()?;

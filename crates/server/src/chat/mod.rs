@@ -7,8 +7,8 @@ mod stream;
 
 use crate::app::App;
 use crate::error::Failure;
+use crate::reply::Json;
 use crate::sse;
-use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, Response};
@@ -22,10 +22,8 @@ pub(crate) use showing::Showing;
 /// The endpoint.
 pub(crate) async fn chat(State(app): State<Arc<App>>, request: Request<Body>) -> Result<Response<Body>, Failure> {
     let body = app.bodies.read(request).await?;
-    let (room, ChatRequest { question, how }) = {
-        let read = app.aside(move |app| Ok((ChatRequest::of(&body.json()?, app)?, body.room)));
-        read.await.map(|(request, room)| (room, request))?
-    };
+    let read = app.aside(move |app| Ok((ChatRequest::of(&body.json()?, app)?, body.room)));
+    let (ChatRequest { question, how }, room) = read.await?;
     let mut running = app.ask(question).await?.holding(room);
     if how.stream {
         running.begun().await?;

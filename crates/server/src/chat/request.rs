@@ -77,7 +77,9 @@ pub(crate) fn view(fields: &mut Fields<'_>) -> Result<View, Failure> {
 /// `messages`.
 pub(crate) fn messages(fields: &mut Fields<'_>) -> Result<Said, Failure> {
     let list = fields.list("messages")?;
-    Said::of_chat(list.ok_or_else(|| Failure::field("messages", "'messages' is missing; a list of them would be right"))?)
+    Said::of_chat(
+        list.ok_or_else(|| Failure::field("messages", "'messages' is missing; a list of them would be right"))?,
+    )
 }
 
 /// `stream` and what belongs to it: whether an answer is told piece by piece, and ends with what it took.
@@ -85,7 +87,10 @@ pub(crate) fn stream(fields: &mut Fields<'_>) -> Result<(bool, bool), Failure> {
     let stream = fields.truth("stream")?.unwrap_or(false);
     let Some(mut options) = fields.object("stream_options")? else { return Ok((stream, false)) };
     if !stream {
-        return Err(Failure::field("stream_options", "'stream_options' are of a stream: 'stream': true would be right"));
+        return Err(Failure::field(
+            "stream_options",
+            "'stream_options' are of a stream: 'stream': true would be right",
+        ));
     }
     let usage = options.truth("include_usage")?.unwrap_or(false);
     options.refuse(&[("include_obfuscation", "pieces are sent as they are")])?;

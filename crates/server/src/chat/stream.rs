@@ -48,7 +48,9 @@ impl Chunks {
 
 impl Story for Chunks {
     fn begin(&mut self) -> String {
-        (0..self.how.choices).map(|index| self.delta(index, json!({"role": "assistant", "content": ""}), None, None)).collect()
+        (0..self.how.choices)
+            .map(|index| self.delta(index, json!({"role": "assistant", "content": ""}), None, None))
+            .collect()
     }
 
     fn more(&mut self, answer: usize, text: &str, id: u32, logprobs: Option<&TokenLogprobs>) -> String {

@@ -7,8 +7,8 @@ mod stream;
 
 use crate::app::App;
 use crate::error::Failure;
+use crate::reply::Json;
 use crate::sse;
-use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, Response};

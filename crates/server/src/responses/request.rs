@@ -91,7 +91,9 @@ fn input(value: Option<&Value>, said: &mut Said) -> Result<(), Failure> {
             return Err(Failure::field("input", what));
         }
         Some(_) => return Err(Failure::field("input", "'input' is neither a string nor a list of messages")),
-        None => return Err(Failure::field("input", "'input' is missing; a string or a list of messages would be right")),
+        None => {
+            return Err(Failure::field("input", "'input' is missing; a string or a list of messages would be right"));
+        }
     };
     items.iter().enumerate().try_for_each(|(index, item)| message(item, &format!("input[{index}]"), said))
 }
