@@ -194,7 +194,7 @@ async function meet() {
 function listen() {
   byId("new").addEventListener("click", clear);
   byId("open-settings").addEventListener("click", () => settingsDialog.open());
-  byId("open-live").addEventListener("click", () => live.open(server.name));
+  byId("open-live").addEventListener("click", () => live.open(server));
   byId("switch-theme").addEventListener("click", () => {
     switchTheme(settings);
     announce(`${settings.get("theme")} theme`);
