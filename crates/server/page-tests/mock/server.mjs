@@ -92,7 +92,9 @@ async function chat(response, body) {
 
 /** Hands a request to the real server and its answer back, as it comes. */
 function passOn(request, response) {
+  // The server answers pages of its own origin alone: to it, this page is one.
   const headers = { ...request.headers, host: new URL(BEHIND).host };
+  if (headers.origin) headers.origin = new URL(BEHIND).origin;
   const onward = ask(new URL(request.url, BEHIND), { method: request.method, headers }, (answered) => {
     response.writeHead(answered.statusCode, answered.headers);
     answered.pipe(response);
