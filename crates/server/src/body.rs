@@ -37,34 +37,55 @@ impl Bodies {
     /// It is not called JSON (which a page of another site could send without being asked whether it may), too large, too
     /// slow, or broken off.
     pub(crate) async fn read(&self, request: Request<Body>) -> Result<Held, Failure> {
-        check_kind(request.headers())?;
-        let length = request
-            .headers()
-            .get(header::CONTENT_LENGTH)
-            .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        let (head, mut body) = request.into_parts();
+        let read = self.bytes(&head.headers, &mut body).await;
+        if read.is_err() {
+            linger(body).await;
+        }
+        read
+    }
+
+    async fn bytes(&self, headers: &HeaderMap, body: &mut Body) -> Result<Held, Failure> {
+        check_kind(headers)?;
+        let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         if length.is_some_and(|length| length > self.most) {
             return Err(self.too_large());
         }
-        let whole = async {
-            let need = length.unwrap_or(self.most).div_ceil(1024).max(1) as u32;
-            let room = Arc::clone(&self.room).acquire_many_owned(need).await.map_err(|_| Failure::stopping())?;
-            match Limited::new(request.into_body(), self.most).collect().await {
-                Ok(body) => Ok(Held { bytes: body.to_bytes(), room }),
-                Err(error) if error.is::<LengthLimitError>() => Err(self.too_large()),
-                Err(_) => Err(Failure::bad("the body breaks off")),
+        let need = length.unwrap_or(self.most).div_ceil(1024).max(1) as u32;
+        let room = tokio::time::timeout(self.time, Arc::clone(&self.room).acquire_many_owned(need)).await;
+        let Ok(Ok(room)) = room else {
+            let what = "the bodies of other requests take all room; try again later";
+            return Err(Failure::later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", what));
+        };
+        match tokio::time::timeout(self.time, Limited::new(body, self.most).collect()).await {
+            Ok(Ok(body)) => Ok(Held { bytes: body.to_bytes(), room }),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(self.too_large()),
+            Ok(Err(_)) => Err(Failure::bad("the body breaks off")),
+            Err(_) => {
+                let what = format!("the body is not there after {} seconds", self.time.as_secs());
+                Err(Failure::new(StatusCode::REQUEST_TIMEOUT, what).code("timeout"))
             }
-        };
-        let slow = |_| {
-            let what = format!("the body is not there after {} seconds", self.time.as_secs());
-            Failure::new(StatusCode::REQUEST_TIMEOUT, what).code("timeout")
-        };
-        tokio::time::timeout(self.time, whole).await.map_err(slow)?
+        }
     }
 
     fn too_large(&self) -> Failure {
         let what = format!("the body has more than {} MiB", self.most >> 20);
         Failure::new(StatusCode::PAYLOAD_TOO_LARGE, what).code("body_too_large")
     }
+}
+
+/// Reads on for a moment: who still sends a body that is refused would else see a broken connection, not why.
+pub(crate) async fn linger(body: Body) {
+    const MOST: usize = 64 << 20;
+    _ = tokio::time::timeout(Duration::from_secs(1), async {
+        let (mut body, mut read) = (body, 0);
+        while let Some(Ok(frame)) = body.frame().await
+            && read < MOST
+        {
+            read += frame.data_ref().map_or(0, Bytes::len);
+        }
+    })
+    .await;
 }
 
 fn check_kind(headers: &HeaderMap) -> Result<(), Failure> {

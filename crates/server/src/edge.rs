@@ -1,6 +1,7 @@
 //! The edge that every request passes: who may ask, what is counted and logged, and panics that end here.
 
 use crate::app::App;
+use crate::body::linger;
 use crate::error::Failure;
 use crate::router::route;
 use axum::Router;
@@ -47,6 +48,7 @@ pub(crate) async fn answer(
 
 async fn through(app: &Arc<App>, router: Router, request: Request<Body>) -> Response<Body> {
     if let Err(failure) = app.callers.check(request.uri(), request.headers()) {
+        linger(request.into_body()).await;
         return failure.response();
     }
     if request.method() == Method::OPTIONS && request.headers().contains_key(header::ORIGIN) {
@@ -55,6 +57,7 @@ async fn through(app: &Arc<App>, router: Router, request: Request<Body>) -> Resp
     if !is_open(request.uri().path())
         && let Err(failure) = app.keys.check(request.headers())
     {
+        linger(request.into_body()).await;
         return failure.response();
     }
     router.oneshot(request).await.unwrap_or_else(|never| match never {})

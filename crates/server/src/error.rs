@@ -168,6 +168,7 @@ impl From<engine::Error> for Failure {
                 "out_of_memory",
                 "there is not memory enough for this request now; a shorter or smaller one may fit",
             ),
+            E::Stopped => Failure::stopping(),
             other => {
                 tracing::error!(error = %other, "a request failed");
                 Failure::internal()
