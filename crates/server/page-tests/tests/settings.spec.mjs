@@ -41,6 +41,16 @@ test("a number that cannot be is not taken", async ({ page }) => {
   await expect(page.getByLabel("Temperature")).toHaveValue("");
 });
 
+test("an answer in JSON is shown as it came @mock", async ({ page }) => {
+  await open(page);
+  await page.getByRole("radio", { name: "JSON object" }).check();
+  await done(page);
+  await ask(page, "Describe it");
+  await answered(page);
+  await expect(lastAnswer(page)).toHaveClass(/done/);
+  expect(JSON.parse(await lastAnswer(page).locator("code").innerText())).toEqual({ description: "a red circle", count: 1 });
+});
+
 test("answers are asked for as JSON", async ({ page }) => {
   const bodies = chats(page);
   await open(page);
