@@ -35,7 +35,7 @@ export class SpokenStream {
 
   #say(piece, length) {
     this.#said += length;
-    const words = piece.replace(/[*_`#|]+/g, "").trim();
+    const words = piece.replace(/!?\[([^\]]*)\]\([^)]*\)/g, "$1").replace(/[*_`#|]+/g, "").trim();
     if (words) announce(words);
   }
 }

@@ -1,7 +1,12 @@
 // The server's HTTP interface, which is OpenAI's: chat completions as server-sent events, and what a picture will cost.
 // Addresses are relative, so that the page works below any path.
 
+import { bytes } from "./format.js";
+
 const KEY = "smolvlm.key";
+
+/** The most bytes of a body that the server takes; about.js learns it. */
+export const limits = { body: Infinity };
 
 /** What the server said was wrong, in its words. `status` is 0 where no answer came. */
 export class ServerError extends Error {
@@ -48,8 +53,14 @@ export async function* chat(body, signal) {
   throw new ServerError("The connection ended before the answer was complete.");
 }
 
-function posted(body, signal) {
-  return { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), signal };
+/** Servers break off a body that is too large, often before they can say so; so it is said here. */
+function posted(value, signal) {
+  const body = JSON.stringify(value);
+  if (body.length > limits.body) {
+    const words = `This request has ${bytes(body.length)}, and the server takes ${bytes(limits.body)} at most. Fewer or smaller pictures would fit.`;
+    throw new ServerError(words, 413);
+  }
+  return { method: "POST", headers: { "content-type": "application/json" }, body, signal };
 }
 
 async function request(path, options) {
@@ -116,6 +127,7 @@ async function* events(response, signal) {
     if (signal?.aborted || error instanceof ServerError) throw error;
     throw new ServerError("The connection broke before the answer was complete.");
   } finally {
-    reader.cancel().catch(() => {});
+    // The end is read, too, where it follows at once: a connection that is broken off could not be used again.
+    reader.read().then(() => reader.cancel()).catch(() => {});
   }
 }

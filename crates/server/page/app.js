@@ -1,7 +1,7 @@
 // The page as a whole: knows the conversation, asks the server, and puts the parts together.
 
+import { aboutServer } from "./about.js";
 import { announce } from "./announce.js";
-import { getJson } from "./api.js";
 import { CameraDialog } from "./camera.js";
 import { Viewer } from "./cards.js";
 import { Composer } from "./composer.js";
@@ -24,7 +24,7 @@ const NEAR = 120;
 const settings = new Settings();
 const settingsDialog = new SettingsDialog(settings);
 const live = new LiveDialog(settings);
-const server = { name: "the model", context: null };
+let server = { name: "the model", context: null, sees: true };
 let abort = null;
 /** The turns' views; a view has its `turn` and its `node`. */
 let views = [];
@@ -169,9 +169,7 @@ function onScroll() {
 /** Asks the server what it serves. */
 async function meet() {
   try {
-    const [models, props] = await Promise.all([getJson("v1/models"), getJson("props").catch(() => ({}))]);
-    server.name = models.data?.[0]?.id ?? server.name;
-    server.context = props.context ?? null;
+    server = await aboutServer();
     byId("notice").replaceChildren();
   } catch (error) {
     if (error.status === 401) settingsDialog.askForKey();
@@ -181,6 +179,12 @@ async function meet() {
   byId("model").textContent = server.name;
   show(byId("model"), true);
   document.title = `${server.name} – smolvlm`;
+  settingsDialog.showDefaults(server.defaults);
+  document.documentElement.dataset.sees = server.sees ? "yes" : "no";
+  if (!server.sees) {
+    byId("greeting-title").textContent = "Ask a question.";
+    byId("greeting-lead").textContent = "This model reads text alone.";
+  }
   if (server.name === "nano" && !byId("about")) {
     byId("greeting").append(el("p", { class: "about", id: "about" },
       "nano is the small model that smolvlm carries. It was taught simple drawn pictures, shapes, things, short words and charts, and little else; it is often wrong."));
@@ -190,7 +194,7 @@ async function meet() {
 function listen() {
   byId("new").addEventListener("click", clear);
   byId("open-settings").addEventListener("click", () => settingsDialog.open());
-  byId("open-live").addEventListener("click", () => live.open(server.name));
+  byId("open-live").addEventListener("click", () => live.open(server));
   byId("switch-theme").addEventListener("click", () => {
     switchTheme(settings);
     announce(`${settings.get("theme")} theme`);
@@ -216,7 +220,7 @@ function listen() {
 
 composer.root.querySelector("textarea").id = "ask";
 byId("dock").append(composer.root);
-takeIn(() => views.map((view) => view.composer).find((each) => each?.root.contains(document.activeElement)) ?? composer);
+takeIn(() => server.sees && (views.map((view) => view.composer).find((each) => each?.root.contains(document.activeElement)) ?? composer));
 showSamples(ask);
 listen();
 see();

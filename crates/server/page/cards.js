@@ -86,7 +86,7 @@ export class Viewer {
     for (const [does, by] of [["before", -1], ["next", 1]]) {
       const step = this.#dialog.querySelector(`[data-do=${does}]`);
       show(step, this.#pictures.length > 1);
-      step.disabled = !this.#pictures[at + by];
+      step.setAttribute("aria-disabled", String(!this.#pictures[at + by]));
     }
     const place = this.#pictures.length > 1 ? `${at + 1} of ${this.#pictures.length}: ` : "";
     byId("viewer-name").textContent = place + picture.name + (picture.converted ? ", sent as PNG" : "");

@@ -2,16 +2,17 @@
 
 import { byId, show } from "./dom.js";
 
-/** Gives dropped and pasted files to the composer that `target()` names. */
+/** Gives dropped and pasted files to the composer that `target()` names; to none, where it names none. */
 export function takeIn(target) {
   let depth = 0;
   const carries = (event) => event.dataTransfer?.types.includes("Files");
+  const isOpen = () => target() && !document.querySelector("dialog[open]");
   const veil = (visible) => {
     depth = visible ? depth : 0;
     show(byId("drop-veil"), visible);
   };
   addEventListener("dragenter", (event) => {
-    if (!carries(event) || document.querySelector("dialog[open]")) return;
+    if (!carries(event) || !isOpen()) return;
     depth += 1;
     veil(true);
   });
@@ -25,11 +26,11 @@ export function takeIn(target) {
     if (!carries(event)) return;
     event.preventDefault();
     veil(false);
-    if (!document.querySelector("dialog[open]")) give([...event.dataTransfer.files]);
+    if (isOpen()) give([...event.dataTransfer.files]);
   });
   addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])].filter((file) => file.type.startsWith("image/"));
-    if (!files.length || document.querySelector("dialog[open]")) return;
+    if (!files.length || !isOpen()) return;
     event.preventDefault();
     give(files);
   });

@@ -21,8 +21,8 @@ export class LiveDialog {
   #loop;
   #said = { text: null, times: 0 };
   #counting = false;
+  #mostEdge = Infinity;
 
-  /** `setModel(name)` must come before it opens. */
   constructor(settings) {
     this.#settings = settings;
     this.#loop = new LiveLoop({
@@ -43,8 +43,10 @@ export class LiveDialog {
     document.addEventListener("visibilitychange", () => document.hidden && this.#stop());
   }
 
-  async open(model) {
-    byId("live-model").textContent = model;
+  /** `server` is what about.js has learnt. */
+  async open(server) {
+    byId("live-model").textContent = server.name;
+    this.#mostEdge = server.defaults?.maxEdge ?? Infinity;
     for (const [id, name] of Object.entries(FIELDS)) byId(id).value = this.#settings.get(name);
     this.#reset();
     this.#dialog.showModal();
@@ -118,14 +120,19 @@ export class LiveDialog {
 
   async #ask(signal) {
     const started = performance.now();
-    const blob = await this.#camera.frame(this.#settings.get("liveEdge"), 0.85);
+    const edge = this.#settings.get("liveEdge");
+    const blob = await this.#camera.frame(edge, 0.85);
     const content = [
       { type: "image_url", image_url: { url: await readDataUrl(blob) } },
       { type: "text", text: byId("live-question").value.trim() || this.#settings.get("liveQuestion") },
     ];
     const system = this.#settings.get("system").trim();
     const messages = [...(system ? [{ role: "system", content: system }] : []), { role: "user", content }];
-    const body = { messages, max_tokens: this.#settings.get("liveTokens"), temperature: this.#settings.get("temperature") ?? 0 };
+    // Without `max_edge` the frame would be enlarged to the model's own edge, and cut into as many tiles as a large picture.
+    const body = {
+      messages, max_edge: Math.min(edge, this.#mostEdge), max_tokens: this.#settings.get("liveTokens"),
+      temperature: this.#settings.get("temperature") ?? 0,
+    };
     const turn = answer();
     await fillAnswer(turn, body, signal, () => {
       if (turn.text) byId("live-answer").textContent = turn.text.trim();

@@ -12,7 +12,7 @@ const drawn = new WeakMap();
 
 /** Shows `text` in `node`. Blocks that stand there already, unchanged, are left alone: selections and focus stay. */
 export function renderMarkdown(node, text) {
-  const blocks = split(text.replaceAll("\r\n", "\n").split("\n"));
+  const blocks = outlined(split(text.replaceAll("\r\n", "\n").split("\n")));
   const before = drawn.get(node) ?? [];
   let same = 0;
   while (same < blocks.length && blocks[same].source === before[same]) same += 1;
@@ -147,11 +147,23 @@ function paragraph(lines, at) {
 }
 paragraph.starts = () => true;
 
+/**
+ * Gives each heading its level on the page, where a turn's own is 2: below it, and never more than one below the heading
+ * before, wherever the model begins.
+ */
+function outlined(blocks) {
+  let above = 2;
+  for (const block of blocks) {
+    if (block.kind === "heading") above = block.shown = Math.min(block.level + 2, above + 1, 6);
+  }
+  return blocks;
+}
+
 /** The node of a block. */
 function draw(block, depth) {
   switch (block.kind) {
     case "fence": return codeBlock(block.language, block.text);
-    case "heading": return el(`h${Math.min(block.level + 2, 6)}`, {}, ...inline(block.text));
+    case "heading": return el(`h${block.shown ?? 6}`, {}, ...inline(block.text));
     case "rule": return el("hr");
     case "quote": return el("blockquote", {}, ...within(block.lines, depth));
     case "list": return drawList(block, depth);

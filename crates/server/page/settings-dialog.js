@@ -38,6 +38,13 @@ export class SettingsDialog {
     show(byId("key-field"), true);
   }
 
+  /** Shows in empty fields what holds: the server's own. */
+  showDefaults(defaults) {
+    for (const name of NUMBERS) {
+      if (defaults[name] !== null) this.#form.elements[name].placeholder = String(defaults[name]);
+    }
+  }
+
   #fill() {
     for (const name of [...NUMBERS, "system", "schema", "format", "theme"]) {
       this.#form.elements[name].value = this.#settings.get(name) ?? "";

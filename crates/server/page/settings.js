@@ -8,7 +8,8 @@ const SCHEMA = `{
   "properties": {
     "description": { "type": "string" }
   },
-  "required": ["description"]
+  "required": ["description"],
+  "additionalProperties": false
 }`;
 
 /** What holds until something is set. */

@@ -120,7 +120,7 @@ export class AnswerView {
   #speak(making) {
     if (making) return this.#spoken.grow(this.turn.text);
     this.#spoken.finish(this.turn.text);
-    if (this.turn.state !== "done") announce(stateOf(this.turn) || "The answer failed.");
+    if (this.turn.state === "stopped") announce(stateOf(this.turn));
   }
 }
 

@@ -2,10 +2,11 @@
 //
 //     node mock/server.mjs            http://127.0.0.1:8090
 //     PORT=9000 KEY=secret node mock/server.mjs
+//     BEHIND=http://127.0.0.1:8080 node mock/server.mjs
 //
-// answers.mjs has what it says. It serves the page's files as they lie, so a reload shows a change.
+// answers.mjs has what it says; with BEHIND, a real server says it, and only the page comes from here. It serves the page's files as they lie, so a reload shows a change.
 
-import { createServer } from "node:http";
+import { createServer, request as ask } from "node:http";
 import { readFile } from "node:fs/promises";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,6 +18,12 @@ const TYPES = { ".html": "text/html", ".css": "text/css", ".js": "text/javascrip
 const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
   + "media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const KEY = process.env.KEY;
+const PROPS = {
+  model: "mock", context: 8192, pictures: { tile: 512, longest_edge: 2048, split: true, tokens_per_tile: 64 },
+  defaults: { temperature: 0, max_tokens: 1024 }, limits: { body_bytes: 32 << 20 },
+};
+
+const BEHIND = process.env.BEHIND;
 
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -83,14 +90,29 @@ async function chat(response, body) {
   response.end("data: [DONE]\n\n");
 }
 
+/** Hands a request to the real server and its answer back, as it comes. */
+function passOn(request, response) {
+  // The server answers pages of its own origin alone: to it, this page is one.
+  const headers = { ...request.headers, host: new URL(BEHIND).host };
+  if (headers.origin) headers.origin = new URL(BEHIND).origin;
+  const onward = ask(new URL(request.url, BEHIND), { method: request.method, headers }, (answered) => {
+    response.writeHead(answered.statusCode, answered.headers);
+    answered.pipe(response);
+  });
+  onward.on("error", () => response.destroy());
+  response.on("close", () => onward.destroy());
+  request.pipe(onward);
+}
+
 async function answer(request, response) {
   const { pathname } = new URL(request.url, "http://mock");
+  const isApi = pathname.startsWith("/v1/") || pathname === "/props" || pathname === "/health";
+  if (BEHIND && isApi) return passOn(request, response);
   if (request.method === "GET" && pathname === "/health") return json(response, { status: "ok" });
-  const isApi = pathname.startsWith("/v1/") || pathname === "/props";
   if (!isApi) return page(response, pathname);
   if (KEY && request.headers.authorization !== `Bearer ${KEY}`) return refuse(response, 401, "this server asks for a key: Authorization: Bearer KEY");
   if (pathname === "/v1/models") return json(response, { object: "list", data: [{ id: "mock", object: "model" }] });
-  if (pathname === "/props") return json(response, { model: "mock", context: 8192 });
+  if (pathname === "/props") return json(response, PROPS);
   if (request.method !== "POST") return refuse(response, 404, "nothing is here");
   const body = await bodyOf(request);
   if (pathname === "/v1/chat/completions") return chat(response, body);

@@ -28,6 +28,12 @@ test("sends a question and shows the answer with its speeds", async ({ page }) =
   expect(bodies[0].temperature).toBeUndefined();
 });
 
+test("a finished answer is read to its end", async ({ page }) => {
+  const finished = page.waitForEvent("requestfinished", (request) => request.url().endsWith("/v1/chat/completions"));
+  await ask(page, "Hello");
+  await finished;
+});
+
 test("a second question carries the first and its answer", async ({ page }) => {
   const bodies = chats(page);
   await ask(page, "One?");

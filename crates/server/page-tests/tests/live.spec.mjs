@@ -20,7 +20,9 @@ test("asks about the newest frame again and again, one at a time", async ({ page
     await new Promise((done) => setTimeout(done, 150));
     await route.fallback();
   });
-  page.on("requestfinished", (request) => { if (request.url().endsWith("completions")) under -= 1; });
+  for (const end of ["requestfinished", "requestfailed"]) {
+    page.on(end, (request) => { if (request.url().endsWith("completions")) under -= 1; });
+  }
   await open(page);
   await dialog(page).getByLabel("Question").fill("Which colour?");
   await dialog(page).getByLabel("Question").blur();
@@ -41,6 +43,7 @@ test("asks about the newest frame again and again, one at a time", async ({ page
   expect(new Set(urls).size).toBe(urls.length);
   expect(bodies[0].messages[0].content[1].text).toBe("Which colour?");
   expect(bodies[0]).toMatchObject({ max_tokens: 32, temperature: 0 });
+  expect(bodies[0].max_edge).toBeLessThanOrEqual(512);
 });
 
 test("the camera is let go when live mode is left, and its fields are kept", async ({ page }) => {

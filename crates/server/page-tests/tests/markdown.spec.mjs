@@ -18,6 +18,7 @@ const CASES = [
   ["**open", "<p>**open</p>"],
   ["\\*not\\*", "<p>*not*</p>"],
   ["# A\n## B ##", "<h3>A</h3><h4>B</h4>"],
+  ["### A\n# B", "<h3>A</h3><h3>B</h3>"],
   ["- a\n- b\n  - c\n- d", "<ul><li>a</li><li>b<ul><li>c</li></ul></li><li>d</li></ul>"],
   ["3. a\n4. b", '<ol start="3"><li>a</li><li>b</li></ol>'],
   ["- a\n\n- b", "<ul><li><p>a</p></li><li>b</li></ul>"],

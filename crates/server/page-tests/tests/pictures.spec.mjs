@@ -104,6 +104,18 @@ test("a picture is taken with the camera", async ({ page }) => {
   expect(await page.evaluate(() => document.querySelector("#camera video").srcObject)).toBe(null);
 });
 
+test("a model that sees nothing is shown no pictures", async ({ page }) => {
+  await page.route("**/props", (route) => route.fulfill({ json: { context: 2048, pictures: null } }));
+  await page.reload();
+  await expect(page.getByRole("heading", { name: "Ask a question." })).toBeVisible();
+  await expect(page.getByRole("button", { name: /picture|Live|shape/ })).toHaveCount(0);
+  const dataTransfer = await transfer(page, "dropped.png", await png(page, 64, 48));
+  await page.dispatchEvent("body", "drop", { dataTransfer });
+  await ask(page, "Hello");
+  await answered(page);
+  await expect(page.locator(".card")).toHaveCount(0);
+});
+
 test("a picture opens large, with its tiles and its neighbours", async ({ page }) => {
   await choose(page, [["first.png", 1600, 900], ["second.png", 900, 1600]]);
   await ask(page, "These");

@@ -27,6 +27,13 @@ test("settings are sent, and are still there after a reload", async ({ page }) =
   expect(bodies[1].temperature).toBeUndefined();
 });
 
+test("empty fields show what the server has @mock", async ({ page }) => {
+  await open(page);
+  await expect(page.getByLabel("Temperature")).toHaveAttribute("placeholder", "0");
+  await expect(page.getByLabel("Most tokens of an answer")).toHaveAttribute("placeholder", "1024");
+  await expect(page.getByLabel("Longest edge of pictures")).toHaveAttribute("placeholder", "2048");
+});
+
 test("a number that cannot be is not taken", async ({ page }) => {
   await open(page);
   await page.getByLabel("Temperature").fill("9");
@@ -34,10 +41,20 @@ test("a number that cannot be is not taken", async ({ page }) => {
   await expect(page.getByLabel("Temperature")).toHaveValue("");
 });
 
+test("an answer in JSON is shown as it came @mock", async ({ page }) => {
+  await open(page);
+  await page.getByRole("radio", { name: "JSON object" }).check();
+  await done(page);
+  await ask(page, "Describe it");
+  await answered(page);
+  await expect(lastAnswer(page)).toHaveClass(/done/);
+  expect(JSON.parse(await lastAnswer(page).locator("code").innerText())).toEqual({ description: "a red circle", count: 1 });
+});
+
 test("answers are asked for as JSON", async ({ page }) => {
   const bodies = chats(page);
   await open(page);
-  await page.getByText("JSON object").click();
+  await page.getByRole("radio", { name: "JSON object" }).check();
   await done(page);
   await ask(page, "Describe it");
   await answered(page);
@@ -48,7 +65,7 @@ test("answers are asked for as JSON", async ({ page }) => {
 test("a schema is sent, once it is JSON", async ({ page }) => {
   const bodies = chats(page);
   await open(page);
-  await page.getByText("JSON schema").click();
+  await page.getByRole("radio", { name: "JSON schema" }).check();
   const schema = page.getByLabel("Schema", { exact: true });
   await schema.fill('{"type": ');
   await expect(page.getByRole("alert").filter({ hasText: "This is not JSON yet" })).toBeVisible();
@@ -74,7 +91,7 @@ test("light and dark follow the system until they are chosen", async ({ page }) 
   await page.reload();
   expect(await ground()).toBe(light);
   await open(page);
-  await page.getByText("As the system").click();
+  await page.getByRole("radio", { name: "As the system" }).check();
   expect(await ground()).toBe(dark);
 });
 
