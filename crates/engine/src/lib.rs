@@ -25,6 +25,7 @@ mod gallery;
 mod line;
 mod lru;
 pub mod memory;
+mod pace;
 mod perplexity;
 mod pictures;
 mod prefix;
