@@ -18,17 +18,13 @@ use crate::{Engine, Error};
 use std::sync::Arc;
 
 pub use error::GrammarError;
-#[cfg(feature = "grammar")]
-pub use follow::Grammar;
 #[cfg(not(feature = "grammar"))]
-pub use without::Grammar;
-#[cfg(not(feature = "grammar"))]
-pub(crate) use without::{Follower, Vocabulary};
+pub use without::{Follower, Grammar, Vocabulary};
 #[cfg(feature = "grammar")]
-pub(crate) use {follow::Follower, vocabulary::Vocabulary};
-
-/// The most bytes of a schema, an expression or a grammar.
-pub const MOST_BYTES: usize = 128 << 10;
+pub use {
+    follow::{Follower, Grammar},
+    vocabulary::Vocabulary,
+};
 
 /// What an answer is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +49,15 @@ impl Form {
         }
     }
 
+    /// The most bytes of its text. An expression's work grows by the square of its length.
+    fn most_bytes(&self) -> usize {
+        match self {
+            Form::JsonObject | Form::JsonSchema(_) => 64 << 10,
+            Form::Regex(_) => 8 << 10,
+            Form::Lark(_) => 32 << 10,
+        }
+    }
+
     fn text(&self) -> &str {
         match self {
             Form::JsonObject => r#"{"type": "object"}"#,
@@ -68,10 +73,6 @@ impl Engine {
     /// # Errors
     /// It is wrong, asks for what is not supported, or is too large.
     pub fn grammar(&self, form: &Form) -> Result<Arc<Grammar>, Error> {
-        let bytes = form.text().len();
-        if bytes > MOST_BYTES {
-            return Err(GrammarError::TooLong { form: form.name(), bytes, most: MOST_BYTES }.into());
-        }
-        Ok(Arc::new(self.vocabulary.read(&self.processor, &self.stops, form)?))
+        Ok(Arc::new(self.vocabulary.read(self.processor.tokenizer(), &self.stops, form)?))
     }
 }
