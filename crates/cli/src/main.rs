@@ -6,6 +6,7 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 mod bench;
+mod chat;
 mod clipboard;
 mod convert;
 mod data;
@@ -28,6 +29,7 @@ mod pull;
 mod run;
 mod signals;
 mod synth;
+mod terminal;
 mod tokenizer;
 mod train;
 
@@ -49,6 +51,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(Box<run::Args>),
+    Chat(Box<chat::Args>),
     Demo(demo::Args),
     Train(Box<train::Args>),
     Merge(merge::Args),
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Run(args) => run::run(*args),
+        Command::Chat(args) => chat::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Train(args) => train::run(*args),
         Command::Merge(args) => merge::run(args),
