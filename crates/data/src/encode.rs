@@ -129,9 +129,9 @@ impl Encoding {
         let mut options = PlanOptions {
             longest_edge: self.longest_edge,
             split: self.split,
-            special: false,
             generation_prompt: false,
             context: if cut { None } else { Some(self.length) },
+            ..PlanOptions::default()
         };
         let settings = processor.picture_settings(&options).map_err(|e| e.to_string())?;
         if let Some(edge) = self.drawn_edge(settings.tile, settings.longest_edge, sizes, draw) {

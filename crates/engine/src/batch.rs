@@ -1,7 +1,7 @@
 //! Several requests answered side by side: their prompts pass the decoder together, each pass makes a token of every
 //! answer, and a request may join while others are under way. An answer has the bits that it has alone.
 
-use crate::course::Course;
+use crate::course::{Course, Piece};
 use crate::prompt::PREFILL_ROWS;
 use crate::{Answer, Engine, Error, Features, Request, Times};
 use smolvlm_backend::{Backend, KvSequence, Tensor};
@@ -45,6 +45,11 @@ impl Line<'_> {
     /// The most bytes of the cache that it comes to hold.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// The tokens of its prompt, and how many of them stand for pictures.
+    pub(crate) fn prompt_tokens(&self) -> (usize, usize) {
+        self.course.prompt_tokens()
     }
 
     /// What it puts into a pass in which there is room for so many rows of prompts.
@@ -145,14 +150,27 @@ impl<'a> Batch<'a> {
         self.lines.push((name, line));
     }
 
+    /// Lets a request go, whatever has come of it.
+    pub(crate) fn leave(&mut self, name: usize) {
+        self.lines.retain(|(of, _)| *of != name);
+    }
+
+    /// Its requests, each with what its caller calls it and the tokens that were made since this was last asked.
+    pub(crate) fn pieces(&mut self) -> impl Iterator<Item = (usize, Piece)> {
+        let pieces = |(name, line): &mut (usize, Line<'a>)| {
+            let name = *name;
+            line.course.take_pieces().into_iter().map(move |piece| (name, piece))
+        };
+        self.lines.iter_mut().flat_map(pieces)
+    }
+
     /// Whether the next pass takes in a piece of a prompt.
-    fn takes_in(&self) -> bool {
+    pub(crate) fn takes_in(&self) -> bool {
         self.lines.iter().any(|(_, line)| !line.begun)
     }
 
-    /// A pass of the decoder: the next rows of prompts, and a token of every answer that has begun. What ended is
-    /// returned, with its name, and gone.
-    pub(crate) fn pass(&mut self) -> Vec<(usize, Result<Vec<Answer>, Error>)> {
+    /// A pass of the decoder: the next rows of prompts, and a token of every answer that has begun.
+    pub(crate) fn pass(&mut self) {
         let mut room = PREFILL_ROWS;
         let mut parts = Vec::new();
         for (_, line) in &self.lines {
@@ -165,6 +183,10 @@ impl<'a> Batch<'a> {
         if parts.iter().any(|part| !part.ids.is_empty()) {
             self.compute(&parts);
         }
+    }
+
+    /// What has ended, with its name; it is gone then.
+    pub(crate) fn ended(&mut self) -> Vec<(usize, Result<Vec<Answer>, Error>)> {
         let (ended, going_on) = std::mem::take(&mut self.lines).into_iter().partition(|(_, line)| line.has_ended());
         self.lines = going_on;
         let result = |line: Line<'_>| line.failed.map_or_else(|| Ok(line.course.finish()), Err);
@@ -257,7 +279,8 @@ impl Engine {
                 return None;
             }
             let (start, takes_in) = (Stopwatch::start(), batch.takes_in());
-            batch.pass().into_iter().for_each(|(place, result)| _ = put(place, result));
+            batch.pass();
+            batch.ended().into_iter().for_each(|(place, result)| _ = put(place, result));
             let stage = if takes_in { &mut times.prefill } else { &mut times.decode };
             *stage += start.seconds() / asked.len() as f64;
         }

@@ -35,9 +35,23 @@ struct Track<'a> {
     answer: Answer,
     /// Its newest token, which has not passed the decoder.
     next: u32,
-    /// What of its text nobody has taken.
-    fresh: String,
+    /// Where its text ended behind each of its tokens.
+    ends: Vec<usize>,
+    /// How many of its tokens somebody has taken.
+    told: usize,
     ended: bool,
+}
+
+/// A token of an answer, as whoever reads along is told of it.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    /// The answer's number.
+    pub(crate) answer: usize,
+    /// What the token adds to the text: whole characters, perhaps none.
+    pub(crate) text: String,
+    pub(crate) id: u32,
+    /// Where they were asked for.
+    pub(crate) logprobs: Option<TokenLogprobs>,
 }
 
 /// A search that is going on.
@@ -70,6 +84,7 @@ impl<'a> Course<'a> {
             stop_reason: if limit == 0 { StopReason::MaxTokens } else { StopReason::Cancelled },
             prompt_tokens: prompt,
             image_tokens: plan.image_tokens,
+            cached_tokens: 0,
             logprobs: Vec::new(),
             score: None,
             times: Times::default(),
@@ -85,12 +100,18 @@ impl<'a> Course<'a> {
                 sequence: engine.core.sequence(),
                 answer: empty.clone(),
                 next: 0,
-                fresh: String::new(),
+                ends: Vec::new(),
+                told: 0,
                 ended,
             };
             Kind::Tracks((0..sampling.samples).map(track).collect())
         };
         Ok(Course { engine, request, limit, room, empty, kind })
+    }
+
+    /// The tokens of its prompt, and how many of them stand for pictures.
+    pub(crate) fn prompt_tokens(&self) -> (usize, usize) {
+        (self.empty.prompt_tokens, self.empty.image_tokens)
     }
 
     /// Whether all its answers have ended.
@@ -193,11 +214,16 @@ impl<'a> Course<'a> {
 
     /// What of the first answer's text was not taken yet.
     pub(crate) fn take_text(&mut self) -> String {
+        self.take_pieces().into_iter().filter(|piece| piece.answer == 0).map(|piece| piece.text).collect()
+    }
+
+    /// The tokens of all answers that were not taken yet; none of a search, whose tokens may change to its end.
+    pub(crate) fn take_pieces(&mut self) -> Vec<Piece> {
         match &mut self.kind {
             Kind::Tracks(tracks) => {
-                tracks.first_mut().map(|track| std::mem::take(&mut track.fresh)).unwrap_or_default()
+                tracks.iter_mut().enumerate().flat_map(|(number, track)| track.take_pieces(number)).collect()
             }
-            Kind::Beams(_) => String::new(),
+            Kind::Beams(_) => Vec::new(),
         }
     }
 
@@ -227,6 +253,19 @@ impl<'a> Course<'a> {
 }
 
 impl Track<'_> {
+    /// Its tokens that were not taken yet.
+    fn take_pieces(&mut self, number: usize) -> Vec<Piece> {
+        let Track { answer, ends, told, .. } = self;
+        let first = std::mem::replace(told, ends.len());
+        let mut from = first.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
+        let pieces = answer.output_ids.iter().zip(ends.iter()).enumerate().skip(first).map(|(place, (&id, &end))| {
+            let text = answer.text.get(from..end).unwrap_or_default().to_owned();
+            from = end;
+            Piece { answer: number, text, id, logprobs: answer.logprobs.get(place).cloned() }
+        });
+        pieces.collect()
+    }
+
     /// Adds the token that a row of logits chooses.
     fn choose(&mut self, engine: &Engine, logits: &Tensor, row: usize) -> Result<(), Error> {
         let (id, logprobs) = self.next_token(engine, logits, row)?;
@@ -235,7 +274,7 @@ impl Track<'_> {
         self.answer.output_ids.push(id);
         self.answer.logprobs.extend(logprobs);
         self.answer.text.push_str(&text);
-        self.fresh.push_str(&text);
+        self.ends.push(self.answer.text.len());
         self.next = id;
         if let Some(reason) = reason {
             self.answer.stop_reason = reason;

@@ -116,6 +116,12 @@ pub enum Error {
         /// What would need less.
         help: String,
     },
+    /// The program stops.
+    #[error("the program stops, and has no time left to answer this request")]
+    Stopped,
+    /// Something in the program panicked.
+    #[error("the program failed on the way to this answer, by a fault of its own; other requests are answered")]
+    Failed,
     /// A text too short to score.
     #[error("the text has {tokens} tokens; scoring needs at least 2 and a window of at least 2")]
     TooShort {

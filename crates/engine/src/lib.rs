@@ -27,6 +27,7 @@ mod perplexity;
 mod prompt;
 mod queue;
 mod request;
+mod service;
 mod stop;
 mod writer;
 
@@ -41,3 +42,4 @@ pub use gallery::PictureSource;
 pub use perplexity::Perplexity;
 pub use queue::{Ask, Queue, QueueOptions};
 pub use request::{Answer, Event, Request, StopReason, Times};
+pub use service::{Counts, Listener, Progress, Refusal, Service, ServiceOptions, Ticket};

@@ -111,7 +111,8 @@ impl<'a, T, E: From<Error>> Queue<'a, T, E> {
             return ControlFlow::Continue(());
         }
         go_on()?;
-        for (number, answers) in self.batch.pass() {
+        self.batch.pass();
+        for (number, answers) in self.batch.ended() {
             self.put(number, State::Done(answers.map_err(E::from)));
         }
         ControlFlow::Continue(())

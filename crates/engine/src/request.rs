@@ -6,7 +6,7 @@ use smolvlm_processor::{Message, PlanOptions};
 /// One question.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// The chat. Places for pictures are filled in order.
+    /// The chat, or one text where the plan says so. Places for pictures are filled in order.
     pub messages: Vec<Message>,
     /// How pictures and special tokens are read; the context is set by the engine.
     pub plan: PlanOptions,
@@ -102,6 +102,8 @@ pub struct Answer {
     pub prompt_tokens: usize,
     /// Of which stand for pictures.
     pub image_tokens: usize,
+    /// Of the prompt's tokens, those that had passed the decoder for an earlier request.
+    pub cached_tokens: usize,
     /// Of its tokens, by the model's bare logits, where they were asked for.
     pub logprobs: Vec<TokenLogprobs>,
     /// Of one that a search found: the sum of its log-probabilities over its length to the length penalty's power.

@@ -39,6 +39,9 @@ pub struct PlanOptions {
     pub special: bool,
     /// Whether the prompt ends where the assistant begins to speak.
     pub generation_prompt: bool,
+    /// Whether the messages are a chat, which the checkpoint's template renders. Else what they say and show is one text,
+    /// read as it stands.
+    pub chat: bool,
     /// The most tokens that the prompt may have.
     pub context: Option<usize>,
 }
@@ -72,7 +75,7 @@ impl PlanOptions {
 
 impl Default for PlanOptions {
     fn default() -> Self {
-        Self { longest_edge: None, split: None, special: false, generation_prompt: true, context: None }
+        Self { longest_edge: None, split: None, special: false, generation_prompt: true, chat: true, context: None }
     }
 }
 
@@ -178,6 +181,9 @@ impl Processor {
     /// match in number, a prompt longer than `options.context`.
     pub fn plan(&self, messages: &[Message], sizes: &[(u32, u32)], options: &PlanOptions) -> Result<Plan, Error> {
         messages::check(messages)?;
+        if !options.chat {
+            return self.plan_text(messages, sizes, options);
+        }
         self.sees(messages.iter().flat_map(|message| &message.content))?;
         let pictures = self.picture_plans(sizes, options)?;
         let guarded = match options.special {
@@ -202,12 +208,41 @@ impl Processor {
     /// # Errors
     /// As [`Processor::plan`].
     pub fn plan_document(&self, parts: &[Part], sizes: &[(u32, u32)], options: &PlanOptions) -> Result<Plan, Error> {
-        self.sees(parts.iter())?;
-        let pictures = self.picture_plans(sizes, options)?;
-        let places = parts.iter().filter(|part| matches!(part, Part::Image(_))).count();
-        let (tiles, image_tokens) = self.counts(&pictures, places, options)?;
         let special = |name: &Option<String>| name.as_deref().and_then(|name| self.tokenizer.token_to_id(name));
-        let mut ids: Vec<u32> = special(&self.settings.special.bos).into_iter().collect();
+        let mut plan = self.plan_parts(parts.iter(), sizes, &PlanOptions { special: false, ..options.clone() })?;
+        plan.ids.splice(0..0, special(&self.settings.special.bos));
+        plan.ids.extend(special(&self.settings.special.eos));
+        fits(&plan.ids, options)?;
+        Ok(plan)
+    }
+
+    /// What messages say and show as one text, which the model goes on with.
+    fn plan_text(&self, messages: &[Message], sizes: &[(u32, u32)], options: &PlanOptions) -> Result<Plan, Error> {
+        let mut plan = self.plan_parts(messages.iter().flat_map(|message| &message.content), sizes, options)?;
+        plan.ids = self.tokenizer.framed(plan.ids);
+        if plan.ids.is_empty() {
+            return Err(Error::Messages { reason: "the text is empty; one token at least would be right".into() });
+        }
+        fits(&plan.ids, options)?;
+        Ok(plan)
+    }
+
+    /// Text and pictures as they follow each other.
+    fn plan_parts<'p>(
+        &self,
+        parts: impl Iterator<Item = &'p Part> + Clone,
+        sizes: &[(u32, u32)],
+        options: &PlanOptions,
+    ) -> Result<Plan, Error> {
+        self.sees(parts.clone())?;
+        let pictures = self.picture_plans(sizes, options)?;
+        let places = parts.clone().filter(|part| matches!(part, Part::Image(_))).count();
+        let (tiles, image_tokens) = self.counts(&pictures, places, options)?;
+        let encode = |text: &str| match options.special {
+            true => self.tokenizer.encode_unframed(text),
+            false => self.tokenizer.encode_plain(text),
+        };
+        let mut ids = Vec::new();
         let (mut chat, mut text) = (String::new(), String::new());
         let mut left = pictures.iter();
         for part in parts {
@@ -219,16 +254,18 @@ impl Processor {
                 }
                 Part::Image(_) => {
                     let Some(plan) = left.next() else { continue };
-                    ids.extend(self.tokenizer.encode_plain(&std::mem::take(&mut text))?);
+                    ids.extend(encode(&std::mem::take(&mut text))?);
                     let block = picture_block(plan, self.tokens_per_tile());
                     ids.extend(self.tokenizer.encode_unframed(&block)?);
                     chat.push_str(IMAGE);
                 }
             }
         }
-        ids.extend(self.tokenizer.encode_plain(&text)?);
-        ids.extend(special(&self.settings.special.eos));
-        fits(&ids, options)?;
+        ids.extend(encode(&text)?);
+        let found = ids.iter().filter(|&&id| Some(id) == self.image_token_id()).count();
+        if found != image_tokens {
+            return Err(Error::ImageTokens { found, expected: image_tokens });
+        }
         Ok(Plan { chat, ids, pictures, image_tokens, tiles })
     }
 

@@ -56,6 +56,24 @@ fn size(name: &str) -> (u32, u32) {
 }
 
 #[test]
+fn a_text_is_read_as_it_stands() {
+    let processor = open(MODELS[0]);
+    let options = PlanOptions { chat: false, ..PlanOptions::default() };
+    let typed = "Once<end_of_utterance> upon a <image>";
+    let plan = processor.plan(&[Message::text("user", typed)], &[], &options).unwrap();
+    assert_eq!(plan.ids, processor.tokenizer().encode_plain(typed).unwrap());
+    assert_eq!((plan.chat.as_str(), plan.image_tokens), (typed, 0));
+    // Special tokens and pictures where they are meant.
+    let meant = PlanOptions { special: true, ..options.clone() };
+    let plan = processor.plan(&[Message::text("user", "Once<end_of_utterance>")], &[], &meant).unwrap();
+    assert_eq!(plan.ids, processor.tokenizer().encode_special("Once<end_of_utterance>").unwrap());
+    assert!(matches!(processor.plan(&[Message::text("user", "<image>")], &[], &meant), Err(Error::ImageTokens { .. })));
+    let shown = processor.plan(&[Message::user(1, " a cat")], &[(30, 20)], &options).unwrap();
+    assert!(shown.image_tokens > 0 && shown.ids.ends_with(&processor.tokenizer().encode_plain(" a cat").unwrap()));
+    assert!(processor.plan(&[Message::text("user", "")], &[], &options).is_err());
+}
+
+#[test]
 fn every_golden_prompt_and_its_ids() {
     let mut count = 0;
     for model in MODELS {
