@@ -22,7 +22,11 @@ pub(super) enum Command {
 
 /// Every command: its name, what stands behind it, and what it does.
 pub(super) const COMMANDS: [(&str, &str, &str); 11] = [
-    ("image", "PATH|URL|clipboard ...", "pictures for the next question; a path typed or dropped into a line does the same"),
+    (
+        "image",
+        "PATH|URL|clipboard ...",
+        "pictures for the next question; a path typed or dropped into a line does the same",
+    ),
     ("system", "[TEXT]", "what the model is told before all; \"\" takes it back, nothing shows it"),
     ("clear", "", "forget what was said"),
     ("retry", "", "ask the last question again"),

@@ -131,12 +131,6 @@ impl Conversation {
         self.said.push(Said { stopped, ..Said::text("assistant", text) });
     }
 
-    /// Takes the last question back.
-    pub(super) fn take_back(&mut self) {
-        self.said.pop_if(|said| said.role == "user");
-        self.first = self.first.min(self.said.len());
-    }
-
     /// Takes the last answer back, so that its question stands open; whether there is one.
     pub(super) fn reopen(&mut self) -> bool {
         match self.said.iter().rposition(|said| said.role == "user") {
@@ -170,7 +164,8 @@ impl Conversation {
             Piece::Text(text) => Part::Text(text.clone()),
             Piece::Picture(_) => Part::Image(ImageSource::Given),
         };
-        let message = |said: &&Said| Message { role: said.role.clone(), content: said.pieces.iter().map(part).collect() };
+        let message =
+            |said: &&Said| Message { role: said.role.clone(), content: said.pieces.iter().map(part).collect() };
         (told.iter().map(message).collect(), told.iter().flat_map(|said| said.pictures()).collect())
     }
 
@@ -229,14 +224,8 @@ mod tests {
     }
 
     #[test]
-    fn turns_are_taken_back_and_asked_again() {
+    fn a_turn_is_asked_again() {
         let mut talk = three_turns();
-        talk.ask(Vec::new(), "q4");
-        talk.take_back();
-        assert_eq!(texts(&talk).last().unwrap(), "assistant a3");
-        // There is no open question.
-        talk.take_back();
-        assert_eq!(texts(&talk).len(), 6);
         assert!(talk.reopen());
         assert_eq!(texts(&talk).last().unwrap(), "user q3");
         assert!(talk.reopen());

@@ -16,7 +16,10 @@ const MOST: u64 = 256;
 /// It cannot be written, or something else has the name.
 pub(super) fn save(path: &Path, conversation: &Conversation) -> Result<bool, Error> {
     if path.exists() && read(path).is_err() {
-        return Error::usage(format!("{} is there already and is no conversation; another name would be right", path.display()));
+        return Error::usage(format!(
+            "{} is there already and is no conversation; another name would be right",
+            path.display()
+        ));
     }
     let mut text = serde_json::to_string_pretty(&conversation.to_json()).unwrap_or_default();
     text.push('\n');

@@ -23,9 +23,7 @@ pub(super) enum Got {
     /// What was entered, as many lines as belong together.
     Entry(String),
     /// Ctrl-C; whether the line was empty.
-    Interrupt {
-        empty: bool,
-    },
+    Interrupt { empty: bool },
     /// There is no more.
     End,
 }
@@ -35,9 +33,7 @@ pub(super) enum Lines {
     /// A terminal that lines can be edited in.
     Edited(Box<Edited>),
     /// A pipe, or a terminal that can do nothing; then there is a prompt.
-    Plain {
-        prompt: bool,
-    },
+    Plain { prompt: bool },
 }
 
 /// An editor with what was entered before.
@@ -226,7 +222,10 @@ mod tests {
         assert_eq!(of("/im"), (0, vec!["/image ".to_owned()]));
         assert_eq!(of("/s").1, ["/system ", "/save ", "/set ", "/show "]);
         assert_eq!(of("/set temp"), (5, vec!["temperature ".to_owned()]));
-        assert_eq!(of("/set top_"), (5, vec!["top_k ".to_owned(), "top_p ".into(), "top_h ".into(), "top_n_sigma ".into()]));
+        assert_eq!(
+            of("/set top_"),
+            (5, vec!["top_k ".to_owned(), "top_p ".into(), "top_h ".into(), "top_n_sigma ".into()])
+        );
         for none in ["", "What", "/home/", "/image a", "/set temperature 1"] {
             assert!(of(none).1.is_empty(), "{none}");
         }

@@ -112,6 +112,9 @@ mod tests {
     #[test]
     fn texts_cannot_move_the_cursor() {
         assert_eq!(harmless("a\tb\nc é 猫 👍"), "a\tb\nc é 猫 👍");
-        assert_eq!(harmless("\u{1b}]0;title\u{7}\r\u{8}\u{9b}2J\u{7f}"), "\\u{1b}]0;title\\u{7}\\r\\u{8}\\u{9b}2J\\u{7f}");
+        assert_eq!(
+            harmless("\u{1b}]0;title\u{7}\r\u{8}\u{9b}2J\u{7f}"),
+            "\\u{1b}]0;title\\u{7}\\r\\u{8}\\u{9b}2J\\u{7f}"
+        );
     }
 }

@@ -27,7 +27,11 @@ impl Seen {
     ///
     /// # Errors
     /// It cannot be had, or is none.
-    pub(super) fn open(source: &Source, sources: &SourceArgs, options: &DecodeOptions) -> Result<(Seen, Picture), Error> {
+    pub(super) fn open(
+        source: &Source,
+        sources: &SourceArgs,
+        options: &DecodeOptions,
+    ) -> Result<(Seen, Picture), Error> {
         let bytes = sources.bytes(source)?;
         let name = source.name();
         let picture = Picture::decode(&bytes, options).map_err(|error| {

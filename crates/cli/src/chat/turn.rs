@@ -114,7 +114,10 @@ impl Told {
         let cached = self.answer.as_ref().map_or(0, |answer| answer.cached_tokens);
         let of_pictures = if pictures > 0 { format!(", {pictures} of pictures") } else { String::new() };
         let known = if cached > 0 { format!(", {cached} known from before") } else { String::new() };
-        format!("{} {tokens}{end}{speed}, first after {first:.1} s; {prompt} of prompt{of_pictures}{known}", self.tokens)
+        format!(
+            "{} {tokens}{end}{speed}, first after {first:.1} s; {prompt} of prompt{of_pictures}{known}",
+            self.tokens
+        )
     }
 
     /// The object of `--json`.

@@ -148,16 +148,14 @@ fn is_picture(word: &Word) -> Option<Result<(Range<usize>, PathBuf), String>> {
     if path.is_file() && (is_named || has_folder && is_picture_file(&path)) {
         return Some(Ok((word.range.clone(), path)));
     }
-    (has_folder && is_named && !path.exists()).then(|| {
-        Err(format!("{}: no such file; between \"\"\" a text is taken as it stands", path.display()))
-    })
+    (has_folder && is_named && !path.exists())
+        .then(|| Err(format!("{}: no such file; between \"\"\" a text is taken as it stands", path.display())))
 }
 
 /// Whether a name ends as those of pictures do.
 fn is_picture_name(name: &str) -> bool {
-    const ENDINGS: [&str; 14] = [
-        "png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "qoi", "ico", "pbm", "pgm", "ppm", "pnm",
-    ];
+    const ENDINGS: [&str; 14] =
+        ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "qoi", "ico", "pbm", "pgm", "ppm", "pnm"];
     let parts = Path::new(name).extension().and_then(|ending| ending.to_str());
     parts.is_some_and(|ending| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
 }
@@ -291,14 +289,19 @@ mod tests {
         let spaced = dir.path().join("b c.JPG");
         assert_eq!(names(spaced.to_str().unwrap()), [spaced.to_str().unwrap()]);
         assert_eq!(names(" a 'b c'  \"d\" e\\ f 'g"), ["a", "b c", "d", "e f", "'g"]);
-        assert_eq!((file_name("a\\ b"), file_name("a b c"), file_name("'a b'")), ("a b".into(), "a b c".into(), "a b".into()));
+        assert_eq!(
+            (file_name("a\\ b"), file_name("a b c"), file_name("'a b'")),
+            ("a b".into(), "a b c".into(), "a b".into())
+        );
         assert_eq!((unquoted("\"\""), unquoted("'a'"), unquoted("\"a")), ("", "a", "\"a"));
     }
 
     #[test]
     fn addresses_of_files() {
         assert_eq!(of_address("FILE:///a%2Fb"), Some("/a/b".into()));
-        for other in ["file://host/a", "file:/a", "/a", "file:///a%", "file:///a%zz", "file:///%ff", "file:///%00", "file://é"] {
+        for other in
+            ["file://host/a", "file:/a", "/a", "file:///a%", "file:///a%zz", "file:///%ff", "file:///%00", "file://é"]
+        {
             assert_eq!(of_address(other), None, "{other}");
         }
     }

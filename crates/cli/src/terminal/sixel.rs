@@ -80,12 +80,9 @@ fn dithered(rgb: &[u8], width: usize) -> Vec<u8> {
                 let step = ((wanted + STEP / 2) / STEP).clamp(0, i32::from(STEPS) - 1);
                 colour = colour * STEPS + step as u8;
                 let left = wanted - step * STEP;
-                for (row, x, part) in
-                    [(&mut this, x + 2, 7), (&mut next, x, 3), (&mut next, x + 1, 5), (&mut next, x + 2, 1)]
-                {
-                    if let Some(place) = row.get_mut(x).and_then(|place| place.get_mut(channel)) {
-                        *place += left * part;
-                    }
+                add(&mut this, x + 2, channel, 7 * left);
+                for (place, part) in [3, 5, 1].into_iter().enumerate() {
+                    add(&mut next, x + place, channel, part * left);
                 }
             }
             colours.push(colour);
@@ -98,6 +95,12 @@ fn dithered(rgb: &[u8], width: usize) -> Vec<u8> {
 
 fn at(row: &[[i32; 3]], x: usize, channel: usize) -> i32 {
     row.get(x).and_then(|place| place.get(channel)).copied().unwrap_or(0)
+}
+
+fn add(row: &mut [[i32; 3]], x: usize, channel: usize, more: i32) {
+    if let Some(place) = row.get_mut(x).and_then(|place| place.get_mut(channel)) {
+        *place += more;
+    }
 }
 
 #[cfg(test)]
@@ -163,8 +166,7 @@ mod tests {
             let pixels: Vec<[u8; 3]> = (0..width * height).map(|i| colours[i / 7 % colours.len()]).collect();
             let (drawn_width, drawn) = drawn(&encode(pixels.as_flattened(), width));
             assert_eq!(drawn_width, width);
-            let want: Vec<_> =
-                pixels.iter().map(|p| Some(p.map(|level| u32::from(level) * 100 / 255))).collect();
+            let want: Vec<_> = pixels.iter().map(|p| Some(p.map(|level| u32::from(level) * 100 / 255))).collect();
             assert_eq!(drawn, want, "{width}x{height}");
         }
     }
