@@ -66,6 +66,22 @@ impl KvSequence {
         self.blocks.len() * self.layout.block_bytes()
     }
 
+    /// Bytes of its blocks that none of the others holds at the same place: what would be free without it.
+    pub fn own_bytes<'a>(&self, others: impl Iterator<Item = &'a KvSequence> + Clone) -> usize {
+        let shared = |place: usize, block: &Tensor| {
+            others.clone().any(|other| other.blocks.get(place).is_some_and(|other| other.shares(block)))
+        };
+        let own = self.blocks.iter().enumerate().filter(|(place, block)| !shared(*place, block));
+        own.count() * self.layout.block_bytes()
+    }
+
+    /// The first `len` positions, or all where there are fewer: a sequence that shares their blocks.
+    pub fn first(&self, len: usize) -> KvSequence {
+        let len = len.min(self.len);
+        let blocks = self.blocks.iter().take(len.div_ceil(BLOCK)).cloned().collect();
+        KvSequence { layout: self.layout, blocks, len }
+    }
+
     /// Makes room for `rows` more positions, which no other sequence shares.
     pub fn reserve(&mut self, backend: &dyn Backend, rows: usize) {
         let partial = self.len / BLOCK;
@@ -142,6 +158,13 @@ mod tests {
         put(&mut second, 100, 3.0);
         put(&mut first, 20, 1.0);
         assert_eq!((look(&mut first), look(&mut second)), (1.0, 2.0));
+        // Cut back, it shares what it keeps, and goes on in a copy.
+        let mut third = second.first(150);
+        assert_eq!((third.len(), second.own_bytes([&third].into_iter())), (150, layout.block_bytes()));
+        put(&mut third, 1, 203.0);
+        assert_eq!((look(&mut third), look(&mut second)), (3.0, 2.0)); // (100 + 150 + 203) / 151
+        assert_eq!(third.own_bytes([&first, &second].into_iter()), layout.block_bytes());
+        assert_eq!((second.first(0).bytes(), second.first(500).len()), (0, 200));
         second.truncate(100);
         assert_eq!(look(&mut second), 1.0);
         assert_eq!(second.bytes(), 2 * layout.block_bytes());

@@ -2,10 +2,10 @@
 //! answer, and a request may join while others are under way. An answer has the bits that it has alone.
 
 use crate::course::{Course, Piece};
+use crate::line::{Kind, Line, Part};
+use crate::prefix::Prefixes;
 use crate::prompt::PREFILL_ROWS;
 use crate::{Answer, Engine, Error, Features, Request, Times};
-use smolvlm_backend::{Backend, KvSequence, Tensor};
-use smolvlm_model::Config;
 use smolvlm_processor::Plan;
 use smolvlm_sys::Stopwatch;
 use std::ops::ControlFlow;
@@ -20,116 +20,49 @@ pub struct Asked<'a> {
     pub pictures: &'a [Features],
 }
 
-/// A request that is being answered.
-pub(crate) struct Line<'a> {
-    course: Course<'a>,
-    /// The tokens of its prompt.
-    prompt: Vec<u32>,
-    /// Features of its pictures' tiles, in order.
-    tiles: Vec<Tensor>,
-    /// How many rows of these have taken their places.
-    shown: usize,
-    /// Its prompt, as far as it is taken in; empty again when its answers have begun.
-    sequence: KvSequence,
-    begun: bool,
-    failed: Option<Error>,
-    /// The most bytes of the cache that it comes to hold.
-    bytes: usize,
-}
-
-impl Line<'_> {
-    fn has_ended(&self) -> bool {
-        self.failed.is_some() || self.course.is_done()
-    }
-
-    /// The most bytes of the cache that it comes to hold.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// The tokens of its prompt, and how many of them stand for pictures.
-    pub(crate) fn prompt_tokens(&self) -> (usize, usize) {
-        self.course.prompt_tokens()
-    }
-
-    /// What it puts into a pass in which there is room for so many rows of prompts.
-    fn part(&self, room: usize) -> Part {
-        if self.has_ended() {
-            return Part { ids: Vec::new(), kind: Kind::Prompt { whole: false } };
-        }
-        if self.begun {
-            return Part { ids: self.course.ids(), kind: Kind::Answers };
-        }
-        let left = self.prompt.get(self.sequence.len()..).unwrap_or_default();
-        let ids = left.get(..room).unwrap_or(left).to_vec();
-        let whole = !ids.is_empty() && ids.len() == left.len();
-        Part { ids, kind: Kind::Prompt { whole } }
-    }
-
-    /// Puts features in the places that a piece of the prompt, rows from `first` on of `x`, has for them.
-    fn show(&mut self, backend: &dyn Backend, config: &Config, x: Tensor, first: usize, ids: &[u32]) -> Tensor {
-        let places: Vec<u32> = config.image_places(ids).into_iter().map(|place| place + first as u32).collect();
-        let (mut places, mut skip, mut x) = (places.as_slice(), self.shown, x);
-        self.shown += places.len();
-        for features in &self.tiles {
-            let rows = features.rows();
-            if skip >= rows {
-                skip -= rows;
-                continue;
-            }
-            let (now, later) = places.split_at((rows - skip).min(places.len()));
-            x = match now.len() {
-                0 => break,
-                all if all == rows => backend.scatter_rows(x, now, features),
-                some => {
-                    let some: Vec<u32> = (skip as u32..(skip + some) as u32).collect();
-                    backend.scatter_rows(x, now, &backend.gather_rows(features, &some))
-                }
-            };
-            (places, skip) = (later, 0);
-        }
-        x
-    }
-
-    /// Goes on by the logits behind its part: rows from `first` on.
-    fn step(&mut self, kind: Kind, logits: &Tensor, first: usize, empty: KvSequence) {
-        let step = match kind {
-            Kind::Answers => self.course.step(logits, first),
-            Kind::Prompt { whole: false } => Ok(()),
-            Kind::Prompt { whole: true } => {
-                self.begun = true;
-                (self.prompt, self.tiles) = (Vec::new(), Vec::new());
-                self.course.begin(std::mem::replace(&mut self.sequence, empty), logits, first)
-            }
-        };
-        self.failed = step.err();
-    }
-}
-
-/// What a line puts into a pass: tokens, none of a line that waits.
-struct Part {
-    ids: Vec<u32>,
-    kind: Kind,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
-    /// The newest token of each of its answers: a row of a sequence each.
-    Answers,
-    /// A piece of the prompt; whether it ends with it.
-    Prompt { whole: bool },
-}
-
 /// Requests under way.
 pub(crate) struct Batch<'a> {
     engine: &'a Engine,
     /// Each with what its caller calls it.
     lines: Vec<(usize, Line<'a>)>,
+    /// What has passed the decoder, for requests that begin alike.
+    prefixes: Prefixes,
+    /// Rows of prompts that a pass takes in while answers are being made.
+    beside_answers: usize,
+}
+
+/// So few that whoever reads along hardly notices them.
+const BESIDE_ANSWERS: usize = 128;
+
+/// How many rows of each prompt go into a pass, where so many of each are `left`. Half of the pass is for all alike, so
+/// that no one waits for a long prompt to end; the rest goes by the order in which they came.
+fn shares(left: &[usize], room: usize) -> Vec<usize> {
+    let waiting = left.iter().filter(|&&left| left > 0).count();
+    let each = room.div_ceil(2) / waiting.max(1);
+    let mut shares: Vec<usize> = left.iter().map(|&left| left.min(each)).collect();
+    let mut room = room - shares.iter().sum::<usize>();
+    for (share, &left) in shares.iter_mut().zip(left) {
+        let more = room.min(left - *share);
+        *share += more;
+        room -= more;
+    }
+    shares
 }
 
 impl<'a> Batch<'a> {
+    /// For the most answers in a time: what is the same in several prompts is computed for each.
     pub(crate) fn new(engine: &'a Engine) -> Batch<'a> {
-        Batch { engine, lines: Vec::new() }
+        Batch { engine, lines: Vec::new(), prefixes: Prefixes::new(0), beside_answers: PREFILL_ROWS }
+    }
+
+    /// For people who read along: long prompts hold no answer up, and of what has passed the decoder so many bytes are kept.
+    pub(crate) fn serving(engine: &'a Engine, prefix_bytes: usize) -> Batch<'a> {
+        Batch { prefixes: Prefixes::new(prefix_bytes), beside_answers: BESIDE_ANSWERS, ..Batch::new(engine) }
+    }
+
+    /// What is kept for requests that begin alike.
+    pub(crate) fn prefixes(&mut self) -> &mut Prefixes {
+        &mut self.prefixes
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -142,7 +75,7 @@ impl<'a> Batch<'a> {
 
     /// The most bytes of the cache that its requests come to hold.
     pub(crate) fn bytes(&self) -> usize {
-        self.lines.iter().map(|(_, line)| line.bytes).sum()
+        self.lines.iter().map(|(_, line)| line.bytes()).sum()
     }
 
     /// Takes a request in, under a name.
@@ -150,36 +83,36 @@ impl<'a> Batch<'a> {
         self.lines.push((name, line));
     }
 
-    /// Lets a request go, whatever has come of it.
+    /// Lets a request go. What of it has passed the decoder is kept.
     pub(crate) fn leave(&mut self, name: usize) {
-        self.lines.retain(|(of, _)| *of != name);
+        if let Some(place) = self.lines.iter().position(|(of, _)| *of == name) {
+            _ = self.lines.remove(place).1.end(&mut self.prefixes);
+        }
     }
 
-    /// Its requests, each with what its caller calls it and the tokens that were made since this was last asked.
-    pub(crate) fn pieces(&mut self) -> impl Iterator<Item = (usize, Piece)> {
+    /// The tokens that were made since this was last asked, each with what its request is called.
+    pub(crate) fn take_pieces(&mut self) -> Vec<(usize, Piece)> {
         let pieces = |(name, line): &mut (usize, Line<'a>)| {
             let name = *name;
-            line.course.take_pieces().into_iter().map(move |piece| (name, piece))
+            line.take_pieces().into_iter().map(move |piece| (name, piece))
         };
-        self.lines.iter_mut().flat_map(pieces)
+        self.lines.iter_mut().flat_map(pieces).collect()
     }
 
     /// Whether the next pass takes in a piece of a prompt.
     pub(crate) fn takes_in(&self) -> bool {
-        self.lines.iter().any(|(_, line)| !line.begun)
+        self.lines.iter().any(|(_, line)| line.left() > 0)
     }
 
     /// A pass of the decoder: the next rows of prompts, and a token of every answer that has begun.
     pub(crate) fn pass(&mut self) {
-        let mut room = PREFILL_ROWS;
-        let mut parts = Vec::new();
-        for (_, line) in &self.lines {
-            let part = line.part(room);
-            if part.kind != Kind::Answers {
-                room -= part.ids.len();
-            }
-            parts.push(part);
+        for (_, line) in self.lines.iter_mut().filter(|(_, line)| line.is_fresh()) {
+            line.skip(&self.engine.core.model.config, &mut self.prefixes);
         }
+        let answers = self.lines.iter().any(|(_, line)| line.answers());
+        let left: Vec<usize> = self.lines.iter().map(|(_, line)| line.left()).collect();
+        let shares = shares(&left, if answers { self.beside_answers } else { PREFILL_ROWS });
+        let parts: Vec<Part> = self.lines.iter().zip(shares).map(|((_, line), share)| line.part(share)).collect();
         if parts.iter().any(|part| !part.ids.is_empty()) {
             self.compute(&parts);
         }
@@ -187,10 +120,10 @@ impl<'a> Batch<'a> {
 
     /// What has ended, with its name; it is gone then.
     pub(crate) fn ended(&mut self) -> Vec<(usize, Result<Vec<Answer>, Error>)> {
-        let (ended, going_on) = std::mem::take(&mut self.lines).into_iter().partition(|(_, line)| line.has_ended());
+        let lines = std::mem::take(&mut self.lines).into_iter();
+        let (ended, going_on): (Vec<_>, Vec<_>) = lines.partition(|(_, line)| line.has_ended());
         self.lines = going_on;
-        let result = |line: Line<'_>| line.failed.map_or_else(|| Ok(line.course.finish()), Err);
-        ended.into_iter().map(|(name, line)| (name, result(line))).collect()
+        ended.into_iter().map(|(name, line)| (name, line.end(&mut self.prefixes))).collect()
     }
 
     /// Brings the lines' parts through the network, and the lines on by what comes of them.
@@ -206,13 +139,13 @@ impl<'a> Batch<'a> {
             let next = first + ids.len();
             match kind {
                 Kind::Answers => {
-                    sequences.extend(line.course.sequences());
+                    sequences.extend(line.sequences());
                     rows.extend(ids.iter().map(|_| 1));
                     wanted.extend(first as u32..next as u32);
                 }
                 Kind::Prompt { whole } => {
-                    x = line.show(backend, &core.model.config, x, first, ids);
-                    sequences.push(&mut line.sequence);
+                    x = line.place(backend, &core.model.config, x, first, ids);
+                    sequences.push(line.sequence());
                     rows.push(ids.len());
                     wanted.extend(whole.then_some(next as u32 - 1));
                 }
@@ -230,7 +163,7 @@ impl<'a> Batch<'a> {
         let mut row = 0;
         for ((_, line), Part { ids, kind }) in self.lines.iter_mut().zip(parts).filter(|(_, part)| !part.ids.is_empty())
         {
-            line.step(*kind, &logits, row, core.sequence());
+            line.step(*kind, &logits, row, core.sequence(), &mut self.prefixes);
             row += match kind {
                 Kind::Answers => ids.len(),
                 Kind::Prompt { whole } => usize::from(*whole),
@@ -303,24 +236,41 @@ impl Engine {
         pictures: &[Features],
         others: usize,
     ) -> Result<Line<'_>, Error> {
-        request.sampling.check()?;
         let same = plan.pictures.iter().zip(pictures).all(|(plan, features)| *plan == features.plan);
         assert!(same, "pictures were seen with other options than the request's");
+        let mut line = self.unseen_line(request, plan, others)?;
+        line.show(&self.core.model.config, pictures, &[]);
+        Ok(line)
+    }
+
+    /// The same, whose pictures are not there yet.
+    ///
+    /// # Errors
+    /// As [`Engine::line`].
+    pub(crate) fn unseen_line(&self, request: Arc<Request>, plan: Plan, others: usize) -> Result<Line<'_>, Error> {
+        request.sampling.check()?;
         let course = Course::new(self, request, &plan)?;
         self.foresee(&course, &plan, others as u64)?;
         let layout = self.core.model.text.kv_layout(self.core.quant.dtype());
         // Answers share the prompt's blocks, but for the last one, which each goes on in a copy of.
         let each = layout.bytes(course.room()) + layout.block_bytes();
         let bytes = layout.bytes(plan.ids.len()) + each * course.width();
-        Ok(Line {
-            course,
-            prompt: plan.ids,
-            tiles: pictures.iter().flat_map(|features| features.tiles.iter().cloned()).collect(),
-            shown: 0,
-            sequence: self.core.sequence(),
-            begun: false,
-            failed: None,
-            bytes,
-        })
+        Ok(Line::new(course, plan, self.core.sequence(), bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_prompt_waits_for_another_to_end() {
+        assert_eq!(shares(&[1000], 512), [512]);
+        assert_eq!(shares(&[1000, 0, 1000], 512), [384, 0, 128]);
+        assert_eq!(shares(&[1000, 20, 1000], 128), [87, 20, 21]);
+        assert_eq!(shares(&[5, 7], 512), [5, 7]);
+        assert_eq!(shares(&[0, 0], 512), [0, 0]);
+        // More prompts than rows: in their order.
+        assert_eq!(shares(&[3, 3, 3, 3], 4), [3, 1, 0, 0]);
     }
 }

@@ -77,9 +77,60 @@ impl Core {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use smolvlm_backend::{Cpu, levels};
+    use crate::{DTypeChoice, Engine, EngineOptions};
+    use smolvlm_backend::{Cpu, Isa, levels, numbers};
     use smolvlm_model::published::random_weights;
     use smolvlm_model::{Config, Load, Role};
+
+    /// The logits behind the last rows of `ids`, which pass the decoder in pieces of these sizes behind `before`.
+    fn logits_of(
+        core: &Core,
+        before: &KvSequence,
+        ids: &[u32],
+        pieces: &[usize],
+        last: usize,
+    ) -> (Vec<u32>, KvSequence) {
+        let x = core.model.text.embed(&*core.backend, ids);
+        let (mut sequence, mut bits, mut first) = (before.clone(), Vec::new(), 0);
+        for &rows in pieces {
+            let hidden = core.forward(&mut sequence, &x, first, rows);
+            let logits = numbers(&*core.backend, &core.logits(&hidden));
+            bits.extend(logits.iter().map(|logit| logit.to_bits()));
+            first += rows;
+        }
+        assert_eq!(first, ids.len(), "the pieces are the whole");
+        let kept = last * core.model.config.text.vocab;
+        (bits.split_off(bits.len() - kept), sequence)
+    }
+
+    #[test]
+    fn a_position_has_the_same_bits_however_it_came_through_the_decoder() {
+        let folder = smolvlm_golden::folder().join("idefics3-256m");
+        for dtype in [DTypeChoice::F32, DTypeChoice::Bf16] {
+            for isa in Isa::available() {
+                let options = EngineOptions { threads: 2, isa, dtype, adapters: Vec::new() };
+                let core = Engine::open(&folder, &options, &mut |_, _| {}).unwrap().core;
+                // Several blocks of the cache, and several of the chunks that attention sums.
+                let vocab = core.model.config.text.vocab as u32;
+                let ids: Vec<u32> = (0..620).map(|i| i * 7919 % vocab).collect();
+                let (whole, full) = logits_of(&core, &core.sequence(), &ids, &[620], 5);
+                for pieces in [vec![1, 63, 1, 200, 350, 1, 1, 1, 1, 1], vec![128, 128, 128, 128, 107, 1]] {
+                    let (bits, _) = logits_of(&core, &core.sequence(), &ids, &pieces, 5);
+                    assert!(bits == whole, "{dtype:?} {isa:?} in pieces of {pieces:?}");
+                }
+                // Behind a longer one that is cut back, in a block's middle.
+                let (bits, _) = logits_of(&core, &full.first(333), &ids[333..], &[100, 187], 5);
+                assert!(bits == whole, "{dtype:?} {isa:?} behind a cut sequence");
+                // Beside others, by one row.
+                let (_, mut one) = logits_of(&core, &core.sequence(), &ids[..619], &[619], 0);
+                let mut two = full.first(40);
+                let x = core.model.text.embed(&*core.backend, &[3, 4, 5, ids[619]]);
+                let hidden = core.side_by_side(&mut [&mut two, &mut one], x, &[3, 1]);
+                let logits = numbers(&*core.backend, &core.logits(&core.backend.gather_rows(&hidden, &[3])));
+                assert!(logits.iter().map(|logit| logit.to_bits()).eq(whole[4 * vocab as usize..].iter().copied()));
+            }
+        }
+    }
 
     #[test]
     fn a_decoded_token_allocates_nothing() {

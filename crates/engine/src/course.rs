@@ -227,6 +227,16 @@ impl<'a> Course<'a> {
         }
     }
 
+    /// Sequences that have passed the decoder, and the answers whose first tokens they hold behind the prompt's; none of a
+    /// search, which keeps none when it has ended.
+    pub(crate) fn passed(&self) -> impl Iterator<Item = (&[u32], &KvSequence)> {
+        let tracks = match &self.kind {
+            Kind::Tracks(tracks) => tracks.as_slice(),
+            Kind::Beams(_) => &[],
+        };
+        tracks.iter().map(|track| (track.answer.output_ids.as_slice(), &track.sequence))
+    }
+
     /// The answers; those that were broken off say so.
     pub(crate) fn finish(self) -> Vec<Answer> {
         let Course { engine, request, limit, empty, kind, .. } = self;

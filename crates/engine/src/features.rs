@@ -22,6 +22,11 @@ impl Features {
         (self.plan.width, self.plan.height)
     }
 
+    /// How many places they take in a prompt.
+    pub(crate) fn rows(&self) -> usize {
+        self.tiles.iter().map(Tensor::rows).sum()
+    }
+
     /// The memory that they take.
     pub fn bytes(&self) -> usize {
         self.tiles.iter().map(|tensor| tensor.len() * tensor.dtype().size()).sum()
@@ -84,7 +89,8 @@ impl Engine {
         plan.map_or(0, |plan| plan.tiles as usize)
     }
 
-    fn cut(&self, picture: &Picture, options: &PlanOptions) -> Result<(PicturePlan, Vec<u8>), Error> {
+    /// A picture's tiles: u8 [tiles, 3, side, side].
+    pub(crate) fn cut(&self, picture: &Picture, options: &PlanOptions) -> Result<(PicturePlan, Vec<u8>), Error> {
         let plan = self.processor.picture_settings(options)?.plan(picture.width, picture.height)?;
         Ok((plan, plan.tiles(picture, self.core.backend.pool())?))
     }

@@ -1,8 +1,9 @@
 //! The pictures that requests show: decoded ahead on the pool, seen once, and remembered as long as there is room.
 
+use crate::lru::Lru;
 use crate::{Engine, Error, Features};
 use smolvlm_processor::{DecodeOptions, Picture, PlanOptions};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,6 +25,16 @@ pub enum PictureSource {
 }
 
 impl PictureSource {
+    /// What is wrong with it, with its name where it has one.
+    pub(crate) fn named(&self, error: smolvlm_processor::Error) -> Error {
+        Error::Processor(match self {
+            PictureSource::File(path) => {
+                smolvlm_processor::Error::PictureFile { path: path.display().to_string(), source: Box::new(error) }
+            }
+            PictureSource::Bytes(_) => error,
+        })
+    }
+
     fn open(&self, options: &DecodeOptions) -> Result<Picture, Error> {
         Ok(match self {
             PictureSource::File(path) => Picture::open(path, options)?,
@@ -55,16 +66,12 @@ pub(crate) struct Gallery {
     options: DecodeOptions,
     /// Those that have not passed the tower. What cannot be used stays until it is asked for.
     decoded: BTreeMap<Key, Result<Picture, Error>>,
-    seen: BTreeMap<Key, Features>,
-    /// What was seen, the longest ago first.
-    order: VecDeque<Key>,
-    /// Of all features.
-    bytes: usize,
+    seen: Lru<Key, Features>,
 }
 
 impl Gallery {
     pub(crate) fn new(options: DecodeOptions) -> Gallery {
-        Gallery { options, decoded: BTreeMap::new(), seen: BTreeMap::new(), order: VecDeque::new(), bytes: 0 }
+        Gallery { options, decoded: BTreeMap::new(), seen: Lru::new(FEATURES) }
     }
 
     /// The (width, height) of pictures; where one of them is not decoded yet it is, and some of the `next` with it.
@@ -92,17 +99,13 @@ impl Gallery {
             self.see(engine, keys);
         }
         let features = keys.iter().map(|key| self.of_one(engine, key)).collect();
-        while self.bytes > FEATURES
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.bytes -= self.seen.remove(&oldest).map_or(0, |features| features.bytes());
-        }
+        self.seen.trim();
         features
     }
 
     /// Whether none of these has to pass the tower first.
     pub(crate) fn has_seen(&self, keys: &[Key]) -> bool {
-        keys.iter().all(|key| self.seen.contains_key(key))
+        keys.iter().all(|key| self.seen.contains(key))
     }
 
     /// Lets pictures go that need not be seen, as their request is refused.
@@ -111,7 +114,7 @@ impl Gallery {
     }
 
     fn knows(&self, key: &Key) -> bool {
-        self.seen.contains_key(key) || self.decoded.contains_key(key)
+        self.seen.contains(key) || self.decoded.contains_key(key)
     }
 
     /// Decodes all of these, and of the next ones as many as there is room for.
@@ -177,7 +180,7 @@ impl Gallery {
     fn see(&mut self, engine: &Engine, keys: &[Key]) {
         let mut room = engine.tiles_together();
         let mut now = Vec::new();
-        let own = keys.iter().filter(|key| !self.seen.contains_key(key)).cloned().collect::<Vec<Key>>();
+        let own = keys.iter().filter(|key| !self.seen.contains(key)).cloned().collect::<Vec<Key>>();
         let others = self.decoded.keys().filter(|key| !own.contains(key)).cloned().collect::<Vec<Key>>();
         for (place, key) in own.iter().chain(&others).enumerate() {
             let Some(Ok(picture)) = self.decoded.get(key) else { continue };
@@ -192,9 +195,8 @@ impl Gallery {
         for ((key, _), features) in now.into_iter().zip(features) {
             match features {
                 Ok(features) => {
-                    self.bytes += features.bytes();
-                    self.seen.insert(key.clone(), features);
-                    self.order.push_back(key);
+                    let bytes = features.bytes();
+                    self.seen.put(key, features, bytes);
                 }
                 Err(error) => _ = self.decoded.insert(key, Err(error)),
             }

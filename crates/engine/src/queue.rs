@@ -1,8 +1,9 @@
 //! Requests without end, answered side by side: when one has its answer the next one joins, and answers come back in the
 //! order of the requests. How many are held at a time is bounded, so memory does not depend on how many come.
 
-use crate::batch::{Batch, Line};
+use crate::batch::Batch;
 use crate::gallery::{Gallery, Key};
+use crate::line::Line;
 use crate::{Answer, Engine, Error, PictureSource, Request};
 use smolvlm_processor::DecodeOptions;
 use std::collections::VecDeque;

@@ -213,3 +213,92 @@ fn a_listener_that_panics_harms_no_one_else() {
     assert!(service.drain(Duration::from_secs(60)));
     assert_eq!((service.counts().answered, service.counts().cancelled), (1, 1));
 }
+
+/// The one answer to a request.
+fn answer(service: &Service, ask: Ask) -> Answer {
+    put(service, ask).unwrap().end().unwrap().unwrap().remove(0)
+}
+
+#[test]
+fn what_was_computed_for_one_request_serves_the_next() {
+    let engine = engine(DTypeChoice::Bf16, 2);
+    let service = Service::start(Arc::clone(&engine), ServiceOptions::default()).unwrap();
+    let check = |ask: Ask| {
+        let served = answer(&service, ask.clone());
+        same(Ok(vec![served.clone()]), &alone(&engine, &ask), 0);
+        served
+    };
+    let first = check(ask(&["photo.jpg"], "What is this?", 9, Sampling::default()));
+    assert_eq!(first.cached_tokens, 0);
+    // Another question about the picture, in a file with other bytes: all before the question is there.
+    let mut copy = std::fs::read(picture("photo.jpg")).unwrap();
+    copy.extend(b"bytes behind the end");
+    let mut other = ask(&["photo.jpg"], "Who has made it?", 9, Sampling::default());
+    other.pictures = vec![PictureSource::Bytes(copy.into())];
+    let second = check(other.clone());
+    assert!(second.cached_tokens > second.image_tokens && second.cached_tokens < second.prompt_tokens);
+    let counts = service.counts();
+    assert_eq!((counts.picture_hits, counts.picture_misses), (1, 1));
+    assert_eq!(counts.cached_tokens as usize, second.cached_tokens);
+    assert!(counts.picture_bytes > 0 && counts.prefix_bytes > 0);
+    // The same again: the whole prompt but for its last token.
+    assert_eq!(check(other).cached_tokens, second.prompt_tokens - 1);
+    // A conversation goes on: with its answer's tokens, as far as its text is read as the same.
+    let mut next = ask(&["photo.jpg"], "What is this?", 9, Sampling::default());
+    next.request.messages.push(Message::text("assistant", &first.text));
+    next.request.messages.push(Message::text("user", "Are you sure?"));
+    assert!(check(next.clone()).cached_tokens >= first.prompt_tokens);
+    // Another picture of the same size at the same place shares nothing behind its beginning.
+    let mut flipped = Picture::open(&picture("photo.jpg"), &DecodeOptions::default()).unwrap();
+    flipped.rgb.reverse();
+    let mut ppm = format!("P6 {} {} 255\n", flipped.width, flipped.height).into_bytes();
+    ppm.extend(&flipped.rgb);
+    let mut turned = ask(&["photo.jpg"], "What is this?", 9, Sampling::default());
+    turned.pictures = vec![PictureSource::Bytes(ppm.into())];
+    assert!(check(turned).cached_tokens < 40);
+    // Nor does it with other settings.
+    next.request.plan.split = Some(false);
+    assert!(check(next).cached_tokens < 40);
+    assert_eq!(service.counts().picture_misses, 3);
+}
+
+#[test]
+fn nothing_is_kept_where_there_is_no_room() {
+    let engine = engine(DTypeChoice::F32, 1);
+    let options = ServiceOptions { picture_bytes: 0, prefix_bytes: 0, ..ServiceOptions::default() };
+    let service = Service::start(Arc::clone(&engine), options).unwrap();
+    let ask = ask(&["dot.png"], "What is this?", 4, Sampling::default());
+    let expected = alone(&engine, &ask);
+    for _ in 0..2 {
+        same(Ok(vec![answer(&service, ask.clone())]), &expected, 0);
+    }
+    let counts = service.counts();
+    assert_eq!((counts.picture_misses, counts.cached_tokens, counts.picture_bytes + counts.prefix_bytes), (2, 0, 0));
+}
+
+#[test]
+fn a_long_prompt_and_many_pictures_do_not_hold_up_an_answer() {
+    let service = Service::start(engine(DTypeChoice::F32, 1), ServiceOptions::default()).unwrap();
+    let (tell, told) = mpsc::channel();
+    let ask_as = |name: &'static str, ask: Ask| {
+        let tell = tell.clone();
+        let tell = Box::new(move |progress| _ = tell.send((name, progress)));
+        service.ask(ask, tell).unwrap()
+    };
+    let _answer = ask_as("answer", long(2000));
+    while !matches!(told.recv(), Ok((_, Progress::More { .. }))) {}
+    let pictures = ask(&["dot.png", "small.png", "wide.png"], &"a long prompt ".repeat(200), 1, Sampling::default());
+    let _prompt = ask_as("prompt", pictures);
+    let (mut before, mut within, mut begun) = (0, 0, None);
+    loop {
+        match told.recv().unwrap() {
+            ("answer", Progress::More { .. }) => *(if begun.is_some() { &mut within } else { &mut before }) += 1,
+            ("prompt", Progress::Begun { prompt_tokens, .. }) => begun = Some(prompt_tokens),
+            ("prompt", Progress::More { .. }) => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    // A token for each picture that was read, and one for each piece of the prompt.
+    let pieces = begun.unwrap() / 128;
+    assert!(before >= 2 && pieces > 3 && within >= pieces, "{before} before, {within} within {pieces} pieces");
+}

@@ -1,6 +1,6 @@
 //! What a service has done, for whoever watches it.
 
-use crate::{Answer, Error, Times};
+use crate::Times;
 
 /// What a service has done since it began, and what it does now.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -39,14 +39,4 @@ pub struct Counts {
     pub panics: u64,
     /// Seconds by stage. A pass that takes in pieces of prompts counts as prefill.
     pub seconds: Times,
-}
-
-impl Counts {
-    /// Counts a request that has come to its end.
-    pub(super) fn end(&mut self, result: &Result<Vec<Answer>, Error>) {
-        match result {
-            Ok(_) => self.answered += 1,
-            Err(_) => self.failed += 1,
-        }
-    }
 }

@@ -4,8 +4,11 @@
 //! a callback, on the service's thread, which must not wait either. Dropping the [`Ticket`] cancels the request before the
 //! next pass.
 
+mod arrivals;
+mod client;
 mod counts;
 mod shared;
+mod sight;
 mod work;
 
 use crate::{Answer, Ask, Engine, Error, TokenLogprobs};
@@ -27,14 +30,25 @@ pub struct ServiceOptions {
     pub waiting: usize,
     /// The most bytes that the caches of requests under way come to hold; a request that needs more is answered alone.
     pub cache_bytes: usize,
+    /// The most bytes that features of pictures take which are kept in case they are shown again.
+    pub picture_bytes: usize,
+    /// The most bytes that keys and values take which are kept for requests that begin alike.
+    pub prefix_bytes: usize,
     /// How pictures are read.
     pub decode: DecodeOptions,
 }
 
 impl Default for ServiceOptions {
-    /// 16 at once, 64 waiting, 1 GiB.
+    /// 16 at once, 64 waiting, 1 GiB for requests under way, 256 MiB for pictures and 1 GiB for beginnings.
     fn default() -> ServiceOptions {
-        ServiceOptions { at_once: 16, waiting: 64, cache_bytes: 1 << 30, decode: DecodeOptions::default() }
+        ServiceOptions {
+            at_once: 16,
+            waiting: 64,
+            cache_bytes: 1 << 30,
+            picture_bytes: 256 << 20,
+            prefix_bytes: 1 << 30,
+            decode: DecodeOptions::default(),
+        }
     }
 }
 

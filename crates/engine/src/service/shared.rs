@@ -34,6 +34,7 @@ pub(super) struct Shared {
 struct State {
     inbox: VecDeque<Job>,
     counts: Counts,
+    refused: u64,
     /// No more requests are taken.
     stopping: bool,
     /// Those that were are not answered either.
@@ -71,7 +72,7 @@ impl Shared {
             (waiting >= self.most).then_some(Refusal::Full { waiting })
         };
         if let Some(refusal) = refusal {
-            state.counts.refused += 1;
+            state.refused += 1;
             return Err(refusal);
         }
         state.inbox.push_back(job);
@@ -107,14 +108,15 @@ impl Shared {
         }
     }
 
-    /// Changes the counts.
-    pub(super) fn count(&self, change: impl FnOnce(&mut Counts)) {
-        change(&mut self.state().counts);
+    /// Lets others read the thread's counts.
+    pub(super) fn publish(&self, counts: &Counts) {
+        self.state().counts = counts.clone();
     }
 
+    /// The thread's counts as it published them last, with what is counted here.
     pub(super) fn counts(&self) -> Counts {
         let state = self.state();
-        Counts { waiting: state.inbox.len(), ..state.counts.clone() }
+        Counts { waiting: state.inbox.len(), refused: state.refused, ..state.counts.clone() }
     }
 
     pub(super) fn stop(&self) {
