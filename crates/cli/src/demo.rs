@@ -1,11 +1,10 @@
 //! `smolvlm demo`: a drawn picture, a question about it, and what the model answers.
 
-mod terminal;
-
 use crate::error::{Error, one_line};
 use crate::options::ModelArgs;
 use crate::output::{NewFile, print_line};
 use crate::run::fresh_seed;
+use crate::terminal::Terminal;
 use serde_json::json;
 use smolvlm_engine::{Engine, Request, Sampling};
 use smolvlm_eval::{Metric, Truth};
@@ -15,7 +14,6 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,12 +70,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let terminal = if args.json { None } else { Terminal::of_stdout() };
     let mut right = 0;
     for (at, drawn) in (0..count).zip(drawings(first)?) {
-        let png = drawn.picture.to_png()?;
         if let Some(path) = files.get(at) {
-            NewFile::begin(path)?.finish(&png)?;
+            NewFile::begin(path)?.finish(&drawn.picture.to_png()?)?;
         }
         if let Some(terminal) = &terminal {
-            print_line(&terminal.show(&drawn.picture, &png))?;
+            print_line(&terminal.show(&drawn.picture)?)?;
         }
         let answer = answer(&engine, &drawn)?;
         let is_right = Metric::Exact.score(&answer, &drawn.truth) > 0.0;

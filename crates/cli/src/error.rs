@@ -28,6 +28,15 @@ pub(crate) enum Error {
     /// A batch was stopped.
     #[error("stopped behind {rows} of {of} rows; the same call goes on there")]
     Stopped { rows: u64, of: u64 },
+    /// Lines of a conversation were not done.
+    #[error("nothing came of {failed} of the lines: what stands above says why")]
+    Entries { failed: u64 },
+    /// The thread that answers has ended.
+    #[error("the model has stopped working; what was said can be asked anew in another call")]
+    ModelGone,
+    /// The model takes no question.
+    #[error(transparent)]
+    Refused(#[from] smolvlm_engine::Refusal),
     /// Files of the cache are not what they should be.
     #[error("{count} of its files are broken; smolvlm models --remove {name} and smolvlm pull {name} bring it anew")]
     Broken { count: usize, name: String },
@@ -82,6 +91,11 @@ impl Error {
 
     pub(crate) fn stdout(source: std::io::Error) -> Error {
         Error::Stream { stream: "stdout", source }
+    }
+
+    /// Whether answers can no longer be written.
+    pub(crate) fn is_stdout(&self) -> bool {
+        matches!(self, Error::Stream { stream: "stdout", .. })
     }
 
     pub(crate) fn is_broken_pipe(&self) -> bool {

@@ -6,6 +6,7 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 mod bench;
+mod chat;
 mod clipboard;
 mod convert;
 mod data;
@@ -30,6 +31,7 @@ mod run;
 mod serve;
 mod signals;
 mod synth;
+mod terminal;
 mod tokenizer;
 mod train;
 
@@ -52,6 +54,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(Box<run::Args>),
+    Chat(Box<chat::Args>),
     #[cfg(feature = "serve")]
     Serve(Box<serve::Args>),
     Demo(demo::Args),
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Run(args) => run::run(*args),
+        Command::Chat(args) => chat::run(&args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => serve::run(&args),
         Command::Demo(args) => demo::run(&args),

@@ -14,7 +14,6 @@ use crate::pictures::SourceArgs;
 use crate::progress::Progress;
 use batch::BatchArgs;
 use clap::ArgGroup;
-use decoding::{Chosen, DecodingArgs};
 use serde_json::json;
 use smolvlm_backend::Isa;
 use smolvlm_engine::{Answer, Capture, Defaults, Engine, Event, Request};
@@ -23,6 +22,10 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
+
+pub(crate) use answers::about;
+pub(crate) use batch::{is_setting, over, settings};
+pub(crate) use decoding::{Chosen, DecodingArgs};
 
 const EXAMPLES: &str = "\
 Examples:

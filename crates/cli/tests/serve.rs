@@ -65,7 +65,8 @@ fn it_says_where_it_listens_and_ends_in_good_order() {
 fn the_second_signal_ends_at_once() {
     let (child, address) = started(&["--port", "0", "--drain-timeout", "3600"]);
     let mut stream = TcpStream::connect(&address).unwrap();
-    let body = r#"{"messages": [{"role": "user", "content": "a"}], "min_tokens": 8000, "max_tokens": 8000, "stream": true}"#;
+    let body =
+        r#"{"messages": [{"role": "user", "content": "a"}], "min_tokens": 8000, "max_tokens": 8000, "stream": true}"#;
     write!(
         stream,
         "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
@@ -86,7 +87,8 @@ fn a_file_of_options_and_a_log_without_what_was_said() {
     let dir = tempfile::tempdir().unwrap();
     let (config, keys) = (dir.path().join("serve.toml"), dir.path().join("keys"));
     std::fs::write(&keys, "a-secret-key\n").unwrap();
-    std::fs::write(&config, format!("port = 0\nlog-format = \"json\"\napi-key-file = \"{}\"\n", keys.display())).unwrap();
+    std::fs::write(&config, format!("port = 0\nlog-format = \"json\"\napi-key-file = \"{}\"\n", keys.display()))
+        .unwrap();
     let (child, address) = started(&["--config", config.to_str().unwrap()]);
     assert!(get(&address, "/v1/models", "").starts_with("HTTP/1.1 401"));
     assert!(get(&address, "/v1/models?secret-word", "X-Api-Key: a-secret-key\r\n").starts_with("HTTP/1.1 200"));

@@ -42,7 +42,7 @@ pub(super) fn report(engine: &Engine, answers: &[Answer], request: &Request, tim
 }
 
 /// What is said of one answer.
-pub(super) fn about(engine: &Engine, answer: &Answer) -> impl Iterator<Item = (String, Value)> {
+pub(crate) fn about(engine: &Engine, answer: &Answer) -> impl Iterator<Item = (String, Value)> {
     let step = |(&id, step): (&u32, &TokenLogprobs)| {
         let mut chosen = token(engine, id, step.chosen);
         let top: Vec<Value> = step.top.iter().map(|&(id, logprob)| token(engine, id, logprob)).collect();

@@ -25,6 +25,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub(crate) use settings::{is_setting, over, settings};
+
 /// Rows that are answered side by side unless the call says otherwise.
 const AT_ONCE: u16 = 32;
 

@@ -16,7 +16,7 @@ const BREAKERS: [&str; 4] = ["\n", ":", "\"", "*"];
 /// How tokens are chosen. Where neither these nor the model's generation_config.json says, the likeliest is taken.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Decoding (docs/decoding.md says in which order these act)")]
-pub(super) struct DecodingArgs {
+pub(crate) struct DecodingArgs {
     /// The most tokens of the answer [default: 500, or what the model asks for]
     #[arg(short = 'n', long, value_name = "N", allow_negative_numbers = true)]
     max_tokens: Option<usize>,
@@ -115,7 +115,7 @@ pub(super) struct DecodingArgs {
     logprobs: Option<usize>,
     /// Where the draws begin: the same number draws the same tokens [default: another each time]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    pub(super) seed: Option<u64>,
+    pub(crate) seed: Option<u64>,
     #[command(flatten)]
     pub(super) form: GrammarArgs,
 }
@@ -133,10 +133,10 @@ enum Ending {
 
 /// What was chosen of the flags and the model's own settings.
 #[derive(Clone, Debug)]
-pub(super) struct Chosen {
-    pub(super) sampling: Sampling,
-    pub(super) max_tokens: usize,
-    pub(super) stop: Vec<String>,
+pub(crate) struct Chosen {
+    pub(crate) sampling: Sampling,
+    pub(crate) max_tokens: usize,
+    pub(crate) stop: Vec<String>,
     pub(super) grammar: Option<Arc<Grammar>>,
 }
 
@@ -152,7 +152,7 @@ impl DecodingArgs {
     }
 
     /// Looks for mistakes that need no model to be seen.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         if let Some(word) = self.bad_word.iter().chain(&self.dry_breaker).find(|word| word.is_empty()) {
             return Error::usage(format!("'{word}' has no token: --bad-word and --dry-breaker need some text"));
         }
@@ -163,7 +163,7 @@ impl DecodingArgs {
     }
 
     /// The flags over what the model asks for.
-    pub(super) fn choose(&self, engine: &Engine, defaults: Defaults) -> Result<Chosen, Error> {
+    pub(crate) fn choose(&self, engine: &Engine, defaults: Defaults) -> Result<Chosen, Error> {
         let mut chosen = self.over(defaults)?;
         let sampling = &mut chosen.sampling;
         if sampling.beams == 1 && (self.length_penalty.is_some() || self.early_stopping.is_some()) {

@@ -192,6 +192,7 @@ mod tests {
             max_tokens: 9,
             stop: Vec::new(),
             show_special: false,
+            grammar: None,
         }
     }
 

@@ -49,7 +49,8 @@ struct Reply {
 impl Reply {
     /// Of all that a connection gave.
     fn of(bytes: &[u8]) -> Reply {
-        let at = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or_else(|| panic!("no answer: {bytes:?}"));
+        let at =
+            bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or_else(|| panic!("no answer: {bytes:?}"));
         let head = String::from_utf8(bytes[..at].to_vec()).unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         let mut body = bytes[at + 4..].to_vec();
@@ -212,7 +213,8 @@ fn picture(name: &str) -> String {
 
 /// A question about pictures.
 fn about(urls: &[&str]) -> Value {
-    let mut parts: Vec<Value> = urls.iter().map(|url| json!({"type": "image_url", "image_url": {"url": url}})).collect();
+    let mut parts: Vec<Value> =
+        urls.iter().map(|url| json!({"type": "image_url", "image_url": {"url": url}})).collect();
     parts.push(json!({"type": "text", "text": "What is it?"}));
     json!({"messages": [{"role": "user", "content": parts}], "max_tokens": 4})
 }

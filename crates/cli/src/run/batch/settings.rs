@@ -23,8 +23,13 @@ fn command() -> &'static Command {
 }
 
 /// Whether a row's key is a setting.
-pub(super) fn is_setting(key: &str) -> bool {
+pub(crate) fn is_setting(key: &str) -> bool {
     key != "json" && command().get_arguments().any(|argument| argument.get_id() == key)
+}
+
+/// The keys that are settings.
+pub(crate) fn settings() -> impl Iterator<Item = String> {
+    command().get_arguments().map(|argument| argument.get_id().to_string()).filter(|key| is_setting(key))
 }
 
 /// Where the draws of a row begin that has no seed of its own.
@@ -66,7 +71,7 @@ impl<'a> Settings<'a> {
 }
 
 /// A row's settings over the call's.
-fn over(call: &DecodingArgs, own: &Map<String, Value>) -> Result<DecodingArgs, Error> {
+pub(crate) fn over(call: &DecodingArgs, own: &Map<String, Value>) -> Result<DecodingArgs, Error> {
     let mut words = vec!["--json".to_owned()];
     // Settings that others need beside them may stand in the call.
     words.extend(call.needed().into_iter().filter(|(key, _)| !own.contains_key(*key)).map(|(key, x)| flag(key, &x)));
