@@ -119,12 +119,12 @@ impl Session<'_> {
     /// Lets the model answer the open question.
     fn answer(&mut self) -> Result<(), Error> {
         self.fit()?;
-        let Chosen { sampling, max_tokens, stop } = self.settings.next();
+        let Chosen { sampling, max_tokens, stop, grammar } = self.settings.next();
         let seed = (sampling.temperature > 0.0).then_some(sampling.seed);
         let (messages, pictures) = self.talk.told();
         let pictures = sources(&pictures);
         let plan = self.settings.plan().clone();
-        let request = Request { messages, plan, sampling, max_tokens, stop, show_special: false };
+        let request = Request { messages, plan, sampling, max_tokens, stop, show_special: false, grammar };
         let told = turn::ask(&self.service, Ask { request, pictures }, &self.output, &self.interrupt)?;
         if self.output.json {
             print_line(&told.report(self.service.engine(), seed, self.talk.left_out()).to_string())?;

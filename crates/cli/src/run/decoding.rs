@@ -137,7 +137,7 @@ pub(crate) struct Chosen {
     pub(crate) sampling: Sampling,
     pub(crate) max_tokens: usize,
     pub(crate) stop: Vec<String>,
-    pub(super) grammar: Option<Arc<Grammar>>,
+    pub(crate) grammar: Option<Arc<Grammar>>,
 }
 
 impl DecodingArgs {
