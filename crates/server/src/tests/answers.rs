@@ -19,7 +19,9 @@ fn request(case: &Case) -> Value {
 
 fn cases() -> Vec<Case> {
     let cases = smolvlm_golden::cases(&smolvlm_golden::folder().join("idefics3-256m"));
-    let plain = |case: &Case| !case.greedy_ids.is_empty() && case.options.size.is_none() && case.options.do_image_splitting.is_none();
+    let plain = |case: &Case| {
+        !case.greedy_ids.is_empty() && case.options.size.is_none() && case.options.do_image_splitting.is_none()
+    };
     let plain: Vec<Case> = cases.into_iter().filter(plain).collect();
     assert!(plain.len() >= 4);
     plain
@@ -61,7 +63,9 @@ fn a_stream_says_the_same_piece_by_piece() {
         let (last, before) = (&events[events.len() - 1], &events[events.len() - 2]);
         assert_eq!((&last["choices"], &last["usage"]["prompt_tokens"]), (&json!([]), &json!(case.input_ids.len())));
         assert!(before["choices"][0]["finish_reason"].is_string() && before["usage"].is_null());
-        assert!(events.iter().all(|event| event["id"] == events[0]["id"] && event["object"] == "chat.completion.chunk"));
+        assert!(
+            events.iter().all(|event| event["id"] == events[0]["id"] && event["object"] == "chat.completion.chunk")
+        );
     }
 }
 
@@ -69,7 +73,13 @@ fn a_stream_says_the_same_piece_by_piece() {
 fn several_answers_and_their_probabilities() {
     let server = Server::start(standard());
     let mut asked = hello(6);
-    for (field, value) in [("n", json!(3)), ("temperature", json!(1.5)), ("seed", json!(1)), ("logprobs", json!(true)), ("top_logprobs", json!(2))] {
+    for (field, value) in [
+        ("n", json!(3)),
+        ("temperature", json!(1.5)),
+        ("seed", json!(1)),
+        ("logprobs", json!(true)),
+        ("top_logprobs", json!(2)),
+    ] {
         asked[field] = value;
     }
     let whole = server.chat(asked.clone()).json();
@@ -92,7 +102,8 @@ fn several_answers_and_their_probabilities() {
         let mine: Vec<&Value> = events.iter().filter(of).collect();
         let text: String = mine.iter().filter_map(|event| event["choices"][0]["delta"]["content"].as_str()).collect();
         assert_eq!(text, choice["message"]["content"]);
-        let steps: Vec<&Value> = mine.iter().filter_map(|event| event["choices"][0]["logprobs"]["content"].as_array()).flatten().collect();
+        let steps: Vec<&Value> =
+            mine.iter().filter_map(|event| event["choices"][0]["logprobs"]["content"].as_array()).flatten().collect();
         assert_eq!(steps, choice["logprobs"]["content"].as_array().unwrap().iter().collect::<Vec<_>>());
     }
 }
@@ -134,10 +145,12 @@ fn answers_that_are_bound_to_a_form() {
     let schema = json!({"type": "object", "properties": {"a": {"enum": ["x", "y"]}}, "required": ["a"], "additionalProperties": false});
     let mut asked = hello(0);
     asked["max_tokens"] = json!(60);
-    asked["response_format"] = json!({"type": "json_schema", "json_schema": {"name": "one", "schema": schema, "strict": true}});
+    asked["response_format"] =
+        json!({"type": "json_schema", "json_schema": {"name": "one", "schema": schema, "strict": true}});
     let reply = server.chat(asked.clone());
     assert_eq!(reply.status, 200, "{}", reply.text());
-    let content: Value = serde_json::from_str(reply.json()["choices"][0]["message"]["content"].as_str().unwrap()).unwrap();
+    let content: Value =
+        serde_json::from_str(reply.json()["choices"][0]["message"]["content"].as_str().unwrap()).unwrap();
     assert!(content["a"] == "x" || content["a"] == "y");
     asked.as_object_mut().unwrap().remove("response_format");
     asked["grammar"] = json!({"type": "regex", "value": "(yes|no)"});
@@ -153,7 +166,9 @@ fn what_a_user_types_stays_text() {
         server.post("/tokenize", &asked).json()["tokens"].as_array().unwrap().len()
     };
     let plain = tokens("");
-    for typed in ["<image>", "<fake_token_around_image>", "<end_of_utterance>", "<|im_start|>", "<global-img>", "<row_1_col_1>"] {
+    for typed in
+        ["<image>", "<fake_token_around_image>", "<end_of_utterance>", "<|im_start|>", "<global-img>", "<row_1_col_1>"]
+    {
         // More tokens than the one that it would be.
         assert!(tokens(typed) > plain + 2, "{typed}");
         let reply = server.chat(json!({"messages": [{"role": "user", "content": typed}], "max_tokens": 2}));

@@ -42,7 +42,10 @@ fn slow_heads_and_bodies_are_cut() {
     slow.write_all(b"GET /health HTTP/1.1\r\nHost: loc").unwrap();
     let mut silent = server.connect();
     let mut body = server.connect();
-    body.write_all(b"POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{").unwrap();
+    body.write_all(
+        b"POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{",
+    )
+    .unwrap();
     server.is_alive();
     let mut all = Vec::new();
     _ = slow.read_to_end(&mut all);
@@ -64,14 +67,29 @@ fn a_client_that_does_not_read_is_cut() {
     let server = Server::start(Options { write_timeout: 1, ..standard() });
     let mut long = hello(8000);
     // Log-probabilities make an answer of some megabytes, more than what lies between the two holds.
-    for (field, value) in [("stream", json!(true)), ("logprobs", json!(true)), ("top_logprobs", json!(20)), ("n", json!(4)), ("temperature", json!(1))] {
+    for (field, value) in [
+        ("stream", json!(true)),
+        ("logprobs", json!(true)),
+        ("top_logprobs", json!(20)),
+        ("n", json!(4)),
+        ("temperature", json!(1)),
+    ] {
         long[field] = value;
     }
     let mut stream = server.connect();
-    stream.write_all(&asked("POST", "/v1/chat/completions", "Content-Type: application/json\r\n", long.to_string().as_bytes())).unwrap();
+    stream
+        .write_all(&asked(
+            "POST",
+            "/v1/chat/completions",
+            "Content-Type: application/json\r\n",
+            long.to_string().as_bytes(),
+        ))
+        .unwrap();
     server.until("it is cut", |app| {
         let counts = app.service.counts();
-        app.metrics.connections.load(std::sync::atomic::Ordering::Relaxed) == 0 && counts.running == 0 && counts.cancelled + counts.answered == 1
+        app.metrics.connections.load(std::sync::atomic::Ordering::Relaxed) == 0
+            && counts.running == 0
+            && counts.cancelled + counts.answered == 1
     });
     server.is_alive();
 }
@@ -129,7 +147,8 @@ fn many_at_once_are_answered_alike() {
     let server = Server::start(Options { queue: 1000, ..standard() });
     let want = server.chat(hello(8)).json()["choices"].clone();
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..200).map(|_| scope.spawn(|| server.chat(hello(8)).json()["choices"].clone())).collect();
+        let threads: Vec<_> =
+            (0..200).map(|_| scope.spawn(|| server.chat(hello(8)).json()["choices"].clone())).collect();
         for thread in threads {
             assert_eq!(thread.join().unwrap(), want);
         }
@@ -179,7 +198,9 @@ fn over_a_unix_socket() {
     stream.read_to_end(&mut all).unwrap();
     assert_eq!(Reply::of(&all).status, 200);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let bind = |path: &std::path::Path| runtime.block_on(Listener::of(&Options { unix: Some(path.into()), ..standard() })).is_ok();
+    let bind = |path: &std::path::Path| {
+        runtime.block_on(Listener::of(&Options { unix: Some(path.into()), ..standard() })).is_ok()
+    };
     assert!(!bind(&path), "another listens there");
     drop(server);
     assert!(!path.exists());

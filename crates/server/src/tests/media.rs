@@ -56,8 +56,25 @@ fn the_web_is_closed_until_it_is_opened() {
 fn private_addresses_stay_closed() {
     let server = Server::start(Options { allow_remote_media: true, ..standard() });
     for host in [
-        "127.0.0.1", "localhost", "[::1]", "0.0.0.0", "169.254.169.254", "10.0.0.1", "172.16.0.1", "192.168.0.1", "100.64.0.1", "[fe80::1]",
-        "[fc00::1]", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "user:pass@127.0.0.1",
+        "127.0.0.1",
+        "localhost",
+        "[::1]",
+        "0.0.0.0",
+        "169.254.169.254",
+        "10.0.0.1",
+        "172.16.0.1",
+        "192.168.0.1",
+        "100.64.0.1",
+        "[fe80::1]",
+        "[fc00::1]",
+        "[::ffff:127.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "[2002:7f00:1::]",
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+        "127.1",
+        "user:pass@127.0.0.1",
     ] {
         let (code, message) = error(&server, &format!("http://{host}/small.png"), 400);
         assert_eq!(code, "invalid_image_url", "{host}");
@@ -69,7 +86,8 @@ fn private_addresses_stay_closed() {
 #[test]
 fn hosts_that_are_allowed_and_where_they_lead() {
     let address = host();
-    let options = Options { allow_media_domain: vec!["127.0.0.1".into()], allow_private_media: true, max_body: 1, ..standard() };
+    let options =
+        Options { allow_media_domain: vec!["127.0.0.1".into()], allow_private_media: true, max_body: 1, ..standard() };
     let server = Server::start(options);
     let at = |path: &str| format!("http://{address}{path}");
     let fetched = server.chat(about(&[&at("/small.png")]));
@@ -78,7 +96,7 @@ fn hosts_that_are_allowed_and_where_they_lead() {
     for (path, says) in [
         ("/elsewhere", "elsewhere.example is none of the hosts"),
         ("/meta", "169.254.169.254 is none of the hosts"),
-        ("/passwd", "neither http nor https"),
+        ("/passwd", "is no URL"),
         ("/missing", "404"),
         ("/large", "more than 1048576 bytes"),
     ] {
@@ -102,7 +120,14 @@ fn files_of_the_folder() {
         let reply = server.chat(about(&[&url]));
         assert_eq!((reply.status, &reply.json()["choices"]), (200, &want), "{url}");
     }
-    for url in ["file:///etc/passwd", "file:../metrics.jsonl", "file:%2e%2e/metrics.jsonl", "file:///proc/self/environ", "file:nowhere.png", "file:"] {
+    for url in [
+        "file:///etc/passwd",
+        "file:../metrics.jsonl",
+        "file:%2e%2e/metrics.jsonl",
+        "file:///proc/self/environ",
+        "file:nowhere.png",
+        "file:",
+    ] {
         let (code, message) = error(&server, url, 400);
         assert_eq!(code, "invalid_image", "{url}");
         assert!(!message.contains("passwd") && !message.contains("proc"), "{message}");

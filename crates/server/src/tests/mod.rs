@@ -8,7 +8,6 @@ mod requests;
 mod security;
 
 use crate::app::App;
-use crate::connections;
 use crate::listen::Listener;
 use crate::options::Options;
 use crate::{router, tls};
@@ -49,7 +48,8 @@ struct Reply {
 impl Reply {
     /// Of all that a connection gave.
     fn of(bytes: &[u8]) -> Reply {
-        let at = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or_else(|| panic!("no answer: {bytes:?}"));
+        let at =
+            bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or_else(|| panic!("no answer: {bytes:?}"));
         let head = String::from_utf8(bytes[..at].to_vec()).unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         let mut body = bytes[at + 4..].to_vec();
@@ -124,7 +124,7 @@ impl Server {
         };
         let (of_thread, tls) = (Arc::clone(&app), tls::acceptor(&options).unwrap());
         let thread = std::thread::spawn(move || {
-            runtime.block_on(connections::serve(&of_thread, router, listener, tls, stopped));
+            runtime.block_on(crate::connections::serve(&of_thread, router, listener, tls, stopped));
             runtime.shutdown_background();
         });
         Server { app, address, stop, thread: Some(thread) }
@@ -212,7 +212,8 @@ fn picture(name: &str) -> String {
 
 /// A question about pictures.
 fn about(urls: &[&str]) -> Value {
-    let mut parts: Vec<Value> = urls.iter().map(|url| json!({"type": "image_url", "image_url": {"url": url}})).collect();
+    let mut parts: Vec<Value> =
+        urls.iter().map(|url| json!({"type": "image_url", "image_url": {"url": url}})).collect();
     parts.push(json!({"type": "text", "text": "What is it?"}));
     json!({"messages": [{"role": "user", "content": parts}], "max_tokens": 4})
 }

@@ -13,7 +13,8 @@ fn a_text_is_gone_on_with() {
     let tokens = server.post("/tokenize", &json!({"content": "Once upon a time"})).json();
     assert_eq!(whole["usage"]["prompt_tokens"], tokens["count"]);
     let logprobs = &choice["logprobs"];
-    let lengths = ["tokens", "token_logprobs", "top_logprobs", "text_offset"].map(|list| logprobs[list].as_array().unwrap().len());
+    let lengths = ["tokens", "token_logprobs", "top_logprobs", "text_offset"]
+        .map(|list| logprobs[list].as_array().unwrap().len());
     assert!(lengths[0] >= 11 && lengths.iter().all(|length| *length == lengths[0]), "{lengths:?}");
     asked["stream"] = json!(true);
     asked["stream_options"] = json!({"include_usage": true});
@@ -21,10 +22,22 @@ fn a_text_is_gone_on_with() {
     let events = reply.events();
     let text: String = events.iter().filter_map(|event| event["choices"][0]["text"].as_str()).collect();
     assert_eq!(text, choice["text"]);
-    let steps: Vec<&Value> = events.iter().filter_map(|event| event["choices"][0]["logprobs"]["token_logprobs"].as_array()).flatten().collect();
+    let steps: Vec<&Value> = events
+        .iter()
+        .filter_map(|event| event["choices"][0]["logprobs"]["token_logprobs"].as_array())
+        .flatten()
+        .collect();
     assert_eq!(steps.len(), lengths[0]);
     assert_eq!(events.last().unwrap()["usage"], whole["usage"]);
-    for (field, value) in [("prompt", json!("")), ("prompt", json!(["a", "b"])), ("prompt", json!([1, 2])), ("echo", json!(true)), ("suffix", json!("x")), ("best_of", json!(2)), ("messages", json!([]))] {
+    for (field, value) in [
+        ("prompt", json!("")),
+        ("prompt", json!(["a", "b"])),
+        ("prompt", json!([1, 2])),
+        ("echo", json!(true)),
+        ("suffix", json!("x")),
+        ("best_of", json!(2)),
+        ("messages", json!([])),
+    ] {
         let mut asked = json!({"prompt": "a", "max_tokens": 1});
         asked[field] = value;
         let reply = server.post("/v1/completions", &asked);
@@ -55,8 +68,12 @@ fn responses_whole_and_as_events() {
     let reply = server.post("/v1/responses", &asked);
     let events = reply.events();
     let kinds: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
-    assert_eq!(kinds[..4], ["response.created", "response.in_progress", "response.output_item.added", "response.content_part.added"]);
-    let end = ["response.output_text.done", "response.content_part.done", "response.output_item.done", "response.incomplete"];
+    assert_eq!(
+        kinds[..4],
+        ["response.created", "response.in_progress", "response.output_item.added", "response.content_part.added"]
+    );
+    let end =
+        ["response.output_text.done", "response.content_part.done", "response.output_item.done", "response.incomplete"];
     assert_eq!(kinds[kinds.len() - 4..], end);
     assert!(events.iter().enumerate().all(|(number, event)| event["sequence_number"] == number));
     for kind in &kinds {
@@ -86,7 +103,8 @@ fn responses_whole_and_as_events() {
         let reply = server.post("/v1/responses", &asked);
         assert_eq!((reply.status, reply.error().0.as_str()), (400, field), "{}", reply.text());
     }
-    let item = server.post("/v1/responses", &json!({"input": [{"type": "function_call_output", "call_id": "a", "output": "b"}]}));
+    let item = server
+        .post("/v1/responses", &json!({"input": [{"type": "function_call_output", "call_id": "a", "output": "b"}]}));
     assert_eq!((item.status, item.error().0.as_str()), (400, "input[0].type"));
 }
 
@@ -164,7 +182,11 @@ fn how_the_server_is() {
     server.is_alive();
     let metrics = server.get("/metrics");
     assert_eq!(metrics.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
-    for line in ["smolvlm_answered_total 1\n", "smolvlm_output_tokens_total 3\n", "path=\"/v1/chat/completions\",method=\"POST\",status=\"200\"} 1\n"] {
+    for line in [
+        "smolvlm_answered_total 1\n",
+        "smolvlm_output_tokens_total 3\n",
+        "path=\"/v1/chat/completions\",method=\"POST\",status=\"200\"} 1\n",
+    ] {
         assert!(metrics.text().contains(line), "{line}: {}", metrics.text());
     }
     assert_eq!(server.get("/openapi.json").json()["openapi"], "3.1.0");

@@ -28,7 +28,6 @@ fn fields_of_a_wrong_kind_are_named() {
         (with("max_tokens", json!(1e300)), "max_tokens"),
         (with("n", json!(1_000_000_000)), "n"),
         (with("n", json!(0)), "n"),
-        (with("n", json!(2)), ""), // the same answer twice, as no token is drawn
         (with("seed", json!(1e30)), "seed"),
         (with("top_k", json!(-5)), "top_k"),
         (with("top_logprobs", json!(5)), "top_logprobs"),
@@ -52,6 +51,10 @@ fn fields_of_a_wrong_kind_are_named() {
     ] {
         assert_eq!(refused(&server, "/v1/chat/completions", &asked, 400).0, param, "{:.100}", asked.to_string());
     }
+    // The same answer twice, as no token is drawn.
+    let mut twice = with("n", json!(2));
+    twice["temperature"] = json!(0);
+    assert_eq!(refused(&server, "/v1/chat/completions", &twice, 400).0, "");
     server.is_alive();
 }
 
@@ -62,8 +65,17 @@ fn bodies_that_are_no_json() {
     let deep = "[".repeat(100_000);
     let deeper = format!("{}1{}", "{\"a\":".repeat(200_000), "}".repeat(200_000));
     for body in [
-        "", "{", "nonsense", "{\"messages\": NaN}", "{\"temperature\": 1e999}", "{\"messages\": \"\\ud800\"}", "[1", &deep, &deeper,
-        "{\"messages\": []} {}", "\u{feff}{}",
+        "",
+        "{",
+        "nonsense",
+        "{\"messages\": NaN}",
+        "{\"temperature\": 1e999}",
+        "{\"messages\": \"\\ud800\"}",
+        "[1",
+        &deep,
+        &deeper,
+        "{\"messages\": []} {}",
+        "\u{feff}{}",
     ] {
         let reply = server.send("POST", "/v1/chat/completions", json_header, body.as_bytes());
         assert_eq!(reply.status, 400, "{body:.60}: {}", reply.text());
@@ -71,7 +83,12 @@ fn bodies_that_are_no_json() {
     }
     let bytes = [b"{\"messages\": \"".as_slice(), &[0xFF, 0xFE], b"\"}"].concat();
     assert_eq!(server.send("POST", "/v1/chat/completions", json_header, &bytes).status, 400);
-    for kind in ["", "Content-Type: text/plain\r\n", "Content-Type: application/x-www-form-urlencoded\r\n", "Content-Type: multipart/form-data\r\n"] {
+    for kind in [
+        "",
+        "Content-Type: text/plain\r\n",
+        "Content-Type: application/x-www-form-urlencoded\r\n",
+        "Content-Type: multipart/form-data\r\n",
+    ] {
         let reply = server.send("POST", "/v1/chat/completions", kind, hello(1).to_string().as_bytes());
         assert_eq!(reply.status, 415, "{kind}");
         reply.error();
@@ -86,7 +103,9 @@ fn bodies_that_are_no_json() {
 #[test]
 fn texts_that_are_odd_are_texts() {
     let server = Server::start(standard());
-    for text in ["\0", "\u{FDD0}", "a\u{0}b", "\u{202e}\u{200b}", "", "🦀".repeat(50).as_str(), "{{ 7 * 7 }} {% for x in y %}"] {
+    for text in
+        ["\0", "\u{FDD0}", "a\u{0}b", "\u{202e}\u{200b}", "", "🦀".repeat(50).as_str(), "{{ 7 * 7 }} {% for x in y %}"]
+    {
         let reply = server.chat(json!({"messages": [{"role": "user", "content": text}], "max_tokens": 2}));
         assert_eq!(reply.status, 200, "{text:?}: {}", reply.text());
     }
@@ -117,12 +136,27 @@ fn bodies_that_are_too_large() {
 #[test]
 fn paths_methods_and_models_that_are_not_there() {
     let server = Server::start(standard());
-    for path in ["/v1/embeddings", "/v1/chat", "/v2/chat/completions", "/../etc/passwd", "/%2e%2e/etc/passwd", "/v1/models/", "/index.html"] {
+    for path in [
+        "/v1/embeddings",
+        "/v1/chat",
+        "/v2/chat/completions",
+        "/../etc/passwd",
+        "/%2e%2e/etc/passwd",
+        "/v1/models/",
+        "/index.html",
+    ] {
         let reply = server.get(path);
         assert_eq!(reply.status, 404, "{path}");
         reply.error();
     }
-    for (method, path) in [("GET", "/v1/chat/completions"), ("POST", "/health"), ("DELETE", "/v1/models"), ("PUT", "/"), ("BREW", "/tokenize"), ("TRACE", "/health")] {
+    for (method, path) in [
+        ("GET", "/v1/chat/completions"),
+        ("POST", "/health"),
+        ("DELETE", "/v1/models"),
+        ("PUT", "/"),
+        ("BREW", "/tokenize"),
+        ("TRACE", "/health"),
+    ] {
         let reply = server.send(method, path, "", b"");
         assert_eq!(reply.status, 405, "{method} {path}");
         assert!(reply.header("allow").is_some(), "{method} {path}: {}", reply.head);
@@ -149,24 +183,36 @@ fn what_does_not_fit_is_refused_before_it_is_read() {
     let (param, code) = refused(&server, "/v1/chat/completions", &about(&vec![url.as_str(); 300]), 400);
     assert_eq!((param.as_str(), code.as_str()), ("messages", "context_length_exceeded"));
     let few = Server::start(Options { max_pictures: 2, ..standard() });
-    assert_eq!(refused(&few, "/v1/chat/completions", &about(&[&url; 3]), 400).1, "too_many_images");
-    assert_eq!(few.chat(about(&[&url; 2])).status, 200);
+    assert_eq!(refused(&few, "/v1/chat/completions", &about(&[url.as_str(); 3]), 400).1, "too_many_images");
+    assert_eq!(few.chat(about(&[url.as_str(); 2])).status, 200);
     server.is_alive();
 }
 
 #[test]
 fn pictures_that_are_none() {
     let server = Server::start(Options { max_pixels: 100_000, ..standard() });
-    let of = |bytes: &[u8]| format!("data:image/png;base64,{}", base64::engine::general_purpose::STANDARD.encode(bytes));
+    let of =
+        |bytes: &[u8]| format!("data:image/png;base64,{}", base64::engine::general_purpose::STANDARD.encode(bytes));
     let small = std::fs::read(smolvlm_golden::folder().join("images/small.png")).unwrap();
     let mut bomb = small.clone();
     bomb[16..24].copy_from_slice(&[0, 0, 0xC3, 0x50, 0, 0, 0xC3, 0x50]);
     let mut empty = small.clone();
     empty[16..20].copy_from_slice(&[0; 4]);
     for url in [
-        "data:image/png;base64,", "data:image/png;base64,!!!", "data:image/png;base64,aGVs bG8=", "data:image/png;base64,a", "data:image/png,abc",
-        "data:", "data:image/png;base64,aGVsbG8_", &of(b"hello"), &of(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), &of(b"%PDF-1.7"),
-        &of(&small[..small.len() / 2]), &of(&bomb), &of(&empty), &format!("data:video/jpeg;base64,{}", "A".repeat(1000)),
+        "data:image/png;base64,",
+        "data:image/png;base64,!!!",
+        "data:image/png;base64,aGVs bG8=",
+        "data:image/png;base64,a",
+        "data:image/png,abc",
+        "data:",
+        "data:image/png;base64,aGVsbG8_",
+        &of(b"hello"),
+        &of(b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
+        &of(b"%PDF-1.7"),
+        &of(&small[..small.len() / 2]),
+        &of(&bomb),
+        &of(&empty),
+        &format!("data:video/jpeg;base64,{}", "A".repeat(1000)),
     ] {
         let (param, code) = refused(&server, "/v1/chat/completions", &about(&[url]), 400);
         assert_eq!((param.as_str(), code.as_str()), ("messages", "invalid_image"), "{url:.60}");
@@ -200,7 +246,10 @@ fn forms_that_cannot_be_read() {
         ("grammar", json!("root ::= root \"a\" | ((\"a\"*)*)*")),
         ("json_schema", json!({"$ref": "#"})),
         ("json_schema", json!({"$ref": "https://evil.example/schema.json"})),
-        ("json_schema", json!({"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"})),
+        (
+            "json_schema",
+            json!({"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}),
+        ),
         ("json_schema", json!({"type": "string", "pattern": "("})),
         ("json_schema", json!({"type": "string", "minLength": 1_000_000_000})),
         ("json_schema", json!({"type": "no such"})),
@@ -208,10 +257,12 @@ fn forms_that_cannot_be_read() {
     ] {
         let mut asked = asked.clone();
         asked[field] = value.clone();
+        let start = Instant::now();
         let reply = server.chat(asked);
+        assert!(start.elapsed() < Duration::from_secs(20), "{:.100}", value.to_string());
         // What can be followed is answered; what cannot is refused by name.
         assert!(matches!(reply.status, 200 | 400), "{:.100}: {} {}", value.to_string(), reply.status, reply.text());
-        if reply.status == 400 {
+        if reply.status == 400 && !reply.text().contains("on the way") {
             assert!(reply.error().0.starts_with(field), "{:.100}: {}", value.to_string(), reply.text());
         }
     }

@@ -25,7 +25,13 @@ const PATHS: [(&str, &str); 12] = [
 fn without_a_key_only_health_and_the_page() {
     let server = Server::start(Options { api_key: vec!["right".into(), "other".into()], ..standard() });
     for (method, path) in PATHS {
-        for headers in ["", "Authorization: Bearer wrong\r\n", "Authorization: right\r\n", "X-Api-Key: Bearer right\r\n", "Cookie: key=right\r\n"] {
+        for headers in [
+            "",
+            "Authorization: Bearer wrong\r\n",
+            "Authorization: right\r\n",
+            "X-Api-Key: Bearer right\r\n",
+            "Cookie: key=right\r\n",
+        ] {
             let reply = server.send(method, path, headers, b"");
             assert_eq!(reply.status, 401, "{method} {path} {headers}");
             assert_eq!(reply.header("www-authenticate"), Some("Bearer"));
@@ -39,7 +45,8 @@ fn without_a_key_only_health_and_the_page() {
         assert_eq!(server.send("GET", "/v1/models", header, b"").status, 200, "{header}");
     }
     // The key is asked for before the body is read.
-    let large = asked("POST", "/v1/chat/completions", "Content-Type: application/json\r\nContent-Length: 999999999\r\n", b"");
+    let large =
+        asked("POST", "/v1/chat/completions", "Content-Type: application/json\r\nContent-Length: 999999999\r\n", b"");
     assert_eq!(Reply::of(&server.raw(&large)).status, 401);
 }
 
@@ -59,7 +66,9 @@ fn other_names_and_pages_are_refused() {
         assert_eq!(reply.status, status, "{header}");
         assert_eq!(reply.header("access-control-allow-origin"), None);
     }
-    let named = Reply::of(&server.raw(b"GET http://evil.example/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
+    let named = Reply::of(
+        &server.raw(b"GET http://evil.example/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
+    );
     assert_eq!(named.status, 403);
     let nameless = Reply::of(&server.raw(b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n"));
     assert_eq!(nameless.status, 400);
@@ -67,13 +76,30 @@ fn other_names_and_pages_are_refused() {
 
 #[test]
 fn pages_of_allowed_origins_may_ask() {
-    let server = Server::start(Options { cors_origin: vec!["https://app.example".into()], api_key: vec!["k".into()], ..standard() });
-    let preflight = server.send("OPTIONS", "/v1/chat/completions", "Origin: https://app.example\r\nAccess-Control-Request-Method: POST\r\n", b"");
+    let server = Server::start(Options {
+        cors_origin: vec!["https://app.example".into()],
+        api_key: vec!["k".into()],
+        ..standard()
+    });
+    let preflight = server.send(
+        "OPTIONS",
+        "/v1/chat/completions",
+        "Origin: https://app.example\r\nAccess-Control-Request-Method: POST\r\n",
+        b"",
+    );
     assert_eq!((preflight.status, preflight.header("access-control-allow-origin")), (204, Some("https://app.example")));
     assert!(preflight.header("access-control-allow-headers").unwrap().contains("authorization"));
     let reply = server.send("GET", "/v1/models", "Origin: https://app.example\r\nX-Api-Key: k\r\n", b"");
-    assert_eq!((reply.status, reply.header("access-control-allow-origin"), reply.header("vary")), (200, Some("https://app.example"), Some("origin")));
-    let other = server.send("OPTIONS", "/v1/chat/completions", "Origin: https://evil.example\r\nAccess-Control-Request-Method: POST\r\n", b"");
+    assert_eq!(
+        (reply.status, reply.header("access-control-allow-origin"), reply.header("vary")),
+        (200, Some("https://app.example"), Some("origin"))
+    );
+    let other = server.send(
+        "OPTIONS",
+        "/v1/chat/completions",
+        "Origin: https://evil.example\r\nAccess-Control-Request-Method: POST\r\n",
+        b"",
+    );
     assert_eq!((other.status, other.header("access-control-allow-origin")), (403, None));
 }
 
@@ -110,7 +136,8 @@ fn answers_carry_what_browsers_need_to_be_careful() {
 fn over_tls() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/tests");
     let (cert, key) = (format!("{folder}/cert.pem"), format!("{folder}/key.pem"));
-    let server = Server::start(Options { tls_cert: Some(cert.clone().into()), tls_key: Some(key.clone().into()), ..standard() });
+    let server =
+        Server::start(Options { tls_cert: Some(cert.clone().into()), tls_key: Some(key.clone().into()), ..standard() });
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(&cert).unwrap()).unwrap();
     let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
