@@ -4,7 +4,7 @@ use crate::auth::Keys;
 use crate::body::Bodies;
 use crate::decoding::Most;
 use crate::error::{Error, Failure};
-use crate::form::Form;
+use crate::form::{Form, Forms};
 use crate::host::Callers;
 use crate::media::{Media, Near};
 use crate::messages::{Detail, Said};
@@ -32,6 +32,7 @@ pub(crate) struct App {
     pub(crate) callers: Callers,
     pub(crate) media: Media,
     pub(crate) bodies: Bodies,
+    forms: Forms,
     pub(crate) metrics: Metrics,
     /// When it began, in seconds of the Unix epoch.
     pub(crate) created: u64,
@@ -78,6 +79,7 @@ impl App {
             callers: Callers::of(options),
             media: Media::of(options)?,
             bodies: Bodies::new(options),
+            forms: Forms::new(),
             metrics: Metrics::default(),
             created: now(),
             stopping: AtomicBool::new(false),
@@ -179,11 +181,14 @@ impl App {
         self.check_running()?;
         let Question { messages, pictures, plan, decoding, form } = question;
         let pictures = self.media.all(pictures).await?;
+        let grammar = match form {
+            Some(form) => Some(self.forms.bind(self, form).await?),
+            None => None,
+        };
         let ask = self.aside(move |app| {
             let options = PlanOptions { context: Some(app.engine().processor().context()), ..plan.clone() };
             app.planned(&messages, &pictures, &options)?;
             let Decoding { sampling, max_tokens, stop, special } = decoding;
-            let grammar = form.map(|form| form.bind(app.engine())).transpose()?;
             let request = Request { messages, plan, sampling, max_tokens, stop, show_special: special, grammar };
             Ok(Ask { request, pictures })
         });

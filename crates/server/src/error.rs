@@ -168,6 +168,7 @@ impl From<engine::Error> for Failure {
                 "out_of_memory",
                 "there is not memory enough for this request now; a shorter or smaller one may fit",
             ),
+            E::Grammar(_) => Failure::bad(error.to_string()).code("invalid_grammar"),
             E::Stopped => Failure::stopping(),
             other => {
                 tracing::error!(error = %other, "a request failed");

@@ -1,10 +1,15 @@
 //! What an answer is bound to: JSON, a schema, an expression or a grammar, in the words of OpenAI's and other clients.
 
+use crate::app::App;
 use crate::error::Failure;
 use crate::fields::Fields;
+use axum::http::StatusCode;
 use serde_json::Value;
 use smolvlm_engine as engine;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 /// What a request wants its answer to be, and which field says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,13 +51,47 @@ impl Form {
     }
 
     /// As the engine reads it.
-    ///
-    /// # Errors
-    /// It is wrong, or asks for what is not supported.
-    pub(crate) fn bind(&self, engine: &engine::Engine) -> Result<Arc<engine::Grammar>, Failure> {
+    fn bind(&self, engine: &engine::Engine) -> Result<Arc<engine::Grammar>, Failure> {
         engine.grammar(&self.form).map_err(|error| match error {
             engine::Error::Grammar(error) => Failure::field(self.field, error.to_string()).code("invalid_grammar"),
             other => other.into(),
+        })
+    }
+}
+
+/// Where forms are read: a few at a time, each for a while, as some are much work for what they are.
+pub(crate) struct Forms {
+    room: Arc<Semaphore>,
+}
+
+/// Forms that are read at a time.
+const TOGETHER: usize = 4;
+/// The most time that one may take; its thread is left to itself then.
+const TIME: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 10 });
+
+impl Forms {
+    pub(crate) fn new() -> Forms {
+        Forms { room: Arc::new(Semaphore::new(TOGETHER)) }
+    }
+
+    /// As the engine reads it.
+    ///
+    /// # Errors
+    /// It is wrong, asks for what is not supported, or takes too long.
+    pub(crate) async fn bind(&self, app: &Arc<App>, form: Form) -> Result<Arc<engine::Grammar>, Failure> {
+        let field = form.field;
+        let Ok(Ok(room)) = timeout(TIME, Arc::clone(&self.room).acquire_owned()).await else {
+            let what = "the forms of other requests are being read; try again later";
+            return Err(Failure::later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", what));
+        };
+        let read = app.aside(move |app| {
+            let _room = room;
+            form.bind(app.engine())
+        });
+        timeout(TIME, read).await.unwrap_or_else(|_| {
+            let what =
+                format!("'{field}' takes more than {} seconds to read; a simpler one would be right", TIME.as_secs());
+            Err(Failure::field(field, what).code("invalid_grammar"))
         })
     }
 }

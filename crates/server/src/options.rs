@@ -97,6 +97,26 @@ pub struct Options {
     /// MiB that the caches of requests under way may hold
     #[arg(long, value_name = "MIB", env = "SMOLVLM_CACHE", default_value_t = 1024, value_parser = count(1 << 20), help_heading = "Limits")]
     pub cache: u32,
+    /// MiB of pictures that were seen, kept in case they are shown again; 0 keeps none
+    #[arg(
+        long,
+        value_name = "MIB",
+        env = "SMOLVLM_PICTURE_CACHE",
+        default_value_t = 256,
+        value_parser = clap::value_parser!(u32).range(0..=1 << 20),
+        help_heading = "Limits"
+    )]
+    pub picture_cache: u32,
+    /// MiB of prompts that were taken in, kept for those that begin alike; 0 keeps none
+    #[arg(
+        long,
+        value_name = "MIB",
+        env = "SMOLVLM_PREFIX_CACHE",
+        default_value_t = 1024,
+        value_parser = clap::value_parser!(u32).range(0..=1 << 20),
+        help_heading = "Limits"
+    )]
+    pub prefix_cache: u32,
     /// MiB of a request's body, and of a picture that is fetched
     #[arg(long, value_name = "MIB", env = "SMOLVLM_MAX_BODY", default_value_t = 32, value_parser = count(1024), help_heading = "Limits")]
     pub max_body: u32,
@@ -232,12 +252,14 @@ impl Options {
     }
 
     pub(crate) fn service(&self) -> ServiceOptions {
+        let bytes = |mib: u32| (mib as usize).saturating_mul(1 << 20);
         ServiceOptions {
             at_once: self.parallel as usize,
             waiting: self.queue as usize,
-            cache_bytes: (self.cache as usize).saturating_mul(1 << 20),
+            cache_bytes: bytes(self.cache),
+            picture_bytes: bytes(self.picture_cache),
+            prefix_bytes: bytes(self.prefix_cache),
             decode: self.decode(),
-            ..ServiceOptions::default()
         }
     }
 

@@ -96,7 +96,7 @@ fn hosts_that_are_allowed_and_where_they_lead() {
     for (path, says) in [
         ("/elsewhere", "elsewhere.example is none of the hosts"),
         ("/meta", "169.254.169.254 is none of the hosts"),
-        ("/passwd", "neither http nor https"),
+        ("/passwd", "is no URL"),
         ("/missing", "404"),
         ("/large", "more than 1048576 bytes"),
     ] {

@@ -8,7 +8,6 @@ mod requests;
 mod security;
 
 use crate::app::App;
-use crate::connections;
 use crate::listen::Listener;
 use crate::options::Options;
 use crate::{router, tls};
@@ -125,7 +124,7 @@ impl Server {
         };
         let (of_thread, tls) = (Arc::clone(&app), tls::acceptor(&options).unwrap());
         let thread = std::thread::spawn(move || {
-            runtime.block_on(connections::serve(&of_thread, router, listener, tls, stopped));
+            runtime.block_on(crate::connections::serve(&of_thread, router, listener, tls, stopped));
             runtime.shutdown_background();
         });
         Server { app, address, stop, thread: Some(thread) }

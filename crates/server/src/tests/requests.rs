@@ -28,7 +28,6 @@ fn fields_of_a_wrong_kind_are_named() {
         (with("max_tokens", json!(1e300)), "max_tokens"),
         (with("n", json!(1_000_000_000)), "n"),
         (with("n", json!(0)), "n"),
-        (with("n", json!(2)), ""), // the same answer twice, as no token is drawn
         (with("seed", json!(1e30)), "seed"),
         (with("top_k", json!(-5)), "top_k"),
         (with("top_logprobs", json!(5)), "top_logprobs"),
@@ -52,6 +51,10 @@ fn fields_of_a_wrong_kind_are_named() {
     ] {
         assert_eq!(refused(&server, "/v1/chat/completions", &asked, 400).0, param, "{:.100}", asked.to_string());
     }
+    // The same answer twice, as no token is drawn.
+    let mut twice = with("n", json!(2));
+    twice["temperature"] = json!(0);
+    assert_eq!(refused(&server, "/v1/chat/completions", &twice, 400).0, "");
     server.is_alive();
 }
 
@@ -180,8 +183,8 @@ fn what_does_not_fit_is_refused_before_it_is_read() {
     let (param, code) = refused(&server, "/v1/chat/completions", &about(&vec![url.as_str(); 300]), 400);
     assert_eq!((param.as_str(), code.as_str()), ("messages", "context_length_exceeded"));
     let few = Server::start(Options { max_pictures: 2, ..standard() });
-    assert_eq!(refused(&few, "/v1/chat/completions", &about(&[&url; 3]), 400).1, "too_many_images");
-    assert_eq!(few.chat(about(&[&url; 2])).status, 200);
+    assert_eq!(refused(&few, "/v1/chat/completions", &about(&[url.as_str(); 3]), 400).1, "too_many_images");
+    assert_eq!(few.chat(about(&[url.as_str(); 2])).status, 200);
     server.is_alive();
 }
 
@@ -254,10 +257,12 @@ fn forms_that_cannot_be_read() {
     ] {
         let mut asked = asked.clone();
         asked[field] = value.clone();
+        let start = Instant::now();
         let reply = server.chat(asked);
+        assert!(start.elapsed() < Duration::from_secs(20), "{:.100}", value.to_string());
         // What can be followed is answered; what cannot is refused by name.
         assert!(matches!(reply.status, 200 | 400), "{:.100}: {} {}", value.to_string(), reply.status, reply.text());
-        if reply.status == 400 {
+        if reply.status == 400 && !reply.text().contains("on the way") {
             assert!(reply.error().0.starts_with(field), "{:.100}: {}", value.to_string(), reply.text());
         }
     }
