@@ -26,7 +26,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = 7
-TOKENS = 300
+TOKENS = 200
 WORDS = (
     "name title colour size price count code city street owner note kind level date weight height width part item "
     "person place animal book song road house river stone shop order box door tool plant day state unit grade"
@@ -89,7 +89,8 @@ class Schemas:
             schema["additionalProperties"] = False
         else:
             schema["additionalProperties"] = {"type": "integer"}
-            schema["maxProperties"] = len(names) + 1
+            # How many there may be is counted where all that are named must be there.
+            schema |= {"required": names, "maxProperties": len(names) + 1}
         return schema
 
     def array(self, depth, refs):
