@@ -30,6 +30,7 @@ fn ask(pictures: &[&str], text: &str, max_tokens: usize, sampling: Sampling) -> 
         max_tokens,
         stop: Vec::new(),
         show_special: false,
+        grammar: None,
     };
     Ask { request, pictures: pictures.iter().map(|name| PictureSource::File(picture(name))).collect() }
 }
@@ -71,6 +72,7 @@ fn below(random: &mut Splitmix, end: usize) -> usize {
     random.bits() as usize % end
 }
 
+/// What a request is answered alone, without what the template puts in front of an answer.
 fn alone(engine: &Engine, ask: &Ask) -> Result<Vec<Answer>, Error> {
     let options = DecodeOptions::default();
     let open = |source: &PictureSource| match source {
@@ -78,7 +80,10 @@ fn alone(engine: &Engine, ask: &Ask) -> Result<Vec<Answer>, Error> {
         PictureSource::Bytes(bytes) => Picture::decode(bytes, &options),
     };
     let pictures = ask.pictures.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-    engine.answers(&ask.request, &pictures, None, &mut |_| ControlFlow::Continue(()))
+    let mut answers = engine.answers(&ask.request, &pictures, None, &mut |_| ControlFlow::Continue(()))?;
+    let lead = if ask.request.plan.chat { engine.processor().turn_lead() } else { "" };
+    answers.iter_mut().for_each(|answer| answer.text = answer.text.strip_prefix(lead).unwrap_or(&answer.text).to_owned());
+    Ok(answers)
 }
 
 /// A request that was taken, and what is told of it.

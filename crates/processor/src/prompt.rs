@@ -25,6 +25,7 @@ pub struct Processor {
     tokenizer: Tokenizer,
     template: Template,
     turn_end: Option<u32>,
+    turn_lead: String,
 }
 
 /// How a prompt is to be made.
@@ -113,7 +114,8 @@ impl Processor {
             let ends = tokenizer.added_tokens().filter(|(token, _)| rest.starts_with(token));
             ends.max_by_key(|(token, _)| token.len()).map(|(_, id)| id)
         });
-        Ok(Self { settings, tokenizer, template, turn_end })
+        let turn_lead = template.turn_lead().unwrap_or_default();
+        Ok(Self { settings, tokenizer, template, turn_end, turn_lead })
     }
 
     /// The checkpoint's settings.
@@ -160,6 +162,12 @@ impl Processor {
     /// models. `None` where it is no added token.
     pub fn turn_end(&self) -> Option<u32> {
         self.turn_end
+    }
+
+    /// What the chat template puts between the prompt for an answer and the answer's text; empty where it says nothing. A model
+    /// begins its answer with it: who shows the text, or asks on behind it, leaves it out, for the template puts it back.
+    pub fn turn_lead(&self) -> &str {
+        &self.turn_lead
     }
 
     /// The picture settings with what the options put in their place.

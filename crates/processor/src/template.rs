@@ -109,6 +109,14 @@ impl Template {
         rendered.rsplit_once(PROBE).map(|(_, rest)| rest.to_owned())
     }
 
+    /// What stands between the prompt for an answer and the answer's text in a chat that has one: SmolVLM's has a space.
+    pub(crate) fn turn_lead(&self) -> Option<String> {
+        let chat = [Message::user(0, PROBE), Message::text("assistant", PROBE)];
+        let (whole, asked) = (self.render(&chat, false).ok()?, self.render(&chat[..1], true).ok()?);
+        let (until, _) = whole.rsplit_once(PROBE)?;
+        until.strip_prefix(asked.as_str()).map(str::to_owned)
+    }
+
     /// Renders a chat. Content goes in as a list of parts, also where it is one text, or as one text (`texts`).
     ///
     /// # Errors

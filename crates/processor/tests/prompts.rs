@@ -109,6 +109,7 @@ fn what_a_processor_says_of_itself() {
     assert_eq!(processor.end_of_utterance(), processor.tokenizer().token_to_id("<end_of_utterance>"));
     assert!(processor.end_of_utterance().is_some());
     assert_eq!(processor.turn_end(), processor.end_of_utterance());
+    assert_eq!(processor.turn_lead(), " ");
     // Older Base models end their turns otherwise.
     let base = with("legacy", "chat_template.json", |template| {
         let source = template["chat_template"].as_str().unwrap().replace("<end_of_utterance>", "<|endoftext|>");

@@ -66,7 +66,7 @@ pub enum Progress {
     More {
         /// The answer's number.
         answer: usize,
-        /// Its next piece.
+        /// Its next piece. What the template itself puts in front of an answer is left out.
         text: String,
         /// Its newest token.
         id: u32,

@@ -73,7 +73,7 @@ impl<'a> Worker<'a> {
         while self.clients.len() + self.arrivals.len() < self.options.at_once.max(1)
             && let Some(job) = self.shared.pop()
         {
-            let (ask, client) = Client::of(job);
+            let (ask, client) = Client::of(job, self.engine.processor.turn_lead());
             self.arrivals.push(ask, client);
         }
         for (client, error) in self.arrivals.step(&mut self.batch, &mut self.counts) {
@@ -161,7 +161,7 @@ impl<'a> Worker<'a> {
     /// No time is left: all are told so.
     fn cut(&mut self) {
         let mut clients = self.take_all();
-        clients.extend(self.shared.sweep(true).into_iter().map(|job| Client::of(job).1));
+        clients.extend(self.shared.sweep(true).into_iter().map(|job| Client::of(job, "").1));
         clients.into_iter().for_each(|client| self.done(client, Err(Error::Stopped)));
     }
 
