@@ -302,3 +302,13 @@ fn nano_talks_unless_another_is_named() {
     let output = smolvlm_with(&["chat", "-n", "8"], format!("{photo} What is this?\n"));
     assert_eq!(output.ok(), answer);
 }
+
+/// In a pseudo-terminal, by `scripts/check-chat.py`.
+#[cfg(unix)]
+#[test]
+#[ignore = "needs Python"]
+fn a_person_in_a_terminal() {
+    let script = repository().join("scripts/check-chat.py");
+    let output = std::process::Command::new("python3").arg(script).arg(env!("CARGO_BIN_EXE_smolvlm")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

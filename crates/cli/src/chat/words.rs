@@ -141,15 +141,16 @@ fn escaped(line: &str, start: usize) -> Word {
 
 /// The picture that a word names: `None` if it need not mean one, an error if it can mean nothing else and is not there.
 fn is_picture(word: &Word) -> Option<Result<(Range<usize>, PathBuf), String>> {
-    let path = local(&word.name);
     let is_address = word.name.contains("://");
     let has_folder = !is_address && word.name.contains(std::path::is_separator) || of_address(&word.name).is_some();
     let is_named = is_picture_name(&word.name);
-    if path.is_file() && (is_named || has_folder && is_picture_file(&path)) {
+    // Most words are asked no further.
+    let path = (has_folder || is_named).then(|| local(&word.name))?;
+    if path.is_file() && (is_named || is_picture_file(&path)) {
         return Some(Ok((word.range.clone(), path)));
     }
-    (has_folder && is_named && !path.exists())
-        .then(|| Err(format!("{}: no such file; between \"\"\" a text is taken as it stands", path.display())))
+    let missing = || format!("{}: no such file; between \"\"\" a text is taken as it stands", path.display());
+    (has_folder && is_named && !path.exists()).then(|| Err(missing()))
 }
 
 /// Whether a name ends as those of pictures do.
