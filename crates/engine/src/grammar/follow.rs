@@ -1,7 +1,7 @@
 //! A grammar that was read, and an answer's way through it.
 
 use super::GrammarError;
-use super::error::first_words;
+use super::words::first_words;
 use llguidance::Matcher;
 use llguidance::api::StopReason;
 use llguidance::toktrie::SimpleVob;

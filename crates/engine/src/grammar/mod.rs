@@ -13,6 +13,8 @@ mod schema;
 mod vocabulary;
 #[cfg(not(feature = "grammar"))]
 mod without;
+#[cfg(feature = "grammar")]
+mod words;
 
 use crate::{Engine, Error};
 use std::sync::Arc;
@@ -37,33 +39,6 @@ pub enum Form {
     Regex(String),
     /// Text of this grammar, in llguidance's Lark.
     Lark(String),
-}
-
-impl Form {
-    /// What it is, in words.
-    fn name(&self) -> &'static str {
-        match self {
-            Form::JsonObject | Form::JsonSchema(_) => "JSON Schema",
-            Form::Regex(_) => "regular expression",
-            Form::Lark(_) => "Lark grammar",
-        }
-    }
-
-    /// The most bytes of its text. An expression's work grows by the square of its length.
-    fn most_bytes(&self) -> usize {
-        match self {
-            Form::JsonObject | Form::JsonSchema(_) => 64 << 10,
-            Form::Regex(_) => 8 << 10,
-            Form::Lark(_) => 32 << 10,
-        }
-    }
-
-    fn text(&self) -> &str {
-        match self {
-            Form::JsonObject => r#"{"type": "object"}"#,
-            Form::JsonSchema(text) | Form::Regex(text) | Form::Lark(text) => text,
-        }
-    }
 }
 
 impl Engine {

@@ -51,6 +51,33 @@ impl Vocabulary {
     }
 }
 
+impl Form {
+    /// What it is, in words.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Form::JsonObject | Form::JsonSchema(_) => "JSON Schema",
+            Form::Regex(_) => "regular expression",
+            Form::Lark(_) => "Lark grammar",
+        }
+    }
+
+    /// The most bytes of its text. An expression's work grows by the square of its length.
+    fn most_bytes(&self) -> usize {
+        match self {
+            Form::JsonObject | Form::JsonSchema(_) => 64 << 10,
+            Form::Regex(_) => 8 << 10,
+            Form::Lark(_) => 32 << 10,
+        }
+    }
+
+    pub(super) fn text(&self) -> &str {
+        match self {
+            Form::JsonObject => r#"{"type": "object"}"#,
+            Form::JsonSchema(text) | Form::Regex(text) | Form::Lark(text) => text,
+        }
+    }
+}
+
 /// Does it on a thread with stack enough, or on this one where there are no threads.
 fn deep<T: Send>(work: impl Fn() -> T + Sync) -> T {
     std::thread::scope(|scope| match std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, &work) {
