@@ -37,7 +37,8 @@ fn number(turn: &Value, key: &str) -> u64 {
 
 /// What `smolvlm run` answers to messages, as an object.
 fn run(messages: &Value, args: &[&str]) -> Value {
-    let words = [&["run", "-m", text(&model()), "-n", "8", "--json", "--messages", "-"], args].concat();
+    let model = model();
+    let words = [&["run", "-m", text(&model), "-n", "8", "--json", "--messages", "-"], args].concat();
     serde_json::from_str(&smolvlm_with(&words, messages.to_string()).ok()).unwrap()
 }
 

@@ -1,4 +1,5 @@
 //! `smolvlm serve` as a process: where it says that it listens, its file of options, and how it ends.
+#![allow(clippy::unwrap_used, clippy::panic)]
 #![cfg(all(unix, feature = "serve"))]
 
 use std::io::{BufRead, BufReader, Read, Write};

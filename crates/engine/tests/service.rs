@@ -82,7 +82,9 @@ fn alone(engine: &Engine, ask: &Ask) -> Result<Vec<Answer>, Error> {
     let pictures = ask.pictures.iter().map(open).collect::<Result<Vec<_>, _>>()?;
     let mut answers = engine.answers(&ask.request, &pictures, None, &mut |_| ControlFlow::Continue(()))?;
     let lead = if ask.request.plan.chat { engine.processor().turn_lead() } else { "" };
-    answers.iter_mut().for_each(|answer| answer.text = answer.text.strip_prefix(lead).unwrap_or(&answer.text).to_owned());
+    answers
+        .iter_mut()
+        .for_each(|answer| answer.text = answer.text.strip_prefix(lead).unwrap_or(&answer.text).to_owned());
     Ok(answers)
 }
 

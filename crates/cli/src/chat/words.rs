@@ -213,7 +213,8 @@ fn without(line: &str, found: Vec<(Range<usize>, PathBuf)>) -> Found {
     Found { pictures, text: if count == 0 { text } else { text.trim().to_owned() } }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 
