@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
 
+mod grammars;
 mod pictures;
 mod settings;
 mod texts;
@@ -32,6 +33,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "picture", run: pictures::picture },
     Target { name: "orientation", run: pictures::orientation },
     Target { name: "data_url", run: texts::data_url },
+    Target { name: "grammar", run: grammars::grammar },
 ];
 
 /// What is done with the bytes by the target of this name.

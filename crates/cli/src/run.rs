@@ -4,6 +4,7 @@ mod answers;
 mod batch;
 mod chat;
 mod decoding;
+mod grammar;
 
 use crate::dump;
 use crate::error::{Error, one_line};
@@ -40,6 +41,8 @@ Examples:
   smolvlm run -m MODEL photo.jpg \"Tell a story.\" --temp 0.7 --top-p 0.9 --seed 1
   smolvlm run -m MODEL photo.jpg \"Describe it.\" --beams 5 --no-repeat-ngram 3
   smolvlm run -m MODEL photo.jpg \"A title?\" --samples 3 --temp 0.9 --bad-word photo
+  smolvlm run -m MODEL photo.jpg \"How many cars?\" --regex '[0-9]+'
+  smolvlm run -m MODEL receipt.png \"What was bought?\" --json-schema receipt.schema.json
 
 Many questions at once, a row each (docs/batch.md):
   echo '{\"image\": \"a.jpg\", \"prompt\": \"What is this?\", \"max_tokens\": 20}' > rows.jsonl
@@ -96,8 +99,9 @@ pub(crate) fn fresh_seed() -> u64 {
 }
 
 /// The command.
-pub(crate) fn run(args: Args) -> Result<(), Error> {
+pub(crate) fn run(mut args: Args) -> Result<(), Error> {
     let start = Instant::now();
+    args.decoding.form.read()?;
     args.decoding.check()?;
     if let Some(file) = args.batch.file()? {
         return batch::run(&args, file);
@@ -131,10 +135,12 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
             "prefill": answer.times.prefill, "decode": answer.times.decode, "first_text": first,
             "total": start.elapsed().as_secs_f64(),
         });
-        return print_line(&answers::report(&engine, &answers, &request, times).to_string());
+        print_line(&answers::report(&engine, &answers, &request, times).to_string())?;
+    } else {
+        answers::print(&answers, &request)?;
     }
-    answers::print(&answers, &request)?;
-    if args.verbose {
+    grammar::note_cuts(&answers, &request);
+    if args.verbose && !args.json {
         note(answer, load, first);
     }
     Ok(())
@@ -156,9 +162,9 @@ fn defaults(engine: &Engine) -> Result<Defaults, Error> {
 
 /// A chat with settings that were chosen for it.
 fn asked(args: &Args, messages: Vec<Message>, chosen: Chosen) -> Request {
-    let Chosen { sampling, max_tokens, stop } = chosen;
+    let Chosen { sampling, max_tokens, stop, grammar } = chosen;
     let plan = PlanOptions { special: args.special, ..args.pictures.plan() };
-    Request { messages, plan, sampling, max_tokens, stop, show_special: args.special, grammar: None }
+    Request { messages, plan, sampling, max_tokens, stop, show_special: args.special, grammar }
 }
 
 /// The answer as it streams.

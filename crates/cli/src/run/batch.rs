@@ -7,6 +7,7 @@ mod settings;
 mod shown;
 
 use super::answers::about;
+use super::grammar::is_cut;
 use super::{Args, asked, defaults};
 use crate::error::{Error, one_line};
 use crate::pictures::Source;
@@ -18,6 +19,7 @@ use serde_json::{Map, Value, json};
 use settings::{Settings, row_seed};
 use shown::Shown;
 use smolvlm_engine::{Answer, Ask, Engine, PictureSource, QueueOptions};
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -63,6 +65,8 @@ struct Tag {
     id: Value,
     /// Of its draws, if it draws.
     seed: Option<u64>,
+    /// Whether its answer is bound to a form.
+    bound: bool,
 }
 
 /// The command.
@@ -93,11 +97,13 @@ pub(super) fn run(args: &Args, file: &str) -> Result<(), Error> {
         let ask = read.and_then(|read| ask(args, read, row, &mut settings));
         let sampling = ask.as_ref().ok().map(|ask| &ask.request.sampling);
         let seed = sampling.filter(|sampling| sampling.temperature > 0.0).map(|sampling| sampling.seed);
-        (Tag { row, id, seed }, ask)
+        let bound = ask.as_ref().is_ok_and(|ask| ask.request.grammar.is_some());
+        (Tag { row, id, seed, bound }, ask)
     });
-    let mut written = Ok(());
+    let (mut written, mut cut) = (Ok(()), 0);
     let mut done = |tag: Tag, answers: Result<Vec<Answer>, Error>| {
         let tokens = answers.iter().flatten().map(|answer| answer.output_ids.len()).sum();
+        cut += usize::from(tag.bound && answers.iter().flatten().any(is_cut));
         written = part.add(&line(&engine, tag, &answers), answers.is_err());
         shown.answered(part.rows, tokens);
         if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
@@ -113,6 +119,10 @@ pub(super) fn run(args: &Args, file: &str) -> Result<(), Error> {
     }
     part.finish()?;
     shown.finish(rows, failed, output);
+    if cut > 0 {
+        let _ =
+            writeln!(std::io::stderr(), "{cut} rows reached their limit before their form was whole: see stop_reason");
+    }
     if failed == 0 { Ok(()) } else { Err(Error::Rows { failed, rows, path: output.display().to_string() }) }
 }
 

@@ -1,9 +1,11 @@
 //! How `smolvlm run` is told to choose tokens: the checkpoint's own settings, and the flags over them.
 
+use super::grammar::GrammarArgs;
 use crate::error::Error;
 use clap::ValueEnum;
 use smolvlm_engine::decoding::{Dry, EarlyStopping, Mirostat, Xtc};
-use smolvlm_engine::{Defaults, Engine, Sampling};
+use smolvlm_engine::{Defaults, Engine, Grammar, Sampling};
+use std::sync::Arc;
 
 /// The most tokens of an answer where neither the call nor the model says.
 const MAX_TOKENS: usize = 500;
@@ -114,6 +116,8 @@ pub(super) struct DecodingArgs {
     /// Where the draws begin: the same number draws the same tokens [default: another each time]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(super) seed: Option<u64>,
+    #[command(flatten)]
+    pub(super) form: GrammarArgs,
 }
 
 /// `--early-stopping`
@@ -128,11 +132,12 @@ enum Ending {
 }
 
 /// What was chosen of the flags and the model's own settings.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) struct Chosen {
     pub(super) sampling: Sampling,
     pub(super) max_tokens: usize,
     pub(super) stop: Vec<String>,
+    pub(super) grammar: Option<Arc<Grammar>>,
 }
 
 impl DecodingArgs {
@@ -164,6 +169,10 @@ impl DecodingArgs {
         if sampling.beams == 1 && (self.length_penalty.is_some() || self.early_stopping.is_some()) {
             return Error::usage("--length-penalty and --early-stopping are of a search: they need --beams N above 1");
         }
+        if sampling.beams > 1 && self.form.form().is_some() {
+            return Error::usage("a grammar binds one answer: --beams cannot search with it");
+        }
+        chosen.grammar = self.form.form().map(|form| engine.grammar(&form)).transpose()?;
         for word in &self.bad_word {
             sampling.bad_words.extend(engine.spellings(word)?);
         }
@@ -239,7 +248,7 @@ impl DecodingArgs {
         }
         s.check().map_err(|e| Error::Usage(e.to_string()))?;
         let stop = if self.stop.is_empty() { stop } else { self.stop.clone() };
-        Ok(Chosen { sampling, max_tokens: self.max_tokens.or(max_tokens).unwrap_or(MAX_TOKENS), stop })
+        Ok(Chosen { sampling, max_tokens: self.max_tokens.or(max_tokens).unwrap_or(MAX_TOKENS), stop, grammar: None })
     }
 
     /// The temperature: as given, or the model's; or, where a flag asks for draws that the model does not, `drawn`.

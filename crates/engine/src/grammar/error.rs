@@ -1,7 +1,5 @@
 //! What can be wrong with a grammar.
 
-use super::Form;
-
 /// Every way in which a grammar can be refused, or fail on the way.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GrammarError {
@@ -48,39 +46,4 @@ pub enum GrammarError {
     /// The program has no grammars.
     #[error("this program was built without the feature `grammar`: answers of a form are not to be had")]
     Without,
-}
-
-/// The most characters of a library's words that are passed on.
-const SHOWN: usize = 400;
-
-impl GrammarError {
-    /// What a library says of it, in one line: without the traces that follow its first words.
-    pub(super) fn wrong(form: &Form, said: &str) -> GrammarError {
-        GrammarError::Wrong { form: form.name(), what: first_words(said) }
-    }
-}
-
-/// The beginning of what a library says, in one line.
-pub(super) fn first_words(said: &str) -> String {
-    let said = said.split("\n<").next().unwrap_or_default();
-    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let line = lines.join(" ");
-    match line.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{} …", line.get(..end).unwrap_or_default()),
-        None => line,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_library_says_becomes_one_short_line() {
-        assert_eq!(first_words("a\n  b\n<state>\nc"), "a b");
-        assert_eq!(first_words("<non>"), "<non>");
-        let long = first_words(&"é".repeat(SHOWN + 1));
-        assert!(long.ends_with("é …") && long.chars().count() == SHOWN + 2);
-        assert_eq!(first_words(&"é".repeat(SHOWN)).chars().count(), SHOWN);
-    }
 }

@@ -1,8 +1,7 @@
 //! A grammar that was read, and an answer's way through it.
 
 use super::GrammarError;
-use super::error::first_words;
-use crate::Error;
+use super::words::first_words;
 use llguidance::Matcher;
 use llguidance::api::StopReason;
 use llguidance::toktrie::SimpleVob;
@@ -30,13 +29,13 @@ impl Grammar {
     }
 
     /// The way of another answer. It shares nothing with others': what one meets does not change what another may do.
-    pub(crate) fn begin(&self) -> Follower {
+    pub fn begin(&self) -> Follower {
         Follower { form: self.form, matcher: self.start.deep_clone() }
     }
 }
 
 /// An answer's way through a grammar.
-pub(crate) struct Follower {
+pub struct Follower {
     form: &'static str,
     matcher: Matcher,
 }
@@ -46,7 +45,7 @@ impl Follower {
     ///
     /// # Errors
     /// The grammar became too complex.
-    pub(crate) fn allows(&mut self, id: u32) -> Result<bool, Error> {
+    pub fn allows(&mut self, id: u32) -> Result<bool, GrammarError> {
         let known = self.matcher.tok_env().is_ok_and(|tokens| (id as usize) < tokens.tok_trie().vocab_size());
         if !known {
             return Ok(false);
@@ -55,11 +54,11 @@ impl Follower {
         Ok(taken == 1)
     }
 
-    /// Forbids the tokens that may not come next.
+    /// Forbids the tokens that may not come next: their scores become minus infinity.
     ///
     /// # Errors
     /// None may, or the grammar became too complex.
-    pub(crate) fn mask(&mut self, scores: &mut [f32]) -> Result<(), Error> {
+    pub fn mask(&mut self, scores: &mut [f32]) -> Result<(), GrammarError> {
         let allowed = self.allowed()?;
         let mut words = allowed.as_slice().iter();
         for scores in scores.chunks_mut(u32::BITS as usize) {
@@ -80,7 +79,7 @@ impl Follower {
     ///
     /// # Errors
     /// It may not come, or the grammar became too complex.
-    pub(crate) fn add(&mut self, id: u32) -> Result<bool, Error> {
+    pub fn add(&mut self, id: u32) -> Result<bool, GrammarError> {
         self.matcher.consume_token(id).map_err(|e| self.failed(&e.to_string()))?;
         Ok(self.matcher.is_stopped())
     }

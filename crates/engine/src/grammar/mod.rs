@@ -13,22 +13,20 @@ mod schema;
 mod vocabulary;
 #[cfg(not(feature = "grammar"))]
 mod without;
+#[cfg(feature = "grammar")]
+mod words;
 
 use crate::{Engine, Error};
 use std::sync::Arc;
 
 pub use error::GrammarError;
-#[cfg(feature = "grammar")]
-pub use follow::Grammar;
 #[cfg(not(feature = "grammar"))]
-pub use without::Grammar;
-#[cfg(not(feature = "grammar"))]
-pub(crate) use without::{Follower, Vocabulary};
+pub use without::{Follower, Grammar, Vocabulary};
 #[cfg(feature = "grammar")]
-pub(crate) use {follow::Follower, vocabulary::Vocabulary};
-
-/// The most bytes of a schema, an expression or a grammar.
-pub const MOST_BYTES: usize = 128 << 10;
+pub use {
+    follow::{Follower, Grammar},
+    vocabulary::Vocabulary,
+};
 
 /// What an answer is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,24 +41,6 @@ pub enum Form {
     Lark(String),
 }
 
-impl Form {
-    /// What it is, in words.
-    fn name(&self) -> &'static str {
-        match self {
-            Form::JsonObject | Form::JsonSchema(_) => "JSON Schema",
-            Form::Regex(_) => "regular expression",
-            Form::Lark(_) => "Lark grammar",
-        }
-    }
-
-    fn text(&self) -> &str {
-        match self {
-            Form::JsonObject => r#"{"type": "object"}"#,
-            Form::JsonSchema(text) | Form::Regex(text) | Form::Lark(text) => text,
-        }
-    }
-}
-
 impl Engine {
     /// Reads what answers are to be, for a request's `grammar`. The first time it also looks at the model's tokens, which
     /// takes a moment.
@@ -68,10 +48,6 @@ impl Engine {
     /// # Errors
     /// It is wrong, asks for what is not supported, or is too large.
     pub fn grammar(&self, form: &Form) -> Result<Arc<Grammar>, Error> {
-        let bytes = form.text().len();
-        if bytes > MOST_BYTES {
-            return Err(GrammarError::TooLong { form: form.name(), bytes, most: MOST_BYTES }.into());
-        }
-        Ok(Arc::new(self.vocabulary.read(&self.processor, &self.stops, form)?))
+        Ok(Arc::new(self.vocabulary.read(self.processor.tokenizer(), &self.stops, form)?))
     }
 }

@@ -15,6 +15,9 @@ const ONE_OF: usize = 500;
 /// The most comparisons of `patternProperties`, each with each, wherever two schemas hold together.
 const COMPARED: u64 = 100_000;
 
+/// The largest `multipleOf`, its digits behind the point counted twice: the library's arithmetic is of 32 bits, unchecked.
+const MULTIPLE: u64 = 200_000_000;
+
 /// Keywords that say nothing of what is valid.
 const ANNOTATIONS: [&str; 15] = [
     "$anchor",
@@ -77,10 +80,12 @@ struct Size {
     /// Whether anything in it stands within itself.
     recursive: bool,
     height: usize,
+    /// The largest `multipleOf` in it, as [`multiple`] gives it; 1 where there is none.
+    multiple: u64,
 }
 
 impl Size {
-    const ONE: Size = Size { parts: 1, full: 1, chooses: false, recursive: false, height: 1 };
+    const ONE: Size = Size { parts: 1, full: 1, chooses: false, recursive: false, height: 1, multiple: 1 };
 
     /// Of something beside something.
     fn beside(self, other: Size) -> Size {
@@ -90,6 +95,7 @@ impl Size {
             chooses: self.chooses || other.chooses,
             recursive: self.recursive || other.recursive,
             height: self.height.max(other.height),
+            multiple: self.multiple.max(other.multiple),
         }
     }
 }
@@ -162,7 +168,9 @@ impl<'a> Walk<'a> {
         let full = |size: Size| if size.recursive { size.full.max(self.nodes) } else { size.full };
         let copies = beside.chooses || beside.recursive;
         let parts = if copies { full(one).saturating_mul(full(other)) } else { beside.full };
-        Ok(Size { parts, full: parts, ..beside })
+        let multiple = one.multiple.saturating_mul(other.multiple);
+        self.check_multiple(multiple)?;
+        Ok(Size { parts, full: parts, multiple, ..beside })
     }
 
     /// Of what its keywords but for `allOf` and the like ask for; `None` where there are none.
@@ -186,6 +194,11 @@ impl<'a> Walk<'a> {
                     for value in of {
                         size = size.beside(self.size(value, depth + 1)?);
                     }
+                }
+                ("multipleOf", value) => {
+                    let multiple = multiple(value.as_f64().unwrap_or(1.0));
+                    self.check_multiple(multiple)?;
+                    size.multiple = multiple;
                 }
                 ("items" | "additionalItems" | "additionalProperties", value) => {
                     size = size.beside(self.size(value, depth + 1)?);
@@ -212,6 +225,11 @@ impl<'a> Walk<'a> {
         Ok(size)
     }
 
+    fn check_multiple(&self, multiple: u64) -> Result<(), GrammarError> {
+        let what = || format!("a `multipleOf`, or several that hold together, have more digits than {MULTIPLE} has");
+        if multiple > MULTIPLE { Err(too_large(self.form, what())) } else { Ok(()) }
+    }
+
     fn too_deep(&self) -> GrammarError {
         too_large(self.form, format!("schemas in it lie more than {DEPTH} deep in each other, references included"))
     }
@@ -233,6 +251,16 @@ fn is_applicator(key: &str) -> bool {
     ["allOf", "anyOf", "oneOf", "enum", "const", "$ref"].contains(&key)
 }
 
+/// A number without its point, times ten for each digit that was behind it.
+fn multiple(number: f64) -> u64 {
+    let (mut number, mut scale) = (number.abs(), 1.0);
+    while libm::trunc(number) != number && number < MULTIPLE as f64 {
+        number *= 10.0;
+        scale *= 10.0;
+    }
+    (number * scale) as u64
+}
+
 /// How many values there are in one.
 fn nodes(value: &Value) -> u64 {
     let within: u64 = match value {
@@ -241,4 +269,96 @@ fn nodes(value: &Value) -> u64 {
         _ => 0,
     };
     within + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(schema: &str) -> Result<(), String> {
+        let form = Form::JsonSchema(String::new());
+        check(&form, &serde_json::from_str(schema).unwrap()).map_err(|e| e.to_string())
+    }
+
+    /// Definitions a0 … of objects that each hold the next twice, beside `more`.
+    fn doubling(levels: usize, more: &str) -> String {
+        let next = |level: usize| format!(r##"{{"$ref":"#/$defs/a{}"{more}}}"##, level + 1);
+        let level = |i| format!(r#""a{i}":{{"type":"object","properties":{{"p":{0},"q":{0}}}}}"#, next(i));
+        let defs: Vec<String> = (0..levels).map(level).collect();
+        format!(r##"{{"$defs":{{{},"a{levels}":{{}}}},"$ref":"#/$defs/a0"}}"##, defs.join(","))
+    }
+
+    #[test]
+    fn what_doubles_at_each_level_is_refused_where_it_is_written_out() {
+        assert!(checked(&doubling(40, "")).is_ok());
+        assert!(checked(&doubling(40, r#","title":"t""#)).is_ok());
+        assert!(checked(&doubling(8, r#","type":"object""#)).is_ok());
+        assert!(checked(&doubling(40, r#","type":"object""#)).unwrap_err().contains("2000000 parts"));
+    }
+
+    #[test]
+    fn alternatives_that_hold_together_multiply() {
+        let any = format!(r#"{{"anyOf":[{}]}}"#, vec![r#"{"type":"object"}"#; 30].join(","));
+        let all = |count| format!(r#"{{"allOf":[{}]}}"#, vec![any.as_str(); count].join(","));
+        assert!(checked(&all(3)).is_ok());
+        assert!(checked(&all(6)).unwrap_err().contains("2000000 parts"));
+    }
+
+    #[test]
+    fn recursion_is_well_unless_two_hold_together() {
+        let node = |name| format!(r##""{name}":{{"type":"object","properties":{{"c":{{"$ref":"#/$defs/{name}"}}}}}}"##);
+        let defs = format!(r#""$defs":{{{},{}}}"#, node("a"), node("b"));
+        let refer = |name| format!(r##"{{"$ref":"#/$defs/{name}"}}"##);
+        assert!(checked(&format!(r##"{{"$ref":"#/$defs/a",{defs}}}"##)).is_ok());
+        assert!(checked(&format!(r#"{{"anyOf":[{},{}],{defs}}}"#, refer("a"), refer("b"))).is_ok());
+        assert!(checked(&format!(r#"{{"allOf":[{},{{"required":["c"]}}],{defs}}}"#, refer("a"))).is_ok());
+        let both = checked(&format!(r#"{{"allOf":[{},{}],{defs}}}"#, refer("a"), refer("b")));
+        assert!(both.unwrap_err().contains("both recursive"));
+        assert!(checked(r##"{"$ref":"#"}"##).is_ok());
+    }
+
+    #[test]
+    fn chains_of_references_are_as_deep_as_they_are_long() {
+        let chain = |length: usize| {
+            let defs: Vec<String> =
+                (0..length).map(|i| format!(r##""a{i}":{{"$ref":"#/$defs/a{}"}}"##, i + 1)).collect();
+            format!(r##"{{"$defs":{{{},"a{length}":{{}}}},"$ref":"#/$defs/a0"}}"##, defs.join(","))
+        };
+        assert!(checked(&chain(500)).is_ok());
+        assert!(checked(&chain(2000)).unwrap_err().contains("1024 deep"));
+    }
+
+    #[test]
+    fn comparisons_each_with_each_are_bounded() {
+        let one = |i| format!(r#"{{"const":{i}}}"#);
+        let one_of = |count| format!(r#"{{"oneOf":[{}]}}"#, (0..count).map(one).collect::<Vec<_>>().join(","));
+        assert!(checked(&one_of(ONE_OF)).is_ok());
+        assert!(checked(&one_of(ONE_OF + 1)).unwrap_err().contains("500 alternatives"));
+        let pattern = |i| format!(r#""^a{i}":{{}}"#);
+        let patterns =
+            |count| format!(r#"{{"patternProperties":{{{}}}}}"#, (0..count).map(pattern).collect::<Vec<_>>().join(","));
+        assert!(checked(&patterns(10)).is_ok());
+        assert!(checked(&patterns(200)).unwrap_err().contains("100000 times"));
+    }
+
+    #[test]
+    fn multiples_have_few_digits() {
+        for (number, want) in [(5.0, 5), (0.25, 2500), (-0.5, 50), (1e-300, u64::MAX), (0.0, 0), (1.5, 150)] {
+            let got = multiple(number);
+            assert!(got == want || want == u64::MAX && got > MULTIPLE, "{number}: {got}");
+        }
+        assert!(checked(r#"{"type":"number","multipleOf":0.001}"#).is_ok());
+        assert!(checked(r#"{"type":"integer","multipleOf":1000000007}"#).unwrap_err().contains("multipleOf"));
+        let together = r#"{"allOf":[{"type":"integer","multipleOf":65537},{"multipleOf":65539}]}"#;
+        assert!(checked(together).unwrap_err().contains("multipleOf"));
+    }
+
+    #[test]
+    fn schemas_within_lark_are_seen() {
+        let within = |text: String| check_within(&Form::Lark(String::new()), &text).map_err(|e| e.to_string());
+        let large = doubling(40, r#","type":"object""#);
+        assert!(within(format!("start: a %json {large}\na: \"%json\"")).unwrap_err().contains("parts"));
+        assert!(within(format!("start: a %json{large}")).unwrap_err().contains("parts"));
+        assert!(within("start: \"%json {\" %json {\"type\":\"null\"}".into()).is_ok());
+    }
 }

@@ -7,7 +7,7 @@ use llguidance::api::{ParserLimits, TopLevelGrammar};
 use llguidance::toktrie::{ApproximateTokEnv, TokEnv, TokRxInfo, TokTrie};
 use llguidance::{Matcher, ParserFactory};
 use serde_json::{Value, json};
-use smolvlm_processor::{Processor, Tokenizer};
+use smolvlm_processor::Tokenizer;
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
@@ -24,23 +24,57 @@ const SPACE: &str = r" |\r?\n[ \t]{0,32}";
 /// The most states of a grammar's words that an answer may visit: some kilobytes each.
 const STATES: usize = 50_000;
 
+/// The most work of putting a grammar's words together, in the library's measure.
+const FUEL: u64 = 100_000;
+
 /// The tokens, looked at when they are first asked for.
+///
+/// An engine has its own; whoever has a tokenizer alone can make one.
 #[derive(Default)]
-pub(crate) struct Vocabulary {
+pub struct Vocabulary {
     factory: OnceLock<Result<ParserFactory, String>>,
 }
 
 impl Vocabulary {
-    /// Reads a grammar over these tokens.
-    pub(super) fn read(
-        &self,
-        processor: &Processor,
-        stops: &BTreeSet<u32>,
-        form: &Form,
-    ) -> Result<Grammar, GrammarError> {
-        let factory = self.factory.get_or_init(|| factory(processor.tokenizer(), stops));
+    /// Reads a grammar over these tokens, of which some end an answer: always the same ones.
+    ///
+    /// # Errors
+    /// It is wrong, asks for what is not supported, or is too large.
+    pub fn read(&self, tokens: &Tokenizer, ends: &BTreeSet<u32>, form: &Form) -> Result<Grammar, GrammarError> {
+        let (bytes, most) = (form.text().len(), form.most_bytes());
+        if bytes > most {
+            return Err(GrammarError::TooLong { form: form.name(), bytes, most });
+        }
+        let factory = self.factory.get_or_init(|| factory(tokens, ends));
         let factory = factory.as_ref().map_err(|said| GrammarError::wrong(form, said))?;
         deep(|| read(factory, form))
+    }
+}
+
+impl Form {
+    /// What it is, in words.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Form::JsonObject | Form::JsonSchema(_) => "JSON Schema",
+            Form::Regex(_) => "regular expression",
+            Form::Lark(_) => "Lark grammar",
+        }
+    }
+
+    /// The most bytes of its text. An expression's work grows by the square of its length.
+    fn most_bytes(&self) -> usize {
+        match self {
+            Form::JsonObject | Form::JsonSchema(_) => 64 << 10,
+            Form::Regex(_) => 8 << 10,
+            Form::Lark(_) => 32 << 10,
+        }
+    }
+
+    pub(super) fn text(&self) -> &str {
+        match self {
+            Form::JsonObject => r#"{"type": "object"}"#,
+            Form::JsonSchema(text) | Form::Regex(text) | Form::Lark(text) => text,
+        }
     }
 }
 
@@ -80,17 +114,22 @@ fn schema_of(form: &Form) -> Result<Value, GrammarError> {
     Ok(schema)
 }
 
-fn factory(tokenizer: &Tokenizer, stops: &BTreeSet<u32>) -> Result<ParserFactory, String> {
-    let env: TokEnv = Arc::new(ApproximateTokEnv::new(tree(tokenizer, stops)?));
+fn factory(tokenizer: &Tokenizer, ends: &BTreeSet<u32>) -> Result<ParserFactory, String> {
+    let env: TokEnv = Arc::new(ApproximateTokEnv::new(tree(tokenizer, ends)?));
     let mut factory = ParserFactory::new_simple(&env).map_err(|e| e.to_string())?;
-    *factory.limits_mut() = ParserLimits { max_lexer_states: STATES, verbose_errors: false, ..ParserLimits::default() };
+    *factory.limits_mut() = ParserLimits {
+        max_lexer_states: STATES,
+        initial_lexer_fuel: FUEL,
+        verbose_errors: false,
+        ..ParserLimits::default()
+    };
     factory.quiet();
     Ok(factory)
 }
 
 /// The tree of the tokens' bytes. Special and other added tokens stand in it under their names, which no text reaches: a
 /// Lark grammar can name them.
-fn tree(tokenizer: &Tokenizer, stops: &BTreeSet<u32>) -> Result<TokTrie, String> {
+fn tree(tokenizer: &Tokenizer, ends: &BTreeSet<u32>) -> Result<TokTrie, String> {
     const MARKER: u8 = TokTrie::SPECIAL_TOKEN_MARKER;
     let mut words: Vec<Vec<u8>> = (0..tokenizer.len() as u32)
         .map(|id| tokenizer.token_bytes(id).unwrap_or_default())
@@ -101,7 +140,7 @@ fn tree(tokenizer: &Tokenizer, stops: &BTreeSet<u32>) -> Result<TokTrie, String>
             *word = if name.len() < LONGEST { [&[MARKER], name.as_bytes()].concat() } else { Vec::new() };
         }
     }
-    let ends: Vec<u32> = stops.iter().copied().filter(|&id| (id as usize) < words.len()).collect();
+    let ends: Vec<u32> = ends.iter().copied().filter(|&id| (id as usize) < words.len()).collect();
     let Some(&end) = ends.first() else { return Err("no token of the model ends an answer".into()) };
     Ok(TokTrie::from(&TokRxInfo::new(words.len() as u32, end), &words).with_eos_tokens(&ends))
 }

@@ -1,8 +1,7 @@
 //! The same names where the program is built without grammars: none can be made.
 
 use super::{Form, GrammarError};
-use crate::Error;
-use smolvlm_processor::Processor;
+use smolvlm_processor::Tokenizer;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 
@@ -11,34 +10,51 @@ use std::convert::Infallible;
 pub struct Grammar(Infallible);
 
 impl Grammar {
-    pub(crate) fn begin(&self) -> Follower {
+    /// The way of another answer.
+    pub fn begin(&self) -> Follower {
         match self.0 {}
     }
 }
 
 /// An answer's way through a grammar: there is none.
-pub(crate) struct Follower(Infallible);
+pub struct Follower(Infallible);
 
 impl Follower {
-    pub(crate) fn allows(&mut self, _id: u32) -> Result<bool, Error> {
+    /// Whether this token may come next.
+    ///
+    /// # Errors
+    /// None.
+    pub fn allows(&mut self, _id: u32) -> Result<bool, GrammarError> {
         match self.0 {}
     }
 
-    pub(crate) fn mask(&mut self, _scores: &mut [f32]) -> Result<(), Error> {
+    /// Forbids the tokens that may not come next.
+    ///
+    /// # Errors
+    /// None.
+    pub fn mask(&mut self, _scores: &mut [f32]) -> Result<(), GrammarError> {
         match self.0 {}
     }
 
-    pub(crate) fn add(&mut self, _id: u32) -> Result<bool, Error> {
+    /// Goes on by a token.
+    ///
+    /// # Errors
+    /// None.
+    pub fn add(&mut self, _id: u32) -> Result<bool, GrammarError> {
         match self.0 {}
     }
 }
 
 /// What grammars would be told of the tokens.
 #[derive(Default)]
-pub(crate) struct Vocabulary;
+pub struct Vocabulary;
 
 impl Vocabulary {
-    pub(super) fn read(&self, _: &Processor, _: &BTreeSet<u32>, _: &Form) -> Result<Grammar, GrammarError> {
+    /// Refuses a grammar.
+    ///
+    /// # Errors
+    /// [`GrammarError::Without`].
+    pub fn read(&self, _: &Tokenizer, _: &BTreeSet<u32>, _: &Form) -> Result<Grammar, GrammarError> {
         Err(GrammarError::Without)
     }
 }

@@ -2,6 +2,7 @@
 //! that both mean the same and are refused alike.
 
 use super::super::decoding::{Chosen, DecodingArgs};
+use super::super::grammar::{FORMS, GrammarArgs};
 use crate::error::Error;
 use clap::{Arg, ArgAction, ArgGroup, Args, Command, FromArgMatches};
 use serde_json::{Map, Value};
@@ -73,8 +74,16 @@ fn over(call: &DecodingArgs, own: &Map<String, Value>) -> Result<DecodingArgs, E
         words.extend(flags(key, value)?);
     }
     let mut args = call.clone();
+    // A row has the form that it asks for, or that of the call.
+    let formed = own.keys().any(|key| FORMS.contains(&key.as_str()));
+    if formed {
+        args.form = GrammarArgs::default();
+    }
     let matches = command().clone().try_get_matches_from(words).map_err(|e| Error::arguments(&e))?;
     args.update_from_arg_matches(&matches).map_err(|e| Error::arguments(&e))?;
+    if formed {
+        args.form.check_row()?;
+    }
     Ok(args)
 }
 
@@ -90,6 +99,10 @@ fn flags(key: &str, value: &Value) -> Result<Vec<String>, Error> {
         _ => Error::usage(format!("`{key}` is neither a number, a text nor a list of them")),
     };
     let values = match value {
+        Value::Bool(wanted) if key == "json_object" => {
+            return Ok(wanted.then(|| "--json-object".to_owned()).into_iter().collect());
+        }
+        Value::Object(_) if key == "json_schema" => vec![value.to_string()],
         Value::Array(list) if list.is_empty() => return Error::usage(format!("`{key}` is an empty list")),
         Value::Array(list) => list.iter().map(plain).collect::<Result<Vec<_>, _>>()?,
         Value::Object(pairs) if key == "logit_bias" && !pairs.is_empty() => {
@@ -129,6 +142,11 @@ mod tests {
                 &["--xtc-probability", "0.5", "--xtc-threshold", "0.2"],
             ),
             (&["--dry-multiplier", "0.5"], json!({"dry_base": 2}), &["--dry-multiplier", "0.5", "--dry-base", "2"]),
+            (&["--regex", "a"], json!({"json_object": true}), &["--json-object"]),
+            (&["--regex", "a"], json!({"json_object": false}), &[]),
+            (&["--regex", "a"], json!({"top_k": 3}), &["--regex", "a", "--top-k", "3"]),
+            (&["--json-object"], json!({"json_schema": {"type": "null"}}), &["--json-schema", r#"{"type":"null"}"#]),
+            (&[], json!({"lark": "start: \"-\""}), &["--lark", "start: \"-\""]),
         ] {
             assert_eq!(chosen(call, own.clone()), chosen(same, json!({})), "{own}");
         }
@@ -144,6 +162,9 @@ mod tests {
             (json!({"max_tokens": [1, 2]}), "--max-tokens"),
             (json!({"stop": []}), "`stop` is an empty list"),
             (json!({"top_p": {"a": 1}}), "`top_p` is neither a number"),
+            (json!({"regex": "a", "lark": "start: \"a\""}), "cannot be used with"),
+            (json!({"json_schema": "schema.json"}), "`json_schema` of a row is the schema itself"),
+            (json!({"lark": "/etc/passwd"}), "`lark` of a row is the grammar itself"),
         ] {
             let error = chosen(&[], own.clone()).unwrap_err();
             assert!(error.contains(says), "{own}: {error}");
