@@ -3,8 +3,8 @@
 
 use crate::course::{Course, Piece};
 use crate::line::{Kind, Line, Part};
+use crate::pace::Pace;
 use crate::prefix::Prefixes;
-use crate::prompt::PREFILL_ROWS;
 use crate::{Answer, Engine, Error, Features, Request, Times};
 use smolvlm_processor::Plan;
 use smolvlm_sys::Stopwatch;
@@ -27,12 +27,8 @@ pub(crate) struct Batch<'a> {
     lines: Vec<(usize, Line<'a>)>,
     /// What has passed the decoder, for requests that begin alike.
     prefixes: Prefixes,
-    /// Rows of prompts that a pass takes in while answers are being made.
-    beside_answers: usize,
+    pace: Pace,
 }
-
-/// So few that whoever reads along hardly notices them.
-const BESIDE_ANSWERS: usize = 128;
 
 /// How many rows of each prompt go into a pass, where so many of each are `left`. Half of the pass is for all alike, so
 /// that no one waits for a long prompt to end; the rest goes by the order in which they came.
@@ -52,12 +48,12 @@ fn shares(left: &[usize], room: usize) -> Vec<usize> {
 impl<'a> Batch<'a> {
     /// For the most answers in a time: what is the same in several prompts is computed for each.
     pub(crate) fn new(engine: &'a Engine) -> Batch<'a> {
-        Batch { engine, lines: Vec::new(), prefixes: Prefixes::new(0), beside_answers: PREFILL_ROWS }
+        Batch { engine, lines: Vec::new(), prefixes: Prefixes::new(0), pace: Pace::new(false) }
     }
 
     /// For people who read along: long prompts hold no answer up, and of what has passed the decoder so many bytes are kept.
     pub(crate) fn serving(engine: &'a Engine, prefix_bytes: usize) -> Batch<'a> {
-        Batch { prefixes: Prefixes::new(prefix_bytes), beside_answers: BESIDE_ANSWERS, ..Batch::new(engine) }
+        Batch { prefixes: Prefixes::new(prefix_bytes), pace: Pace::new(true), ..Batch::new(engine) }
     }
 
     /// What is kept for requests that begin alike.
@@ -99,6 +95,11 @@ impl<'a> Batch<'a> {
         self.lines.iter_mut().flat_map(pieces).collect()
     }
 
+    /// Whether answers are being made.
+    pub(crate) fn is_answering(&self) -> bool {
+        self.lines.iter().any(|(_, line)| line.answers())
+    }
+
     /// Whether the next pass takes in a piece of a prompt.
     pub(crate) fn takes_in(&self) -> bool {
         self.lines.iter().any(|(_, line)| line.left() > 0)
@@ -109,13 +110,14 @@ impl<'a> Batch<'a> {
         for (_, line) in self.lines.iter_mut().filter(|(_, line)| line.is_fresh()) {
             line.skip(&self.engine.core.model.config, &mut self.prefixes);
         }
-        let answers = self.lines.iter().any(|(_, line)| line.answers());
+        let start = Stopwatch::start();
         let left: Vec<usize> = self.lines.iter().map(|(_, line)| line.left()).collect();
-        let shares = shares(&left, if answers { self.beside_answers } else { PREFILL_ROWS });
-        let parts: Vec<Part> = self.lines.iter().zip(shares).map(|((_, line), share)| line.part(share)).collect();
+        let shares = shares(&left, self.pace.rows(self.is_answering()));
+        let parts: Vec<Part> = self.lines.iter().zip(&shares).map(|((_, line), &share)| line.part(share)).collect();
         if parts.iter().any(|part| !part.ids.is_empty()) {
             self.compute(&parts);
         }
+        self.pace.learn(shares.iter().sum(), start.seconds());
     }
 
     /// What has ended, with its name; it is gone then.

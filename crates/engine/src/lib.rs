@@ -26,6 +26,7 @@ pub mod grammar;
 mod line;
 mod lru;
 pub mod memory;
+mod pace;
 mod perplexity;
 mod pictures;
 mod prefix;

@@ -68,15 +68,39 @@ impl Vision {
 
     /// Tiles u8 [tiles, 3, side, side], their levels looked up in `tables`, to [tiles * patches, hidden].
     pub fn forward(&self, backend: &dyn Backend, pixels: &[u8], tables: &[[f32; 256]; 3], save: &mut Save) -> Tensor {
-        let patches = backend.patches(pixels, self.config.image_size, self.config.patch_size, tables);
-        // [tiles * patches, hidden]; a full tile's patches have the positions 0, 1, 2, …
-        let mut x = self.patch_embedding.forward(backend, &patches, Some(&self.position_embedding), save);
-        drop(patches);
+        let mut x = self.enter(backend, pixels, tables, save);
         let spans = self.spans(x.rows());
         for layer in &self.layers {
             x = save.layer(backend, x, |x, save| layer.forward(backend, x, &spans, save));
         }
-        norm::forward(backend, self.post_layernorm.norm(), &x, save)
+        self.leave(backend, &x, save)
+    }
+
+    /// The first step of [`Vision::forward`], for whoever has other things to do between its steps: what goes into the layers,
+    /// [tiles * patches, hidden].
+    pub fn enter(&self, backend: &dyn Backend, pixels: &[u8], tables: &[[f32; 256]; 3], save: &mut Save) -> Tensor {
+        let patches = backend.patches(pixels, self.config.image_size, self.config.patch_size, tables);
+        // A full tile's patches have the positions 0, 1, 2, …
+        self.patch_embedding.forward(backend, &patches, Some(&self.position_embedding), save)
+    }
+
+    /// How many layers follow.
+    pub fn layers(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// The step of one layer: [tiles * patches, hidden] to the same.
+    pub fn layer(&self, backend: &dyn Backend, index: usize, x: Tensor) -> Tensor {
+        let spans = self.spans(x.rows());
+        match self.layers.get(index) {
+            Some(layer) => layer.forward(backend, x, &spans, &mut Save::Off),
+            None => x,
+        }
+    }
+
+    /// The last step: what comes out.
+    pub fn leave(&self, backend: &dyn Backend, x: &Tensor, save: &mut Save) -> Tensor {
+        norm::forward(backend, self.post_layernorm.norm(), x, save)
     }
 
     /// The gradients of the parameters, of that of what came out.

@@ -14,6 +14,9 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+/// How many seconds pictures are seen for in a turn while answers are being made.
+const BESIDE_ANSWERS: f64 = 0.1;
+
 /// A request and how far it has come.
 struct Arrival<'a> {
     client: Client,
@@ -87,7 +90,8 @@ impl<'a> Arrivals<'a> {
         counts.seconds.pixels += start.seconds();
         let start = Stopwatch::start();
         self.begin();
-        for (key, seen) in self.sight.step() {
+        let most = batch.is_answering().then_some(BESIDE_ANSWERS);
+        for (key, seen) in self.sight.step(most) {
             self.take(&key, seen, &mut out);
         }
         counts.seconds.vision += start.seconds();

@@ -1,10 +1,11 @@
-//! Pictures on their way through the tower: some tiles at a time, so that no answer waits for a picture of many.
+//! Pictures on their way through the tower: some tiles at a time and a layer after the other, so that no answer waits long.
 
 use crate::pictures::{Look, PictureKey};
 use crate::{Engine, Error, Features};
 use smolvlm_backend::Tensor;
 use smolvlm_model::Save;
 use smolvlm_processor::{DecodeOptions, PicturePlan, PlanOptions};
+use smolvlm_sys::Stopwatch;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -29,36 +30,70 @@ pub(super) struct Sight<'a> {
     engine: &'a Engine,
     decode: DecodeOptions,
     /// The next one first.
-    views: VecDeque<View>,
+    views: VecDeque<Box<View>>,
+    /// What is in the tower.
+    passing: Option<Passing>,
+}
+
+/// Tiles in the tower.
+struct Passing {
+    /// Whose they are, and how many of each.
+    views: Vec<(Box<View>, usize)>,
+    /// [tiles * patches, hidden], behind so many layers.
+    x: Tensor,
+    layers: usize,
 }
 
 impl<'a> Sight<'a> {
     pub(super) fn new(engine: &'a Engine, decode: DecodeOptions) -> Sight<'a> {
-        Sight { engine, decode, views: VecDeque::new() }
+        Sight { engine, decode, views: VecDeque::new(), passing: None }
     }
 
     /// Whether a picture is being seen.
     pub(super) fn sees(&self, key: &PictureKey) -> bool {
-        self.views.iter().any(|view| view.key == *key)
+        let passing = self.passing.iter().flat_map(|passing| &passing.views);
+        self.views.iter().chain(passing.map(|(view, _)| view)).any(|view| view.key == *key)
     }
 
     /// Begins to see a picture.
     pub(super) fn begin(&mut self, key: PictureKey, look: Look, options: PlanOptions) {
-        self.views.push_back(View { key, look, options, cut: None, tiles: Vec::new(), done: 0 });
+        let view = View { key, look, options, cut: None, tiles: Vec::new(), done: 0 };
+        self.views.push_back(Box::new(view));
     }
 
     /// Gives up those that nobody wants to see any more.
     pub(super) fn keep(&mut self, wanted: impl Fn(&PictureKey) -> bool) {
         self.views.retain(|view| wanted(&view.key));
+        self.passing.take_if(|passing| !passing.views.iter().any(|(view, _)| wanted(&view.key)));
     }
 
-    /// Brings the next tiles through the tower, as many as it takes at once, and returns the pictures that are seen then.
-    /// Who has more tiles left waits behind the others.
-    pub(super) fn step(&mut self) -> Vec<Seen> {
+    /// Brings tiles on through the tower: all of it, or as many layers as so many seconds last. Returns the pictures that are
+    /// seen then.
+    pub(super) fn step(&mut self, most: Option<f64>) -> Vec<Seen> {
+        let (start, engine) = (Stopwatch::start(), self.engine);
+        let mut seen = self.enter();
+        let Some(tower) = &engine.core.model.sight else { return seen };
+        while let Some(Passing { views, x, layers }) = self.passing.take() {
+            let backend = &*engine.core.backend;
+            if layers < tower.vision.layers() {
+                let x = tower.vision.layer(backend, layers, x);
+                self.passing = Some(Passing { views, x, layers: layers + 1 });
+            } else {
+                let x = tower.vision.leave(backend, &x, &mut Save::Off);
+                self.leave(views, &tower.connector.forward(backend, &x, &mut Save::Off), &mut seen);
+            }
+            if most.is_some_and(|most| start.seconds() >= most) {
+                break;
+            }
+        }
+        seen
+    }
+
+    /// Brings the next tiles into the tower, as many as it takes at once, if it is empty.
+    fn enter(&mut self) -> Vec<Seen> {
         let mut seen = Vec::new();
-        let mut room = self.engine.tiles_together();
-        let mut pixels = Vec::new();
-        let mut now: Vec<(View, usize)> = Vec::new();
+        let mut room = if self.passing.is_none() { self.engine.tiles_together() } else { 0 };
+        let (mut pixels, mut views) = (Vec::new(), Vec::new());
         while room > 0
             && let Some(mut view) = self.views.pop_front()
         {
@@ -69,29 +104,32 @@ impl<'a> Sight<'a> {
             }
             let tiles = view.next_tiles(room, &mut pixels);
             room -= tiles;
-            now.push((view, tiles));
+            views.push((view, tiles));
         }
-        if now.is_empty() {
-            return seen;
+        let core = &self.engine.core;
+        if let Some(tower) = core.model.sight.as_ref().filter(|_| !views.is_empty()) {
+            let x = tower.vision.enter(&*core.backend, &pixels, &core.tables, &mut Save::Off);
+            self.passing = Some(Passing { views, x, layers: 0 });
         }
-        let (core, all) = (&self.engine.core, now.iter().map(|(_, tiles)| tiles).sum::<usize>());
-        let features = core.model.encode(&*core.backend, &pixels, &core.tables, &mut Save::Off);
+        seen
+    }
+
+    /// Gives features to those whose tiles they are of. Who has more tiles left waits behind the others.
+    fn leave(&mut self, views: Vec<(Box<View>, usize)>, features: &Tensor, seen: &mut Vec<Seen>) {
+        let all: usize = views.iter().map(|(_, tiles)| tiles).sum();
         let (rows, mut first) = (features.rows() / all.max(1), 0);
-        for (mut view, tiles) in now {
+        for (mut view, tiles) in views {
             let next = first + tiles * rows;
-            let own = match tiles == all {
-                true => features.clone(),
-                false => core.backend.gather_rows(&features, &(first as u32..next as u32).collect::<Vec<u32>>()),
-            };
-            first = next;
-            view.tiles.push(own);
+            let own: Vec<u32> = (first as u32..next as u32).collect();
+            let backend = &self.engine.core.backend;
+            view.tiles.push(if tiles == all { features.clone() } else { backend.gather_rows(features, &own) });
             view.done += tiles;
+            first = next;
             match view.finish() {
                 Ok(features) => seen.push(features),
                 Err(view) => self.views.push_back(view),
             }
         }
-        seen
     }
 }
 
@@ -114,7 +152,7 @@ impl View {
     }
 
     /// Its features, if all of it was seen.
-    fn finish(self) -> Result<Seen, View> {
+    fn finish(self: Box<View>) -> Result<Seen, Box<View>> {
         match self.cut {
             Some((plan, _)) if self.done >= plan.tiles as usize => {
                 Ok((self.key, Ok(Features { plan, tiles: self.tiles })))
