@@ -157,7 +157,7 @@ fn many_at_once_are_answered_alike() {
 
 #[test]
 fn answers_under_way_end_when_the_server_stops() {
-    let server = Server::start(standard());
+    let server = Server::start(Options { drain_timeout: 600, ..standard() });
     let mut stream = server.connect();
     stream.write_all(&long_stream()).unwrap();
     server.until("it runs", |app| app.service.counts().running > 0);
