@@ -75,6 +75,11 @@ fn rows_are_answered_as_each_alone() {
             vec!["photo.jpg", "Where?", "--beams", "3"],
         ),
         (json!({"prompt": "A draw", "temp": 1}), vec!["A draw", "--temp", "1", "--seed", "drawn"]),
+        (json!({"prompt": "How many?", "regex": "[0-9]{2}"}), vec!["How many?", "--regex", "[0-9]{2}"]),
+        (
+            json!({"prompt": "Which?", "json_schema": {"enum": ["a", 7]}}),
+            vec!["Which?", "--json-schema", r#"{"enum": ["a", 7]}"#],
+        ),
         (
             json!({"prompt": "Several", "samples": 2, "seed": 3, "temp": 2}),
             vec!["Several", "--samples", "2", "--seed", "3", "--temp", "2"],
@@ -82,7 +87,7 @@ fn rows_are_answered_as_each_alone() {
     ];
     let place = Place::of(&rows.each_ref().map(|(row, _)| row.clone()));
     let output = place.run(&model(), "answers.jsonl", &["-n", "12", "--at-once", "3", "--json"]);
-    assert!(output.stderr.contains("7 of 7 rows answered"), "{}", output.stderr);
+    assert!(output.stderr.contains("9 of 9 rows answered"), "{}", output.stderr);
     assert!(output.ok().is_empty());
     let lines = place.lines("answers.jsonl");
     assert_eq!(lines.len(), rows.len());

@@ -80,14 +80,13 @@ pub(crate) fn over(call: &DecodingArgs, own: &Map<String, Value>) -> Result<Deco
     }
     let mut args = call.clone();
     // A row has the form that it asks for, or that of the call.
-    let formed = own.keys().any(|key| FORMS.contains(&key.as_str()));
-    if formed {
-        args.form = GrammarArgs::default();
-    }
+    args.form = GrammarArgs::default();
     let matches = command().clone().try_get_matches_from(words).map_err(|e| Error::arguments(&e))?;
     args.update_from_arg_matches(&matches).map_err(|e| Error::arguments(&e))?;
-    if formed {
+    if own.keys().any(|key| FORMS.contains(&key.as_str())) {
         args.form.check_row()?;
+    } else {
+        args.form = call.form.clone();
     }
     Ok(args)
 }
@@ -150,6 +149,7 @@ mod tests {
             (&["--regex", "a"], json!({"json_object": true}), &["--json-object"]),
             (&["--regex", "a"], json!({"json_object": false}), &[]),
             (&["--regex", "a"], json!({"top_k": 3}), &["--regex", "a", "--top-k", "3"]),
+            (&["--json-object"], json!({"top_k": 3}), &["--json-object", "--top-k", "3"]),
             (&["--json-object"], json!({"json_schema": {"type": "null"}}), &["--json-schema", r#"{"type":"null"}"#]),
             (&[], json!({"lark": "start: \"-\""}), &["--lark", "start: \"-\""]),
         ] {
