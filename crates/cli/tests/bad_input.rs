@@ -95,7 +95,7 @@ fn arguments_that_are_wrong() {
         (2, vec!["perplexity", "-m", model, "-", "--window", "1"], "--window must be at least 2"),
         (2, vec!["perplexity", "-m", model, "-", "--window", "9000"], "exceeds the model's context of 8192"),
         (1, vec!["perplexity", "-m", model, "-"], "the text has 0 tokens; scoring needs at least 2"),
-        (2, vec!["chat"], "unrecognized subcommand 'chat'"),
+        (2, vec!["talk"], "unrecognized subcommand 'talk'"),
     ] {
         let output = smolvlm(&args);
         assert_eq!(output.code, code, "{args:?}: {}", output.stderr);

@@ -301,7 +301,8 @@ fn nano_talks_unless_another_is_named() {
     let photo = image("photo.jpg");
     let answer = smolvlm(&["run", &photo, "What is this?", "-n", "8"]).ok();
     let output = smolvlm_with(&["chat", "-n", "8"], format!("{photo} What is this?\n"));
-    assert_eq!(output.ok(), answer);
+    // The template's own space in front of an answer is left out of a talk.
+    assert_eq!(output.ok(), answer.trim_start());
 }
 
 /// In a pseudo-terminal, by `scripts/check-chat.py`.

@@ -23,7 +23,8 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
 #[test]
 #[ignore = "the other tests' child"]
 fn child() {
-    let [endpoint, cache] = CHILD.map(|name| std::env::var(name).unwrap());
+    // Called by nobody, where all ignored tests are.
+    let [Ok(endpoint), Ok(cache)] = CHILD.map(std::env::var) else { return };
     let settings = Settings { endpoint, cache: cache.into(), token: None, offline: false };
     match pull(&settings, &Repo::parse(REPO).unwrap(), &|_: Event<'_>| {}) {
         Ok(_) => println!("came: {} broken", verify(&settings, REPO).unwrap().0.len()),

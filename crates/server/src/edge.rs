@@ -40,7 +40,7 @@ pub(crate) async fn answer(
     let seconds = start.elapsed().as_secs_f64();
     match status {
         500.. => tracing::error!(%id, method, route, status, seconds, "request"),
-        401 | 403 | 429 => tracing::warn!(%id, method, route, status, seconds, "request"),
+        401 | 403 => tracing::warn!(%id, method, route, status, seconds, "request"),
         _ => tracing::info!(%id, method, route, status, seconds, "request"),
     }
     Ok(response)

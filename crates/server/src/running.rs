@@ -39,7 +39,7 @@ impl Running {
             }
             Err(Refusal::Full { waiting }) => {
                 let what = format!("{waiting} requests are waiting already; try again later");
-                Err(Failure::later(StatusCode::TOO_MANY_REQUESTS, "overloaded", what))
+                Err(Failure::later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", what))
             }
             Err(Refusal::Stopping) => Err(Failure::stopping()),
         }

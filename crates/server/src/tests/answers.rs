@@ -27,6 +27,11 @@ fn cases() -> Vec<Case> {
     plain
 }
 
+/// What a model says without the space that the template puts in front.
+fn bare(text: &str) -> &str {
+    text.strip_prefix(' ').unwrap_or(text)
+}
+
 #[test]
 fn answers_are_the_references() {
     let server = Server::start(standard());
@@ -34,7 +39,7 @@ fn answers_are_the_references() {
         let reply = server.chat(request(&case));
         assert_eq!(reply.status, 200, "{}: {}", case.name, reply.text());
         let answer = reply.json();
-        assert_eq!(answer["choices"][0]["message"]["content"], case.greedy_text, "{}", case.name);
+        assert_eq!(answer["choices"][0]["message"]["content"], bare(&case.greedy_text), "{}", case.name);
         assert_eq!(answer["object"], "chat.completion");
         assert_eq!(answer["model"], "tiny");
         let usage = &answer["usage"];
@@ -59,7 +64,7 @@ fn a_stream_says_the_same_piece_by_piece() {
         let events = reply.events();
         assert_eq!(events[0]["choices"][0]["delta"]["role"], "assistant");
         let of = |event: &Value| event["choices"][0]["delta"]["content"].as_str().unwrap_or_default().to_owned();
-        assert_eq!(events.iter().map(of).collect::<String>(), case.greedy_text, "{}", case.name);
+        assert_eq!(events.iter().map(of).collect::<String>(), bare(&case.greedy_text), "{}", case.name);
         let (last, before) = (&events[events.len() - 1], &events[events.len() - 2]);
         assert_eq!((&last["choices"], &last["usage"]["prompt_tokens"]), (&json!([]), &json!(case.input_ids.len())));
         assert!(before["choices"][0]["finish_reason"].is_string() && before["usage"].is_null());

@@ -136,7 +136,7 @@ fn a_full_queue_asks_to_come_again() {
         });
     }
     let reply = server.chat(hello(1));
-    assert_eq!((reply.status, reply.header("retry-after"), reply.error().1.as_str()), (429, Some("1"), "overloaded"));
+    assert_eq!((reply.status, reply.header("retry-after"), reply.error().1.as_str()), (503, Some("1"), "overloaded"));
     drop(held);
     server.until("all are let go", |app| app.service.counts().cancelled == 2);
     server.is_alive();
