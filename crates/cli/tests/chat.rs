@@ -306,7 +306,7 @@ fn nano_talks_unless_another_is_named() {
 }
 
 /// In a pseudo-terminal, by `scripts/check-chat.py`.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 #[ignore = "needs Python"]
 fn a_person_in_a_terminal() {
