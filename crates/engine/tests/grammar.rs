@@ -70,6 +70,7 @@ fn answers_have_their_form_whatever_the_model_would_say() {
             text.matches('(').count() == text.matches(')').count() && text.contains('x')
         }),
         (json(r#"{"type":"integer","minimum":10,"maximum":99}"#), |text| text.len() == 2 && text > "09"),
+        (json(r#"{"type":"integer","exclusiveMinimum":5,"exclusiveMaximum":8}"#), |text| text == "6" || text == "7"),
     ] {
         for sampling in [Sampling::default(), drawn(1), drawn(2)] {
             for answer in answers(&request(&form, sampling.clone(), 100), &[]) {
@@ -107,6 +108,25 @@ fn json_is_what_its_schema_describes() {
     assert!(whole > 4, "{whole} of 12 answers ended");
     let object = answers(&request(&Form::JsonObject, drawn(0), 40), &[]).remove(0);
     assert!(object.text.starts_with('{'), "{}", object.text);
+}
+
+/// An excluded bound is not let through, not even where its whole part may come.
+#[test]
+fn excluded_bounds_do_not_come() {
+    for schema in [
+        r#"{"type":"number","exclusiveMinimum":806,"maximum":806.5}"#,
+        r#"{"allOf":[{"type":"number","exclusiveMinimum":806},{"maximum":806.5}]}"#,
+        r#"{"type":"number","minimum":806,"exclusiveMinimum":true,"maximum":806.5}"#,
+    ] {
+        for form in [json(schema), lark(&format!("start: %json {schema}"))] {
+            let mut follower = ENGINE.grammar(&form).unwrap().begin();
+            for id in ENGINE.processor().tokenizer().encode_plain("806").unwrap() {
+                assert!(follower.allows(id).unwrap(), "{schema}");
+                follower.add(id).unwrap();
+            }
+            assert!(!ENGINE.stops().iter().any(|&end| follower.allows(end).unwrap()), "{schema}");
+        }
+    }
 }
 
 /// The end comes where the grammar is whole, without a token more, and not because of the limit.

@@ -4,6 +4,8 @@
 //! own, which lets through the tokens with which the answer can still become whole, and its end only where it is. What an
 //! answer may be is worked out by the library `llguidance`; here stand its limits, and what it is told of the tokens.
 
+#[cfg(feature = "grammar")]
+mod bounds;
 mod error;
 #[cfg(feature = "grammar")]
 mod follow;

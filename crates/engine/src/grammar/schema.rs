@@ -2,7 +2,7 @@
 //! together (`allOf`), are put into each other by the library before any of its limits counts them: a hundred bytes a
 //! level double what the level below has. Here it is foreseen, by bounds, and refused.
 
-use super::{Form, GrammarError};
+use super::{Form, GrammarError, bounds};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -51,17 +51,31 @@ pub(super) fn check(form: &Form, schema: &Value) -> Result<(), GrammarError> {
     Ok(())
 }
 
-/// Refuses a Lark grammar with a schema in it (`%json {…}`) that would be too large.
-pub(super) fn check_within(form: &Form, grammar: &str) -> Result<(), GrammarError> {
+/// A Lark grammar, with the schemas in it (`%json {…}`) as [`bounds::include`] has them.
+///
+/// # Errors
+/// One of them would be too large.
+pub(super) fn checked_within(form: &Form, grammar: &str) -> Result<String, GrammarError> {
     const BEFORE: &str = "%json";
-    for (at, _) in grammar.match_indices(BEFORE) {
-        let rest = grammar.get(at + BEFORE.len()..).unwrap_or_default();
+    let mut checked = String::new();
+    let mut rest = grammar;
+    while let Some((before, behind)) = rest.split_once(BEFORE) {
+        checked.push_str(before);
+        checked.push_str(BEFORE);
+        rest = behind;
+        let mut reader = serde_json::Deserializer::from_str(behind).into_iter::<Value>();
         // What is no JSON here is no schema, or is refused by the grammar's own reader.
-        if let Some(Ok(schema)) = serde_json::Deserializer::from_str(rest).into_iter::<Value>().next() {
-            check(form, &schema)?;
+        let Some(Ok(schema)) = reader.next() else { continue };
+        check(form, &schema)?;
+        let mut included = schema.clone();
+        bounds::include(&mut included);
+        if included != schema {
+            let (_, after) = behind.split_at_checked(reader.byte_offset()).unwrap_or_default();
+            checked.push_str(&format!(" {included}"));
+            rest = after;
         }
     }
-    Ok(())
+    Ok(checked + rest)
 }
 
 fn too_large(form: &Form, what: String) -> GrammarError {
@@ -355,10 +369,13 @@ mod tests {
 
     #[test]
     fn schemas_within_lark_are_seen() {
-        let within = |text: String| check_within(&Form::Lark(String::new()), &text).map_err(|e| e.to_string());
+        let within = |text: String| checked_within(&Form::Lark(String::new()), &text).map_err(|e| e.to_string());
         let large = doubling(40, r#","type":"object""#);
         assert!(within(format!("start: a %json {large}\na: \"%json\"")).unwrap_err().contains("parts"));
         assert!(within(format!("start: a %json{large}")).unwrap_err().contains("parts"));
-        assert!(within("start: \"%json {\" %json {\"type\":\"null\"}".into()).is_ok());
+        let same = r#"start: "%json {" %json {"type":"null"} | %json { "minimum": 3 } "a""#;
+        assert_eq!(within(same.into()).unwrap(), same);
+        let excluded = r#"start: %json{ "exclusiveMinimum": 3} "a""#;
+        assert_eq!(within(excluded.into()).unwrap(), r#"start: %json {"minimum":3.000000001} "a""#);
     }
 }

@@ -2,7 +2,7 @@
 //! once a model, when the first grammar is read.
 
 use super::follow::Grammar;
-use super::{Form, GrammarError, schema};
+use super::{Form, GrammarError, bounds, schema};
 use llguidance::api::{ParserLimits, TopLevelGrammar};
 use llguidance::toktrie::{ApproximateTokEnv, TokEnv, TokRxInfo, TokTrie};
 use llguidance::{Matcher, ParserFactory};
@@ -90,10 +90,7 @@ fn read(factory: &ParserFactory, form: &Form) -> Result<Grammar, GrammarError> {
     let grammar = match form {
         Form::JsonObject | Form::JsonSchema(_) => TopLevelGrammar::from_json_schema(schema_of(form)?),
         Form::Regex(text) => TopLevelGrammar::from_regex(text),
-        Form::Lark(text) => {
-            schema::check_within(form, text)?;
-            TopLevelGrammar::from_lark(text.clone())
-        }
+        Form::Lark(text) => TopLevelGrammar::from_lark(schema::checked_within(form, text)?),
     };
     let parser = factory.create_parser(grammar).map_err(|e| GrammarError::wrong(form, &e.to_string()))?;
     Grammar::new(form.name(), Matcher::new(Ok(parser)))
@@ -105,6 +102,7 @@ fn schema_of(form: &Form) -> Result<Value, GrammarError> {
     let mut schema: Value =
         serde_json::from_str(text).map_err(|e| GrammarError::wrong(form, &format!("not valid JSON: {e}")))?;
     schema::check(form, &schema)?;
+    bounds::include(&mut schema);
     if schema == Value::Bool(true) {
         schema = json!({});
     }
