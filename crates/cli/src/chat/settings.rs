@@ -1,6 +1,7 @@
 //! How answers are made: the call's flags, and what `/set` puts over them.
 
 use super::Args;
+use super::command::nearest;
 use crate::error::Error;
 use crate::run::fresh_seed;
 use crate::run::{Chosen, DecodingArgs, is_setting, over, settings};
@@ -96,7 +97,12 @@ impl Settings {
                     self.drawn = 0;
                 }
             }
-            _ => return Error::usage(format!("there is no setting {name}; /set alone lists them")),
+            _ => {
+                let nearest = nearest(name, names()).unwrap_or_default();
+                return Error::usage(format!(
+                    "there is no setting {name}; {nearest} is the nearest one, /set lists all"
+                ));
+            }
         }
         Ok(())
     }
@@ -137,7 +143,7 @@ impl Settings {
         let usual = ["temp", "max_tokens", "seed"];
         let own = self.own.iter().filter(|(key, _)| !usual.contains(&key.as_str()));
         lines.extend(own.map(|(key, value)| (key.as_str(), value.as_str().unwrap_or_default().to_owned())));
-        let mut text: String = lines.iter().map(|(name, value)| format!("  {name:<18} {value}\n")).collect();
+        let text: String = lines.iter().map(|(name, value)| format!("  {name:<18} {value}\n")).collect();
         let others: Vec<String> = names().filter(|name| !lines.iter().any(|(shown, _)| shown == name)).collect();
         text + "  others:" + &wrapped(&others)
     }
@@ -194,6 +200,7 @@ mod tests {
         for name in ["temperature", "tokens", "edge", "split", "seed", "top_k", "stop"] {
             assert_eq!(names.iter().filter(|known| *known == name).count(), 1, "{name}");
         }
+        assert_eq!(nearest("tempearture", self::names()).as_deref(), Some("temperature"));
         for name in ["temp", "max_tokens", "samples", "logprobs", "json"] {
             assert!(!names.iter().any(|known| known == name), "{name}");
         }
