@@ -60,6 +60,9 @@ fn turns_remember_what_came_before() {
         messages.push(message("assistant", turn["text"].as_str().unwrap()));
     }
     assert!(number(&told[0], "prompt_tokens") < number(&told[1], "prompt_tokens"));
+    // The turns before have passed the decoder already.
+    assert_eq!(number(&told[0], "cached_tokens"), 0);
+    assert!(number(&told[2], "cached_tokens") >= number(&told[1], "prompt_tokens"), "{told:?}");
     // As text: an answer a line, whatever is in it.
     let plain = chat("One.\nTwo.\nThree.\n", &["--system", "Be brief."]);
     assert_eq!(plain.stdout.matches(texts(&told)[1]).count(), 1, "{}", plain.stdout);

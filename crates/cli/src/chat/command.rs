@@ -75,14 +75,16 @@ fn read(name: &str, rest: &str) -> Result<Command, String> {
         "show" => alone(Command::Show),
         "help" => Ok(Command::Help),
         "quit" | "exit" => alone(Command::Quit),
-        other => Err(format!("/{other} is no command; /{} is the nearest one, /help lists all", nearest(other))),
+        other => {
+            let nearest = nearest(other, COMMANDS.into_iter().map(|(name, ..)| name)).unwrap_or("help");
+            Err(format!("/{other} is no command; /{nearest} is the nearest one, /help lists all"))
+        }
     }
 }
 
-/// The command whose name is the nearest.
-fn nearest(name: &str) -> &'static str {
-    let names = COMMANDS.into_iter().map(|(name, ..)| name);
-    names.min_by_key(|known| distance(name, known)).unwrap_or("help")
+/// The name that is the nearest to this.
+pub(super) fn nearest<T: AsRef<str>>(name: &str, known: impl Iterator<Item = T>) -> Option<T> {
+    known.min_by_key(|known| distance(name, known.as_ref()))
 }
 
 /// Characters to put in, leave out or change until `a` is `b`; one that is left out at the end counts half.

@@ -51,14 +51,14 @@ impl Seen {
         PictureSource::Bytes(Arc::clone(&self.bytes))
     }
 
-    /// What it becomes: its plan, and its tokens.
+    /// What it becomes: its plan, and the tokens that stand for it.
     ///
     /// # Errors
     /// It cannot be cut so; the model sees nothing.
     pub(super) fn plan(&self, engine: &Engine, options: &PlanOptions) -> Result<(PicturePlan, usize), Error> {
         let processor = engine.processor();
         let plan = processor.picture_settings(options)?.plan(self.size.0, self.size.1)?;
-        let tokens = processor.picture_tokens(&plan)?;
+        let tokens = plan.tiles as usize * processor.tokens_per_tile();
         Ok((plan, tokens))
     }
 

@@ -73,20 +73,26 @@ impl Session<'_> {
     }
 
     /// Something that ends with an answer; where it does not, all that was said is as before.
-    fn turn(&mut self, ask: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
-        let before = self.talk.clone();
-        let done = ask(self);
-        if let Err(error) = &done {
-            self.talk = before;
-            if self.output.json && !error.is_stdout() {
-                print_line(&json!({ "error": one_line(&error.to_string()) }).to_string())?;
+    fn turn(&mut self, ask: impl FnOnce(&mut Self) -> Result<bool, Error>) -> Result<(), Error> {
+        let (talk, waiting) = (self.talk.clone(), self.waiting.clone());
+        match ask(self) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                (self.talk, self.waiting) = (talk, waiting);
+                Ok(())
+            }
+            Err(error) => {
+                self.talk = talk;
+                if self.output.json && !error.is_stdout() {
+                    print_line(&json!({ "error": one_line(&error.to_string()) }).to_string())?;
+                }
+                Err(error)
             }
         }
-        done
     }
 
     /// A question, and the pictures that it names. Pictures alone wait for one.
-    fn question(&mut self, entry: Entry) -> Result<(), Error> {
+    fn question(&mut self, entry: Entry) -> Result<bool, Error> {
         let text = match entry {
             Entry::Verbatim(text) => text,
             Entry::Line(line) => {
@@ -97,7 +103,7 @@ impl Session<'_> {
             }
         };
         if text.trim().is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let pictures = std::mem::take(&mut self.waiting);
         self.talk.ask(pictures, &text);
@@ -105,7 +111,7 @@ impl Session<'_> {
     }
 
     /// The last question once more.
-    fn retry(&mut self) -> Result<(), Error> {
+    fn retry(&mut self) -> Result<bool, Error> {
         let whole = self.talk.messages().last().is_some_and(|(said, _)| said.role == "assistant" && !said.stopped);
         if !self.talk.reopen() {
             return Error::usage("nothing was asked yet that could be asked again");
@@ -116,8 +122,8 @@ impl Session<'_> {
         self.answer()
     }
 
-    /// Lets the model answer the open question.
-    fn answer(&mut self) -> Result<(), Error> {
+    /// Lets the model answer the open question; whether it said anything before it was stopped.
+    fn answer(&mut self) -> Result<bool, Error> {
         self.fit()?;
         let Chosen { sampling, max_tokens, stop, grammar } = self.settings.next();
         let seed = (sampling.temperature > 0.0).then_some(sampling.seed);
@@ -130,10 +136,16 @@ impl Session<'_> {
             print_line(&told.report(self.service.engine(), seed, self.talk.left_out()).to_string())?;
         } else {
             print_line("")?;
+        }
+        if told.is_stopped() && told.text.trim().is_empty() {
+            self.output.note("stopped before the answer began: all is as before the question");
+            return Ok(false);
+        }
+        if !self.output.json {
             self.output.note(&told.note());
         }
         self.talk.answer(&told.text, told.is_stopped());
-        Ok(())
+        Ok(true)
     }
 
     /// Leaves the oldest turns out until the context holds the rest and an answer. Where some must go, so many do that it is

@@ -1,6 +1,7 @@
 //! How answers are made: the call's flags, and what `/set` puts over them.
 
 use super::Args;
+use super::command::nearest;
 use crate::error::Error;
 use crate::run::fresh_seed;
 use crate::run::{Chosen, DecodingArgs, is_setting, over, settings};
@@ -96,7 +97,12 @@ impl Settings {
                     self.drawn = 0;
                 }
             }
-            _ => return Error::usage(format!("there is no setting {name}; /set alone lists them")),
+            _ => {
+                let nearest = nearest(name, names()).unwrap_or_default();
+                return Error::usage(format!(
+                    "there is no setting {name}; {nearest} is the nearest one, /set lists all"
+                ));
+            }
         }
         Ok(())
     }
@@ -137,10 +143,9 @@ impl Settings {
         let usual = ["temp", "max_tokens", "seed"];
         let own = self.own.iter().filter(|(key, _)| !usual.contains(&key.as_str()));
         lines.extend(own.map(|(key, value)| (key.as_str(), value.as_str().unwrap_or_default().to_owned())));
-        let mut text: String = lines.iter().map(|(name, value)| format!("  {name:<18} {value}\n")).collect();
+        let text: String = lines.iter().map(|(name, value)| format!("  {name:<18} {value}\n")).collect();
         let others: Vec<String> = names().filter(|name| !lines.iter().any(|(shown, _)| shown == name)).collect();
-        text += &format!("  others: {}", others.join(", "));
-        text
+        text + "  others:" + &wrapped(&others)
     }
 }
 
@@ -151,10 +156,53 @@ pub(super) fn names() -> impl Iterator<Item = String> {
     own.chain(settings().filter(move |key| !hidden(key)))
 }
 
+/// Names as lines that a terminal need not break.
+fn wrapped(names: &[String]) -> String {
+    const WIDTH: usize = 76;
+    let (mut text, mut column) = (String::new(), "  others:".len());
+    for (at, name) in names.iter().enumerate() {
+        let comma = if at + 1 < names.len() { "," } else { "" };
+        if column + name.len() + 2 > WIDTH {
+            text += "\n   ";
+            column = 3;
+        }
+        text += &format!(" {name}{comma}");
+        column += name.len() + 2;
+    }
+    text
+}
+
 /// A conversation goes on from one answer.
 fn one_answer(chosen: &Chosen) -> Result<(), Error> {
     match chosen.sampling.samples {
         1 => Ok(()),
         _ => Error::usage("a conversation goes on from one answer: --samples is of smolvlm run"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_wrapped() {
+        let names: Vec<String> = names().collect();
+        let text = format!("  others:{}", wrapped(&names));
+        assert!(text.lines().count() > 1 && text.lines().all(|line| line.len() <= 76), "{text}");
+        let again: Vec<&str> = text.trim_start_matches("  others:").split(',').map(str::trim).collect();
+        assert_eq!(again, names);
+        assert_eq!(wrapped(&[]), "");
+    }
+
+    #[test]
+    fn settings_are_known_by_one_name() {
+        let names: Vec<String> = names().collect();
+        for name in ["temperature", "tokens", "edge", "split", "seed", "top_k", "stop"] {
+            assert_eq!(names.iter().filter(|known| *known == name).count(), 1, "{name}");
+        }
+        assert_eq!(nearest("tempearture", self::names()).as_deref(), Some("temperature"));
+        for name in ["temp", "max_tokens", "samples", "logprobs", "json"] {
+            assert!(!names.iter().any(|known| known == name), "{name}");
+        }
     }
 }

@@ -98,9 +98,10 @@ impl Told {
     /// A line of what it took.
     pub(super) fn note(&self) -> String {
         let first = self.first.unwrap_or(self.total);
+        // The first token comes out of the prompt. A few that come together tell no speed.
+        let decode = self.answer.as_ref().map_or(self.total - first, |answer| answer.times.decode);
         let speed = match self.tokens {
-            // The first token comes out of the prompt.
-            tokens @ 2.. => format!(", {:.1} tokens/s", (tokens - 1) as f64 / (self.total - first).max(1e-9)),
+            tokens @ 4.. if decode > 0.0 => format!(", {:.1} tokens/s", (tokens - 1) as f64 / decode),
             _ => String::new(),
         };
         let tokens = if self.tokens == 1 { "token" } else { "tokens" };
@@ -115,7 +116,7 @@ impl Told {
         let of_pictures = if pictures > 0 { format!(", {pictures} of pictures") } else { String::new() };
         let known = if cached > 0 { format!(", {cached} known from before") } else { String::new() };
         format!(
-            "{} {tokens}{end}{speed}, first after {first:.1} s; {prompt} of prompt{of_pictures}{known}",
+            "{} {tokens}{end}{speed}, first after {first:.2} s; {prompt} of prompt{of_pictures}{known}",
             self.tokens
         )
     }
