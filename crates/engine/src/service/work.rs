@@ -105,14 +105,19 @@ impl<'a> Worker<'a> {
             let batch = &self.batch;
             let most = self.options.cache_bytes;
             let fits = |bytes: usize| batch.is_empty() || batch.bytes().saturating_add(bytes) <= most;
-            let Some((line, mut client)) = self.arrivals.ready(|line| fits(line.bytes())) else { return };
+            let Some((line, client)) = self.arrivals.ready(|line| fits(line.bytes())) else { return };
             let (prompt_tokens, image_tokens) = line.prompt_tokens();
-            client.tell(Progress::Begun { prompt_tokens, image_tokens });
             self.counts.prompt_tokens += prompt_tokens as u64;
             self.counts.image_tokens += image_tokens as u64;
             self.batch.join(self.next, *line);
-            self.clients.insert(self.next, client);
+            let number = self.next;
             self.next += 1;
+            self.clients.insert(number, client);
+            // Who is told that it has begun finds it counted.
+            self.publish();
+            if let Some(client) = self.clients.get_mut(&number) {
+                client.tell(Progress::Begun { prompt_tokens, image_tokens });
+            }
         }
     }
 
