@@ -110,12 +110,12 @@ impl Processor {
         if settings.sight.is_none() {
             template.prefer_texts();
         }
-        let turn_end = template.turn_end().and_then(|rest| {
+        let (lead, rest) = template.around_answer();
+        let turn_end = rest.and_then(|rest| {
             let ends = tokenizer.added_tokens().filter(|(token, _)| rest.starts_with(token));
             ends.max_by_key(|(token, _)| token.len()).map(|(_, id)| id)
         });
-        let turn_lead = template.turn_lead().unwrap_or_default();
-        Ok(Self { settings, tokenizer, template, turn_end, turn_lead })
+        Ok(Self { settings, tokenizer, template, turn_end, turn_lead: lead.unwrap_or_default() })
     }
 
     /// The checkpoint's settings.

@@ -102,19 +102,15 @@ impl Template {
         self.texts = rendered.is_ok_and(|rendered| rendered.contains(PROBE));
     }
 
-    /// What stands behind an answer; `None` where the template does not say.
-    pub(crate) fn turn_end(&self) -> Option<String> {
+    /// What the template puts around an answer: between the prompt for it and its text, where SmolVLM's has a space, and behind
+    /// it. `None` where it does not say.
+    pub(crate) fn around_answer(&self) -> (Option<String>, Option<String>) {
         let chat = [Message::user(0, PROBE), Message::text("assistant", PROBE)];
-        let rendered = self.render(&chat, false).ok()?;
-        rendered.rsplit_once(PROBE).map(|(_, rest)| rest.to_owned())
-    }
-
-    /// What stands between the prompt for an answer and the answer's text in a chat that has one: SmolVLM's has a space.
-    pub(crate) fn turn_lead(&self) -> Option<String> {
-        let chat = [Message::user(0, PROBE), Message::text("assistant", PROBE)];
-        let (whole, asked) = (self.render(&chat, false).ok()?, self.render(&chat[..1], true).ok()?);
-        let (until, _) = whole.rsplit_once(PROBE)?;
-        until.strip_prefix(asked.as_str()).map(str::to_owned)
+        let Ok(whole) = self.render(&chat, false) else { return (None, None) };
+        let Some((until, behind)) = whole.rsplit_once(PROBE) else { return (None, None) };
+        let asked = self.render(&chat[..1], true);
+        let lead = asked.ok().and_then(|asked| until.strip_prefix(asked.as_str()));
+        (lead.map(str::to_owned), Some(behind.to_owned()))
     }
 
     /// Renders a chat. Content goes in as a list of parts, also where it is one text, or as one text (`texts`).

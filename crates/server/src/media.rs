@@ -4,7 +4,7 @@ use crate::error::{Error, Failure};
 use crate::options::Options;
 use axum::http::StatusCode;
 use smolvlm_engine::PictureSource;
-use smolvlm_processor::{is_data_url, read_data_url};
+use smolvlm_processor::{is_data_url, percent_decoded, read_data_url};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -190,23 +190,7 @@ fn path_of(url: &str) -> Option<PathBuf> {
         Some(rest) => rest.strip_prefix("localhost").filter(|path| path.starts_with('/')).unwrap_or(rest),
         None => url,
     };
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.bytes();
-    while let Some(byte) = rest.next() {
-        let byte = match byte {
-            b'%' => {
-                let (high, low) = (rest.next()?, rest.next()?);
-                let digit = |digit: u8| char::from(digit).to_digit(16);
-                (digit(high)? * 16 + digit(low)?) as u8
-            }
-            byte => byte,
-        };
-        if byte == 0 {
-            return None;
-        }
-        bytes.push(byte);
-    }
-    String::from_utf8(bytes).ok().filter(|path| !path.is_empty()).map(PathBuf::from)
+    percent_decoded(path).filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 /// What a client is told of a fetch: the host that it named itself, and no more.

@@ -3,6 +3,7 @@
 //! Terminals drop a path in quotes, with backslashes, or as a `file:` address. What is found must be there: a question may
 //! speak of files.
 
+use smolvlm_processor::percent_decoded;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -174,18 +175,6 @@ fn of_address(address: &str) -> Option<PathBuf> {
     // file:///C:/a.png
     let bare = path.strip_prefix('/').filter(|bare| cfg!(windows) && bare.get(1..2) == Some(":")).map(str::to_owned);
     Some(PathBuf::from(bare.unwrap_or(path)))
-}
-
-/// A text whose bytes are written as `%20` and the like; `None` where that gives no text.
-fn percent_decoded(text: &str) -> Option<String> {
-    let (mut bytes, mut rest) = (Vec::new(), text);
-    while let Some(at) = rest.find('%') {
-        bytes.extend_from_slice(rest.get(..at)?.as_bytes());
-        bytes.push(u8::from_str_radix(rest.get(at + 1..at + 3)?, 16).ok()?);
-        rest = rest.get(at + 3..)?;
-    }
-    bytes.extend_from_slice(rest.as_bytes());
-    String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
 }
 
 /// The line without the pictures' names.
