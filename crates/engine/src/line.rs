@@ -92,11 +92,11 @@ impl<'a> Line<'a> {
             return Err(error);
         }
         if self.known {
-            prefixes.keep(self.prompt.clone(), self.sequence);
+            prefixes.keep(&self.prompt, self.sequence);
             for (answer, sequence) in self.course.passed() {
                 let mut key = self.prompt.clone();
                 key.ids.extend_from_slice(answer);
-                prefixes.keep(key, sequence.clone());
+                prefixes.keep(&key, sequence.clone());
             }
         }
         let mut answers = self.course.finish();
@@ -195,7 +195,7 @@ impl<'a> Line<'a> {
                 self.begun = true;
                 self.tiles = Vec::new();
                 if self.known {
-                    prefixes.keep(self.prompt.clone(), self.sequence.clone());
+                    prefixes.keep(&self.prompt, self.sequence.clone());
                 }
                 self.course.begin(std::mem::replace(&mut self.sequence, empty), logits, first)
             }

@@ -30,10 +30,11 @@ impl Key {
     }
 
     /// The first `len` positions.
-    fn cut(mut self, len: usize) -> Key {
-        self.ids.truncate(len);
-        self.pictures.retain(|(place, _)| *place < len);
-        self
+    fn first(&self, len: usize) -> Key {
+        Key {
+            ids: self.ids.iter().take(len).copied().collect(),
+            pictures: self.pictures.iter().take_while(|(place, _)| *place < len).copied().collect(),
+        }
     }
 }
 
@@ -77,11 +78,11 @@ impl Prefixes {
     }
 
     /// Keeps a sequence, whose positions hold the first of a key's.
-    pub(crate) fn keep(&mut self, key: Key, sequence: KvSequence) {
-        let key = key.cut(sequence.len());
+    pub(crate) fn keep(&mut self, key: &Key, sequence: KvSequence) {
         if self.most == 0 || sequence.is_empty() {
             return;
         }
+        let key = key.first(sequence.len());
         if let Some(longer) = self.entries.iter().position(|entry| key.common(&entry.key) == key.ids.len()) {
             let used = self.entries.remove(longer);
             self.entries.extend(used);
@@ -149,8 +150,8 @@ mod tests {
     #[test]
     fn the_longest_beginning_is_found_and_leaves_the_last_position() {
         let mut prefixes = Prefixes::new(1 << 20);
-        prefixes.keep(key(0..90, &[]), sequence(90));
-        prefixes.keep(key((0..30).chain(500..600), &[(40, 1)]), sequence(130));
+        prefixes.keep(&key(0..90, &[]), sequence(90));
+        prefixes.keep(&key((0..30).chain(500..600), &[(40, 1)]), sequence(130));
         let mut find = |key: Key| prefixes.find(&key).map(|sequence| sequence.len());
         assert_eq!(find(key(0..200, &[])), Some(90));
         assert_eq!(find(key(0..90, &[])), Some(89));
@@ -158,7 +159,7 @@ mod tests {
         assert_eq!(find(key((0..30).chain(500..550), &[(40, 2)])), Some(40));
         assert_eq!((find(key(0..5, &[])), find(key(7..200, &[]))), (None, None));
         // A sequence that is shorter than its tokens: the newest has not passed the decoder.
-        prefixes.keep(key(1000..1100, &[(70, 1)]), sequence(60));
+        prefixes.keep(&key(1000..1100, &[(70, 1)]), sequence(60));
         assert_eq!(prefixes.find(&key(1000..1100, &[(70, 1)])).unwrap().len(), 60);
     }
 
@@ -167,23 +168,23 @@ mod tests {
         let block = layout().block_bytes();
         let mut prefixes = Prefixes::new(6 * block);
         let first = sequence(128);
-        prefixes.keep(key(0..128, &[]), first.clone());
+        prefixes.keep(&key(0..128, &[]), first.clone());
         assert_eq!(prefixes.bytes(), 2 * block);
         // Two that go on behind it: what it held is in them.
-        prefixes.keep(key(0..150, &[]), grown(first.clone(), 150));
-        prefixes.keep(key((0..128).chain(900..910), &[]), grown(first, 138));
+        prefixes.keep(&key(0..150, &[]), grown(first.clone(), 150));
+        prefixes.keep(&key((0..128).chain(900..910), &[]), grown(first, 138));
         assert_eq!((prefixes.bytes(), prefixes.entries.len()), (4 * block, 2));
         // What is known already is but used.
-        prefixes.keep(key(0..100, &[]), sequence(100));
+        prefixes.keep(&key(0..100, &[]), sequence(100));
         assert_eq!((prefixes.bytes(), prefixes.entries.len()), (4 * block, 2));
         // No room: the one with 900 goes, which was not used since.
-        prefixes.keep(key(2000..2180, &[]), sequence(180));
+        prefixes.keep(&key(2000..2180, &[]), sequence(180));
         assert_eq!((prefixes.bytes(), prefixes.entries.len()), (6 * block, 2));
         assert_eq!(prefixes.find(&key((0..128).chain(900..910), &[])).unwrap().len(), 128);
         assert!(prefixes.let_go() && prefixes.let_go() && !prefixes.let_go());
         assert_eq!(prefixes.bytes(), 0);
         // More than there is room for at all.
-        prefixes.keep(key(0..600, &[]), sequence(600));
+        prefixes.keep(&key(0..600, &[]), sequence(600));
         assert_eq!((prefixes.bytes(), prefixes.entries.len()), (0, 0));
     }
 }
