@@ -1,35 +1,16 @@
 //! Requests side by side are answered as each alone.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use smolvlm_backend::Isa;
-use smolvlm_engine::{
-    Answer, Asked, DTypeChoice, Engine, EngineOptions, Error, Features, Request, Sampling, StopReason,
-};
-use smolvlm_golden::{folder, repository};
-use smolvlm_processor::{DecodeOptions, Message, Picture, PlanOptions};
+mod common;
+
+use common::{engine, picture, request};
+use smolvlm_engine::{Answer, Asked, DTypeChoice, Engine, Error, Features, Request, Sampling, StopReason};
+use smolvlm_processor::{DecodeOptions, Message, Picture};
 use std::ops::ControlFlow;
 
-fn engine(dtype: DTypeChoice, threads: usize) -> Engine {
-    let options = EngineOptions { threads, isa: Isa::best(), dtype, adapters: Vec::new() };
-    Engine::open(&folder().join("idefics3-256m"), &options, &mut |_, _| {}).unwrap()
-}
-
 fn pictures(names: &[&str]) -> Vec<Picture> {
-    let open =
-        |name: &&str| Picture::open(&repository().join("golden/images").join(name), &DecodeOptions::default()).unwrap();
+    let open = |name: &&str| Picture::open(&picture(name), &DecodeOptions::default()).unwrap();
     names.iter().map(open).collect()
-}
-
-fn request(pictures: usize, text: &str, max_tokens: usize) -> Request {
-    Request {
-        messages: vec![Message::user(pictures, text)],
-        plan: PlanOptions::default(),
-        sampling: Sampling::default(),
-        max_tokens,
-        stop: Vec::new(),
-        show_special: false,
-        grammar: None,
-    }
 }
 
 /// What is asked: pictures and a request.

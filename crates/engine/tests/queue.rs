@@ -1,36 +1,12 @@
 //! Requests without end: answers in their order, each as it is alone.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use smolvlm_backend::Isa;
-use smolvlm_engine::{Answer, Ask, DTypeChoice, Engine, EngineOptions, Error, PictureSource, QueueOptions};
-use smolvlm_engine::{Request, Sampling};
-use smolvlm_golden::{folder, repository};
-use smolvlm_processor::{DecodeOptions, Message, Picture, PlanOptions};
+mod common;
+
+use common::{alone, ask, engine, picture};
+use smolvlm_engine::{Answer, Ask, DTypeChoice, Engine, Error, PictureSource, QueueOptions, Sampling};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::sync::Arc;
-
-fn engine(dtype: DTypeChoice, threads: usize) -> Engine {
-    let options = EngineOptions { threads, isa: Isa::best(), dtype, adapters: Vec::new() };
-    Engine::open(&folder().join("idefics3-256m"), &options, &mut |_, _| {}).unwrap()
-}
-
-fn picture(name: &str) -> PathBuf {
-    repository().join("golden/images").join(name)
-}
-
-fn ask(pictures: &[&str], text: &str, max_tokens: usize, sampling: Sampling) -> Ask {
-    let request = Request {
-        messages: vec![Message::user(pictures.len(), text)],
-        plan: PlanOptions::default(),
-        sampling,
-        max_tokens,
-        stop: Vec::new(),
-        show_special: false,
-        grammar: None,
-    };
-    Ask { request, pictures: pictures.iter().map(|name| PictureSource::File(picture(name))).collect() }
-}
 
 /// Requests of every kind, of mixed lengths; some cannot be answered.
 fn asks() -> Vec<Ask> {
@@ -60,16 +36,6 @@ fn asks() -> Vec<Ask> {
     ];
     asks.extend((0..12).map(|n| ask(&["small.png"], &"Why? ".repeat(n), 2 + n * 7 % 11, drawn(n as u64))));
     asks
-}
-
-fn alone(engine: &Engine, ask: &Ask) -> Result<Vec<Answer>, Error> {
-    let options = DecodeOptions::default();
-    let open = |source: &PictureSource| match source {
-        PictureSource::File(path) => Picture::open(path, &options),
-        PictureSource::Bytes(bytes) => Picture::decode(bytes, &options),
-    };
-    let pictures = ask.pictures.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-    engine.answers(&ask.request, &pictures, None, &mut |_| ControlFlow::Continue(()))
 }
 
 /// What the queue hands over: numbers in order, and answers.

@@ -1,38 +1,20 @@
 //! Many clients of one model: each is answered as alone, however they come and go.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use smolvlm_backend::{Isa, Splitmix};
+mod common;
+
+use common::{ask, picture};
+use smolvlm_backend::Splitmix;
 use smolvlm_engine::{
-    Answer, Ask, DTypeChoice, Engine, EngineOptions, Error, PictureSource, Progress, Refusal, Request, Sampling,
-    Service, ServiceOptions, Ticket,
+    Answer, Ask, DTypeChoice, Engine, Error, PictureSource, Progress, Refusal, Sampling, Service, ServiceOptions,
+    Ticket,
 };
-use smolvlm_golden::{folder, repository};
-use smolvlm_processor::{DecodeOptions, Message, Picture, PlanOptions};
-use std::ops::ControlFlow;
-use std::path::PathBuf;
+use smolvlm_processor::{DecodeOptions, Message, Picture};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 fn engine(dtype: DTypeChoice, threads: usize) -> Arc<Engine> {
-    let options = EngineOptions { threads, isa: Isa::best(), dtype, adapters: Vec::new() };
-    Arc::new(Engine::open(&folder().join("idefics3-256m"), &options, &mut |_, _| {}).unwrap())
-}
-
-fn picture(name: &str) -> PathBuf {
-    repository().join("golden/images").join(name)
-}
-
-fn ask(pictures: &[&str], text: &str, max_tokens: usize, sampling: Sampling) -> Ask {
-    let request = Request {
-        messages: vec![Message::user(pictures.len(), text)],
-        plan: PlanOptions::default(),
-        sampling,
-        max_tokens,
-        stop: Vec::new(),
-        show_special: false,
-        grammar: None,
-    };
-    Ask { request, pictures: pictures.iter().map(|name| PictureSource::File(picture(name))).collect() }
+    Arc::new(common::engine(dtype, threads))
 }
 
 /// A request of some tokens that does not end before them.
@@ -74,13 +56,7 @@ fn below(random: &mut Splitmix, end: usize) -> usize {
 
 /// What a request is answered alone, without what the template puts in front of an answer.
 fn alone(engine: &Engine, ask: &Ask) -> Result<Vec<Answer>, Error> {
-    let options = DecodeOptions::default();
-    let open = |source: &PictureSource| match source {
-        PictureSource::File(path) => Picture::open(path, &options),
-        PictureSource::Bytes(bytes) => Picture::decode(bytes, &options),
-    };
-    let pictures = ask.pictures.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-    let mut answers = engine.answers(&ask.request, &pictures, None, &mut |_| ControlFlow::Continue(()))?;
+    let mut answers = common::alone(engine, ask)?;
     let lead = if ask.request.plan.chat { engine.processor().turn_lead() } else { "" };
     answers
         .iter_mut()
