@@ -1,14 +1,14 @@
 //! `POST /v1/completions`: a text that the model goes on with, without the roles of a chat.
 
-use crate::app::{App, Question, fresh_id, now};
+use crate::app::{App, Question};
 use crate::chat::{passed_over, stream_fields};
-use crate::decoding::Decoding;
+use crate::decoding::{Decoding, MOST_TOP, OF_LLAMA};
 use crate::error::Failure;
 use crate::fields::{Fields, Refused};
 use crate::form::Form;
 use crate::reply::Json;
 use crate::sse::{self, DONE, Story, data};
-use crate::usage::{finish_reason, shown, usage};
+use crate::usage::{Frame, finish_reason, shown, usage};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, Response};
@@ -19,19 +19,11 @@ use smolvlm_processor::{Message, PlanOptions};
 use std::sync::Arc;
 
 /// Fields that are known and not served.
-const REFUSED: [Refused; 8] = [
+const REFUSED: [Refused; 3] = [
     ("echo", "the prompt is not said again"),
     ("suffix", "the model does not fill in between two texts"),
     ("best_of", "'n' gives several answers; 'beams' searches for the best"),
-    ("ignore_eos", "answers end where the model ends them; min_tokens sets the least"),
-    ("id_slot", "there are no slots to choose"),
-    ("samplers", "samplers act in one order, which docs/decoding.md gives"),
-    ("n_keep", "a prompt that does not fit is refused, not cut"),
-    ("n_discard", "a prompt that does not fit is refused, not cut"),
 ];
-
-/// The most alternatives to a token that are reported.
-const MOST_TOP: usize = 20;
 
 /// How the answer is told.
 struct How {
@@ -56,8 +48,8 @@ pub(crate) async fn completions(
     let mut running = app.ask(question).await?.holding(room);
     if how.stream {
         running.begun().await?;
-        let (id, created) = (fresh_id("cmpl"), now());
-        let story = Pieces { app, how, id, created, told: vec![(false, 0); choices] };
+        let frame = frame(&app);
+        let story = Pieces { app, how, frame, told: vec![(false, 0); choices] };
         return Ok(sse::response(running, story));
     }
     let answers = running.answers().await?;
@@ -65,22 +57,19 @@ pub(crate) async fn completions(
         let logprobs = how.logprobs.then(|| logprobs(app.engine(), shown(app.engine(), answer), &mut 0));
         json!({"index": index, "text": answer.text, "logprobs": logprobs, "finish_reason": finish_reason(answer)})
     };
-    let choices: Vec<Value> = answers.iter().enumerate().map(choice).collect();
-    Ok(Json(json!({
-        "id": fresh_id("cmpl"),
-        "object": "text_completion",
-        "created": now(),
-        "model": app.name(),
-        "choices": choices,
-        "usage": usage(&answers),
-    }))
-    .into_response())
+    let choices = answers.iter().enumerate().map(choice).collect();
+    Ok(Json(frame(&app).of(choices, Some(usage(&answers)))).into_response())
+}
+
+fn frame(app: &App) -> Frame {
+    Frame::new(app, "cmpl", "text_completion")
 }
 
 fn read(value: &Value, app: &App) -> Result<(Question, How), Failure> {
     let mut fields = Fields::of(value, "")?;
     app.check_model(fields.text("model")?)?;
     fields.refuse(&REFUSED)?;
+    fields.refuse(&OF_LLAMA)?;
     passed_over(&mut fields)?;
     let prompt = prompt(&mut fields)?;
     let (stream, usage) = stream_fields(&mut fields)?;
@@ -132,25 +121,14 @@ fn logprobs<'a>(engine: &Engine, steps: impl Iterator<Item = (u32, &'a TokenLogp
 struct Pieces {
     app: Arc<App>,
     how: How,
-    id: String,
-    created: u64,
+    frame: Frame,
     /// Of each answer, whether any piece of it has been told, and how many characters its tokens have.
     told: Vec<(bool, usize)>,
 }
 
 impl Pieces {
     fn piece(&self, choices: Value, taken: Value) -> String {
-        let mut piece = json!({
-            "id": self.id,
-            "object": "text_completion",
-            "created": self.created,
-            "model": self.app.name(),
-            "choices": choices,
-        });
-        if let Some(fields) = piece.as_object_mut().filter(|_| self.how.usage) {
-            fields.insert("usage".into(), taken);
-        }
-        data(&piece)
+        data(&self.frame.of(choices, self.how.usage.then_some(taken)))
     }
 
     fn choice(&self, index: usize, text: &str, logprobs: Option<Value>, reason: Option<&str>) -> String {

@@ -5,7 +5,7 @@
 //! with draws, or several answers, have them drawn.
 
 use crate::error::Failure;
-use crate::fields::Fields;
+use crate::fields::{Fields, Refused};
 use serde_json::Value;
 use smolvlm_engine::decoding::{Dry, Mirostat, Xtc};
 use smolvlm_engine::{Defaults, Engine, Sampling};
@@ -33,9 +33,17 @@ const STOPS: usize = 16;
 const STOP_BYTES: usize = 1024;
 /// The most tokens that a request may favour or forbid.
 const BIASES: usize = 1024;
+/// The most alternatives to a token that OpenAI's forms report.
+pub(crate) const MOST_TOP: usize = 20;
 
-/// What breaks a repetition where a request does not say it, as the program's `run` has it.
-const BREAKERS: [&str; 4] = ["\n", ":", "\"", "*"];
+/// Fields of llama.cpp's server that are known and not served.
+pub(crate) const OF_LLAMA: [Refused; 5] = [
+    ("ignore_eos", "answers end where the model ends them; min_tokens sets the least"),
+    ("id_slot", "there are no slots to choose"),
+    ("samplers", "samplers act in one order, which docs/decoding.md gives"),
+    ("n_keep", "a prompt that does not fit is refused, not cut"),
+    ("n_discard", "a prompt that does not fit is refused, not cut"),
+];
 
 impl Decoding {
     /// Of a request whose tokens are bounded by the field `tokens`.
@@ -97,10 +105,7 @@ fn filters(fields: &mut Fields<'_>, s: &mut Sampling) -> Result<bool, Failure> {
     let version = fields.count("mirostat", 0, 2)?;
     let (tau, eta) = (fields.number("mirostat_tau")?, fields.number("mirostat_eta")?);
     if version.is_some_and(|version| version > 0) {
-        // It takes the place of the filters that the model's own settings ask for.
-        let none = Sampling::default();
-        (s.top_k, s.top_p, s.min_p, s.typical_p) = (none.top_k, none.top_p, none.min_p, none.typical_p);
-        (s.top_h, s.epsilon_cutoff, s.eta_cutoff) = (none.top_h, none.epsilon_cutoff, none.eta_cutoff);
+        s.take_filters_off();
     }
     s.mirostat = Mirostat {
         version: version.unwrap_or(0) as u8,
@@ -160,7 +165,7 @@ fn penalties(fields: &mut Fields<'_>, s: &mut Sampling, engine: &Engine) -> Resu
     let given = fields.list("dry_sequence_breakers")?;
     if s.dry.multiplier > 0.0 {
         let given = given.map(|list| texts("dry_sequence_breakers", list)).transpose()?;
-        let breakers = given.unwrap_or_else(|| BREAKERS.map(str::to_owned).to_vec());
+        let breakers = given.unwrap_or_else(|| Dry::BREAKERS.map(str::to_owned).to_vec());
         s.dry.breakers = breakers.iter().flat_map(|text| engine.tokens_with(text)).collect();
     }
     Ok(())

@@ -1,7 +1,33 @@
 //! What OpenAI's endpoints say alike of answers: why they ended, what they took, and how probable their tokens were.
 
+use crate::app::{App, fresh_id, now};
 use serde_json::{Value, json};
 use smolvlm_engine::{Answer, Engine, StopReason, TokenLogprobs};
+
+/// What stands around the choices of a completion, or of each piece of one.
+pub(crate) struct Frame {
+    object: &'static str,
+    id: String,
+    created: u64,
+    model: String,
+}
+
+impl Frame {
+    /// Of a new completion: what begins its name, and what it is called.
+    pub(crate) fn new(app: &App, kind: &str, object: &'static str) -> Frame {
+        Frame { object, id: fresh_id(kind), created: now(), model: app.name().to_owned() }
+    }
+
+    /// Around these choices, and what they took where that is told.
+    pub(crate) fn of(&self, choices: Value, usage: Option<Value>) -> Value {
+        let Frame { object, id, created, model } = self;
+        let mut whole = json!({"id": id, "object": object, "created": created, "model": model, "choices": choices});
+        if let (Some(fields), Some(usage)) = (whole.as_object_mut(), usage) {
+            fields.insert("usage".into(), usage);
+        }
+        whole
+    }
+}
 
 /// `finish_reason`.
 pub(crate) fn finish_reason(answer: &Answer) -> &'static str {

@@ -10,9 +10,6 @@ use std::sync::Arc;
 /// The most tokens of an answer where neither the call nor the model says.
 const MAX_TOKENS: usize = 500;
 
-/// What ends a repetition where the call does not say.
-const BREAKERS: [&str; 4] = ["\n", ":", "\"", "*"];
-
 /// How tokens are chosen. Where neither these nor the model's generation_config.json says, the likeliest is taken.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Decoding (docs/decoding.md says in which order these act)")]
@@ -182,7 +179,7 @@ impl DecodingArgs {
         }
         if sampling.dry.multiplier > 0.0 {
             let given: Vec<&str> = self.dry_breaker.iter().map(String::as_str).collect();
-            let breakers = if given.is_empty() { BREAKERS.to_vec() } else { given };
+            let breakers = if given.is_empty() { Dry::BREAKERS.to_vec() } else { given };
             for text in breakers.into_iter().filter(|text| *text != "none") {
                 let tokens = engine.tokens_with(text);
                 if tokens.is_empty() && !self.dry_breaker.is_empty() {
@@ -198,7 +195,7 @@ impl DecodingArgs {
     fn over(&self, defaults: Defaults) -> Result<Chosen, Error> {
         let Defaults { mut sampling, temperature, max_tokens, stop, .. } = defaults;
         if self.mirostat.is_some() {
-            no_filters(&mut sampling);
+            sampling.take_filters_off();
         }
         let s = &mut sampling;
         put(&mut s.min_tokens, self.min_tokens);
@@ -278,14 +275,6 @@ fn put<T>(place: &mut T, given: Option<T>) {
     if let Some(given) = given {
         *place = given;
     }
-}
-
-/// Takes the model's filters off: another takes their place.
-fn no_filters(sampling: &mut Sampling) {
-    let none = Sampling::default();
-    let Sampling { top_k, top_p, min_p, typical_p, top_h, epsilon_cutoff, eta_cutoff, .. } = none;
-    (sampling.top_k, sampling.top_p, sampling.min_p, sampling.typical_p) = (top_k, top_p, min_p, typical_p);
-    (sampling.top_h, sampling.epsilon_cutoff, sampling.eta_cutoff) = (top_h, epsilon_cutoff, eta_cutoff);
 }
 
 /// A token, as it was written, and its bias.

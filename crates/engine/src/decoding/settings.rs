@@ -27,6 +27,11 @@ pub struct Dry {
     pub breakers: Vec<u32>,
 }
 
+impl Dry {
+    /// The texts that break a repetition where nobody names others.
+    pub const BREAKERS: [&str; 4] = ["\n", ":", "\"", "*"];
+}
+
 impl Default for Dry {
     fn default() -> Dry {
         Dry { multiplier: 0.0, base: 1.75, allowed_length: 2, breakers: Vec::new() }
@@ -289,6 +294,13 @@ impl Sampling {
             || self.epsilon_cutoff > 0.0
             || self.eta_cutoff > 0.0
             || self.xtc.probability > 0.0
+    }
+
+    /// Takes the filters off that a model's own settings may have: mirostat takes their place.
+    pub fn take_filters_off(&mut self) {
+        let Sampling { top_k, top_p, min_p, typical_p, top_h, epsilon_cutoff, eta_cutoff, .. } = Sampling::default();
+        (self.top_k, self.top_p, self.min_p, self.typical_p) = (top_k, top_p, min_p, typical_p);
+        (self.top_h, self.epsilon_cutoff, self.eta_cutoff) = (top_h, epsilon_cutoff, eta_cutoff);
     }
 
     /// That every token that a setting names is one of `vocab`.

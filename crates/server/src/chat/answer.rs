@@ -1,7 +1,7 @@
 //! A chat completion that comes at once.
 
-use crate::app::{App, fresh_id, now};
-use crate::usage::{finish_reason, steps, usage};
+use crate::app::App;
+use crate::usage::{Frame, finish_reason, steps, usage};
 use serde_json::{Value, json};
 use smolvlm_engine::Answer;
 
@@ -16,12 +16,6 @@ pub(super) fn whole(app: &App, answers: &[Answer], logprobs: bool) -> Value {
             "finish_reason": finish_reason(answer),
         })
     };
-    json!({
-        "id": fresh_id("chatcmpl"),
-        "object": "chat.completion",
-        "created": now(),
-        "model": app.name(),
-        "choices": answers.iter().enumerate().map(choice).collect::<Vec<_>>(),
-        "usage": usage(answers),
-    })
+    let choices = answers.iter().enumerate().map(choice).collect();
+    Frame::new(app, "chatcmpl", "chat.completion").of(choices, Some(usage(answers)))
 }

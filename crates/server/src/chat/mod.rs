@@ -16,7 +16,7 @@ use axum::response::IntoResponse;
 use request::ChatRequest;
 use std::sync::Arc;
 
-pub(crate) use request::{messages, passed_over, stream as stream_fields, view};
+pub(crate) use request::{TOOLS, messages, passed_over, stream as stream_fields, view};
 pub(crate) use showing::Showing;
 
 /// The endpoint.

@@ -1,7 +1,7 @@
 //! What a chat completion may be asked with.
 
 use crate::app::{App, Question, View};
-use crate::decoding::Decoding;
+use crate::decoding::{Decoding, MOST_TOP, OF_LLAMA};
 use crate::error::Failure;
 use crate::fields::{Fields, Refused};
 use crate::form::Form;
@@ -26,11 +26,11 @@ pub(crate) struct How {
     pub(crate) choices: usize,
 }
 
-const TOOLS: &str = "this family of models was not trained to call tools";
+pub(crate) const TOOLS: &str = "this family of models was not trained to call tools";
 const TEXT: &str = "the model makes text alone";
 
 /// Fields that are known and not served.
-const REFUSED: [Refused; 21] = [
+const REFUSED: [Refused; 16] = [
     ("tools", TOOLS),
     ("tool_choice", TOOLS),
     ("functions", TOOLS),
@@ -46,16 +46,8 @@ const REFUSED: [Refused; 21] = [
     ("prompt_cache_retention", "what is kept of earlier prompts is the server's choice"),
     ("chat_template", "a template is a program; the model's own is used"),
     ("chat_template_kwargs", "the model's template takes none"),
-    ("ignore_eos", "answers end where the model ends them; min_tokens sets the least"),
-    ("id_slot", "there are no slots to choose"),
-    ("samplers", "samplers act in one order, which docs/decoding.md gives"),
     ("repeat_last_n", "penalties look at the whole answer"),
-    ("n_keep", "a prompt that does not fit is refused, not cut"),
-    ("n_discard", "a prompt that does not fit is refused, not cut"),
 ];
-
-/// The most alternatives to a token that OpenAI's form reports.
-const MOST_TOP: usize = 20;
 
 /// Of the fields that nothing depends on: who asks, for the asker's own books.
 pub(crate) fn passed_over(fields: &mut Fields<'_>) -> Result<(), Failure> {
@@ -104,6 +96,7 @@ impl ChatRequest {
         let mut fields = Fields::of(value, "")?;
         app.check_model(fields.text("model")?)?;
         fields.refuse(&REFUSED)?;
+        fields.refuse(&OF_LLAMA)?;
         passed_over(&mut fields)?;
         modalities(&mut fields)?;
         let mut said = messages(&mut fields)?;

@@ -1,10 +1,10 @@
 //! A chat completion that comes piece by piece.
 
 use super::request::How;
-use crate::app::{App, fresh_id, now};
+use crate::app::App;
 use crate::error::Failure;
 use crate::sse::{DONE, Story, data};
-use crate::usage::{finish_reason, step, steps, usage};
+use crate::usage::{Frame, finish_reason, step, steps, usage};
 use serde_json::{Value, json};
 use smolvlm_engine::{Answer, TokenLogprobs};
 use std::sync::Arc;
@@ -13,30 +13,19 @@ use std::sync::Arc;
 pub(super) struct Chunks {
     app: Arc<App>,
     how: How,
-    id: String,
-    created: u64,
+    frame: Frame,
     /// Of each answer, whether any piece of it has been told.
     told: Vec<bool>,
 }
 
 impl Chunks {
     pub(super) fn new(app: &Arc<App>, how: How) -> Chunks {
-        let (id, created) = (fresh_id("chatcmpl"), now());
-        Chunks { app: Arc::clone(app), how, id, created, told: vec![false; how.choices] }
+        let frame = Frame::new(app, "chatcmpl", "chat.completion.chunk");
+        Chunks { app: Arc::clone(app), how, frame, told: vec![false; how.choices] }
     }
 
     fn chunk(&self, choices: Value, taken: Value) -> String {
-        let mut chunk = json!({
-            "id": self.id,
-            "object": "chat.completion.chunk",
-            "created": self.created,
-            "model": self.app.name(),
-            "choices": choices,
-        });
-        if let Some(fields) = chunk.as_object_mut().filter(|_| self.how.usage) {
-            fields.insert("usage".into(), taken);
-        }
-        data(&chunk)
+        data(&self.frame.of(choices, self.how.usage.then_some(taken)))
     }
 
     fn delta(&self, index: usize, delta: Value, logprobs: Option<Vec<Value>>, reason: Option<&str>) -> String {

@@ -1,8 +1,8 @@
 //! What a response may be asked with.
 
 use crate::app::{App, Question};
-use crate::chat::{passed_over, view};
-use crate::decoding::Decoding;
+use crate::chat::{TOOLS, passed_over, view};
+use crate::decoding::{Decoding, MOST_TOP};
 use crate::error::Failure;
 use crate::fields::{Fields, Refused};
 use crate::form::Form;
@@ -18,7 +18,6 @@ pub(super) struct ResponseRequest {
     pub(super) echo: Map<String, Value>,
 }
 
-const TOOLS: &str = "this family of models was not trained to call tools";
 const KEPT: &str = "nothing is kept; the whole conversation in 'input' would be right";
 
 /// Fields that are known and not served.
@@ -42,8 +41,6 @@ const REFUSED: [Refused; 17] = [
     ("max_tokens", "'max_output_tokens' is its name here"),
 ];
 
-/// The most alternatives to a token that OpenAI's form reports.
-const MOST_TOP: usize = 20;
 /// The most items of an input.
 const MOST_ITEMS: usize = 4096;
 
