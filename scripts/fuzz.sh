@@ -13,7 +13,7 @@ seconds=${1:-600}
 shift || true
 targets=("$@")
 if [ ${#targets[@]} -eq 0 ]; then
-    targets=(safetensors gguf tokenizer settings template picture orientation data_url grammar)
+    targets=(safetensors gguf tokenizer settings template picture orientation data_url grammar body)
 fi
 work=${FUZZ_WORK:-target/fuzz}
 host=$(rustc -vV | sed -n 's/^host: //p')

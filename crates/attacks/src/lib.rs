@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
 
+mod bodies;
 mod grammars;
 mod pictures;
 mod settings;
@@ -34,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "orientation", run: pictures::orientation },
     Target { name: "data_url", run: texts::data_url },
     Target { name: "grammar", run: grammars::grammar },
+    Target { name: "body", run: bodies::body },
 ];
 
 /// What is done with the bytes by the target of this name.

@@ -1,5 +1,6 @@
 //! The answer, token by token.
 
+use crate::batch::GUESSING;
 use crate::capture::Capture;
 use crate::course::Course;
 use crate::prompt::{Observer, Prompt};
@@ -117,12 +118,13 @@ impl Engine {
             if course.is_done() {
                 break;
             }
+            course.guess(&mut GUESSING.saturating_sub(course.rows().len()));
             if let Some((id, sequence)) = course.only() {
                 logits = self.core.step(sequence, id);
             } else {
                 let x = self.core.model.text.embed(&*self.core.backend, &course.ids());
+                let rows = course.rows();
                 let mut sequences = course.sequences();
-                let rows = vec![1; sequences.len()];
                 let hidden = self.core.side_by_side(&mut sequences, x, &rows);
                 logits = self.core.logits(&hidden);
             }

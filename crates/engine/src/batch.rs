@@ -1,10 +1,11 @@
 //! Several requests answered side by side: their prompts pass the decoder together, each pass makes a token of every
 //! answer, and a request may join while others are under way. An answer has the bits that it has alone.
 
-use crate::course::{Course, Piece};
+use crate::course::Course;
 use crate::line::{Kind, Line, Part};
 use crate::pace::Pace;
 use crate::prefix::Prefixes;
+use crate::track::Piece;
 use crate::{Answer, Engine, Error, Features, Request, Times};
 use smolvlm_processor::Plan;
 use smolvlm_sys::Stopwatch;
@@ -19,6 +20,10 @@ pub struct Asked<'a> {
     /// Of the pictures, one for each place in order; made with the request's own options.
     pub pictures: &'a [Features],
 }
+
+/// How many answers and guessed tokens there are at most in a pass that guesses: one more row costs a pass of few a smaller
+/// part of its time than a token more is worth, and one of many a larger.
+pub(crate) const GUESSING: usize = 8;
 
 /// Requests under way.
 pub(crate) struct Batch<'a> {
@@ -110,6 +115,9 @@ impl<'a> Batch<'a> {
         for (_, line) in self.lines.iter_mut().filter(|(_, line)| line.is_fresh()) {
             line.skip(&self.engine.core.model.config, &mut self.prefixes);
         }
+        let answering: usize = self.lines.iter().map(|(_, line)| line.answering()).sum();
+        let mut room = GUESSING.saturating_sub(answering);
+        self.lines.iter_mut().for_each(|(_, line)| line.guess(&mut room));
         let start = Stopwatch::start();
         let left: Vec<usize> = self.lines.iter().map(|(_, line)| line.left()).collect();
         let shares = shares(&left, self.pace.rows(self.is_answering()));
@@ -141,8 +149,8 @@ impl<'a> Batch<'a> {
             let next = first + ids.len();
             match kind {
                 Kind::Answers => {
+                    rows.extend(line.rows());
                     sequences.extend(line.sequences());
-                    rows.extend(ids.iter().map(|_| 1));
                     wanted.extend(first as u32..next as u32);
                 }
                 Kind::Prompt { whole } => {

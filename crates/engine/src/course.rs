@@ -1,9 +1,9 @@
 //! A request on its way: the answers that are made for it side by side, a token a step each.
 
-use crate::decoding::{Chain, Next, Sampler, Scope, Search, TokenLogprobs};
-use crate::grammar::Follower;
+use crate::decoding::{Chain, Next, Scope, Search};
+use crate::track::{Piece, Track};
 use crate::writer::Writer;
-use crate::{Answer, Engine, Error, Request, StopReason, Times};
+use crate::{Answer, Engine, Error, Guessed, Request, StopReason, Times};
 use smolvlm_backend::{KvSequence, Tensor, numbers};
 use smolvlm_processor::Plan;
 use std::sync::Arc;
@@ -26,35 +26,6 @@ enum Kind<'a> {
     Tracks(Vec<Track<'a>>),
     /// A search.
     Beams(Box<Beams>),
-}
-
-/// One answer that is being made.
-struct Track<'a> {
-    sampler: Sampler,
-    /// Its way through the grammar that it is bound to.
-    follower: Option<Follower>,
-    writer: Writer<'a>,
-    sequence: KvSequence,
-    answer: Answer,
-    /// Its newest token, which has not passed the decoder.
-    next: u32,
-    /// Where its text ended behind each of its tokens.
-    ends: Vec<usize>,
-    /// How many of its tokens somebody has taken.
-    told: usize,
-    ended: bool,
-}
-
-/// A token of an answer, as whoever reads along is told of it.
-#[derive(Debug)]
-pub(crate) struct Piece {
-    /// The answer's number.
-    pub(crate) answer: usize,
-    /// What the token adds to the text: whole characters, perhaps none.
-    pub(crate) text: String,
-    pub(crate) id: u32,
-    /// Where they were asked for.
-    pub(crate) logprobs: Option<TokenLogprobs>,
 }
 
 /// A search that is going on.
@@ -89,6 +60,7 @@ impl<'a> Course<'a> {
             prompt_tokens: prompt,
             image_tokens: plan.image_tokens,
             cached_tokens: 0,
+            guessed: Guessed::default(),
             logprobs: Vec::new(),
             score: None,
             times: Times::default(),
@@ -98,16 +70,9 @@ impl<'a> Course<'a> {
             let search = Search::new(chain, &plan.ids);
             Kind::Beams(Box::new(Beams { search, sequences: Vec::new(), ended }))
         } else {
-            let track = |sample| Track {
-                sampler: Sampler::new(chain.clone(), &plan.ids, sample),
-                follower: request.grammar.as_ref().map(|grammar| grammar.begin()),
-                writer: Writer::new(engine, &request, limit),
-                sequence: engine.core.sequence(),
-                answer: empty.clone(),
-                next: 0,
-                ends: Vec::new(),
-                told: 0,
-                ended,
+            let track = |sample| {
+                let writer = Writer::new(engine, &request, limit);
+                Track::new(engine, &request, &plan.ids, (chain.clone(), sample), (empty.clone(), writer))
             };
             Kind::Tracks((0..request.sampling.samples).map(track).collect())
         };
@@ -122,7 +87,7 @@ impl<'a> Course<'a> {
     /// Whether all its answers have ended.
     pub(crate) fn is_done(&self) -> bool {
         match &self.kind {
-            Kind::Tracks(tracks) => tracks.iter().all(|track| track.ended),
+            Kind::Tracks(tracks) => tracks.iter().all(Track::has_ended),
             Kind::Beams(beams) => beams.ended,
         }
     }
@@ -155,11 +120,8 @@ impl<'a> Course<'a> {
         let engine = self.engine;
         match &mut self.kind {
             Kind::Tracks(tracks) => {
-                for track in tracks.iter_mut().filter(|track| !track.ended) {
-                    track.sequence = prompt.clone();
-                    track.choose(engine, logits, row)?;
-                }
-                Ok(())
+                let mut tracks = tracks.iter_mut().filter(|track| !track.has_ended());
+                tracks.try_for_each(|track| track.begin(engine, prompt.clone(), logits, row))
             }
             Kind::Beams(beams) => {
                 beams.sequences = vec![prompt; self.request.sampling.beams];
@@ -168,21 +130,36 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// The tokens that pass the decoder next.
+    /// Guesses tokens of its answers for their next pass, at most as many as there is `room` for, which it takes. A search
+    /// guesses none.
+    pub(crate) fn guess(&mut self, room: &mut usize) {
+        if let Kind::Tracks(tracks) = &mut self.kind {
+            tracks.iter_mut().filter(|track| !track.has_ended()).for_each(|track| *room -= track.guess(*room));
+        }
+    }
+
+    /// The tokens that pass the decoder next, those of each answer together.
     pub(crate) fn ids(&self) -> Vec<u32> {
         match &self.kind {
-            Kind::Tracks(tracks) => tracks.iter().filter(|track| !track.ended).map(|track| track.next).collect(),
+            Kind::Tracks(tracks) => tracks.iter().filter(|track| !track.has_ended()).flat_map(Track::ids).collect(),
             Kind::Beams(beams) if beams.ended => Vec::new(),
             Kind::Beams(beams) => beams.search.ids().collect(),
+        }
+    }
+
+    /// How many they are of each answer.
+    pub(crate) fn rows(&self) -> Vec<usize> {
+        match &self.kind {
+            Kind::Tracks(tracks) => tracks.iter().filter(|track| !track.has_ended()).map(Track::rows).collect(),
+            Kind::Beams(beams) if beams.ended => Vec::new(),
+            Kind::Beams(beams) => vec![1; beams.sequences.len()],
         }
     }
 
     /// The sequences behind which they pass it.
     pub(crate) fn sequences(&mut self) -> Vec<&mut KvSequence> {
         match &mut self.kind {
-            Kind::Tracks(tracks) => {
-                tracks.iter_mut().filter(|track| !track.ended).map(|track| &mut track.sequence).collect()
-            }
+            Kind::Tracks(tracks) => tracks.iter_mut().filter(|track| !track.has_ended()).map(Track::sequence).collect(),
             Kind::Beams(beams) if beams.ended => Vec::new(),
             Kind::Beams(beams) => beams.sequences.iter_mut().collect(),
         }
@@ -192,7 +169,7 @@ impl<'a> Course<'a> {
     pub(crate) fn only(&mut self) -> Option<(u32, &mut KvSequence)> {
         match &mut self.kind {
             Kind::Tracks(tracks) => match tracks.as_mut_slice() {
-                [track] if !track.ended => Some((track.next, &mut track.sequence)),
+                [track] => track.only(),
                 _ => None,
             },
             Kind::Beams(_) => None,
@@ -207,8 +184,13 @@ impl<'a> Course<'a> {
         let engine = self.engine;
         match &mut self.kind {
             Kind::Tracks(tracks) => {
-                let going_on = tracks.iter_mut().filter(|track| !track.ended);
-                going_on.zip(first..).try_for_each(|(track, row)| track.choose(engine, logits, row))
+                let mut row = first;
+                for track in tracks.iter_mut().filter(|track| !track.has_ended()) {
+                    let rows = track.rows();
+                    track.step(engine, logits, row)?;
+                    row += rows;
+                }
+                Ok(())
             }
             Kind::Beams(beams) => {
                 let rows: Vec<u32> = (first as u32..(first + beams.sequences.len()) as u32).collect();
@@ -239,14 +221,14 @@ impl<'a> Course<'a> {
             Kind::Tracks(tracks) => tracks.as_slice(),
             Kind::Beams(_) => &[],
         };
-        tracks.iter().map(|track| (track.answer.output_ids.as_slice(), &track.sequence))
+        tracks.iter().map(Track::passed)
     }
 
     /// The answers; those that were broken off say so.
     pub(crate) fn finish(self) -> Vec<Answer> {
         let Course { engine, request, limit, empty, kind, .. } = self;
         match kind {
-            Kind::Tracks(tracks) => tracks.into_iter().map(|track| track.answer).collect(),
+            Kind::Tracks(tracks) => tracks.into_iter().map(Track::finish).collect(),
             // Nothing was searched: a prompt that was broken off, or no token allowed.
             Kind::Beams(beams) if beams.sequences.is_empty() => vec![empty; request.sampling.samples],
             Kind::Beams(beams) => {
@@ -264,73 +246,6 @@ impl<'a> Course<'a> {
                 beams.search.finish().into_iter().map(written).collect()
             }
         }
-    }
-}
-
-impl Track<'_> {
-    /// Its tokens that were not taken yet.
-    fn take_pieces(&mut self, number: usize) -> Vec<Piece> {
-        let Track { answer, ends, told, .. } = self;
-        let first = std::mem::replace(told, ends.len());
-        let mut from = first.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
-        let pieces = answer.output_ids.iter().zip(ends.iter()).enumerate().skip(first).map(|(place, (&id, &end))| {
-            let text = answer.text.get(from..end).unwrap_or_default().to_owned();
-            from = end;
-            Piece { answer: number, text, id, logprobs: answer.logprobs.get(place).cloned() }
-        });
-        pieces.collect()
-    }
-
-    /// Adds the token that a row of logits chooses.
-    fn choose(&mut self, engine: &Engine, logits: &Tensor, row: usize) -> Result<(), Error> {
-        let (id, logprobs) = self.next_token(engine, logits, row)?;
-        self.sampler.see(id);
-        let whole = self.follower.as_mut().map_or(Ok(false), |follower| follower.add(id))?;
-        let (text, reason) = self.writer.push(id, self.sequence.len(), whole);
-        self.answer.output_ids.push(id);
-        self.answer.logprobs.extend(logprobs);
-        self.answer.text.push_str(&text);
-        self.ends.push(self.answer.text.len());
-        self.next = id;
-        if let Some(reason) = reason {
-            self.answer.stop_reason = reason;
-            self.ended = true;
-        }
-        Ok(())
-    }
-
-    fn next_token(
-        &mut self,
-        engine: &Engine,
-        logits: &Tensor,
-        row: usize,
-    ) -> Result<(u32, Option<TokenLogprobs>), Error> {
-        let backend = &*engine.core.backend;
-        if self.sampler.is_plain_greedy() {
-            let top = backend.top(logits, row);
-            if !top.value.is_finite() {
-                return Err(Error::NotFinite);
-            }
-            let id = top.index as u32;
-            if self.follower.as_mut().map_or(Ok(true), |follower| follower.allows(id))? {
-                return Ok((id, None));
-            }
-        }
-        let mut bare = numbers(backend, &backend.gather_rows(logits, &[row as u32]));
-        if !self.sampler.mends() && !bare.iter().all(|x| x.is_finite()) {
-            return Err(Error::NotFinite);
-        }
-        let Some(count) = self.sampler.logprobs() else { return Ok((self.draw(&mut bare)?, None)) };
-        let id = self.draw(&mut bare.clone())?;
-        Ok((id, Some(TokenLogprobs::of(&bare, id, count))))
-    }
-
-    /// The next token by these logits, of those that the grammar lets through.
-    fn draw(&mut self, logits: &mut [f32]) -> Result<u32, Error> {
-        if let Some(follower) = &mut self.follower {
-            follower.mask(logits)?;
-        }
-        self.sampler.next(logits)
     }
 }
 

@@ -1,8 +1,9 @@
 //! A request among others: its prompt on the way through the decoder, and then its answers.
 
-use crate::course::{Course, Piece};
+use crate::course::Course;
 use crate::pictures::PictureKey;
 use crate::prefix::{Key, Prefixes};
+use crate::track::Piece;
 use crate::{Answer, Error, Features};
 use smolvlm_backend::{Backend, KvSequence, Tensor};
 use smolvlm_model::Config;
@@ -118,7 +119,7 @@ impl<'a> Line<'a> {
         self.course.take_pieces()
     }
 
-    /// Its answers' sequences, each with a row of a pass.
+    /// Its answers' sequences.
     pub(crate) fn sequences(&mut self) -> Vec<&mut KvSequence> {
         self.course.sequences()
     }
@@ -131,6 +132,23 @@ impl<'a> Line<'a> {
     /// The tokens of its prompt, and how many of them stand for pictures.
     pub(crate) fn prompt_tokens(&self) -> (usize, usize) {
         self.course.prompt_tokens()
+    }
+
+    /// How many answers it goes on with in the next pass.
+    pub(crate) fn answering(&self) -> usize {
+        if self.answers() { self.course.rows().len() } else { 0 }
+    }
+
+    /// Guesses tokens of its answers for the next pass, at most as many as there is `room` for, which it takes.
+    pub(crate) fn guess(&mut self, room: &mut usize) {
+        if self.answers() {
+            self.course.guess(room);
+        }
+    }
+
+    /// How many rows of the next pass are of each of its answers.
+    pub(crate) fn rows(&self) -> Vec<usize> {
+        self.course.rows()
     }
 
     /// What it puts into a pass in which there is room for so many rows of its prompt.
@@ -212,7 +230,7 @@ pub(crate) struct Part {
 
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Kind {
-    /// The newest token of each of its answers: a row of a sequence each.
+    /// The newest token of each of its answers, and what is guessed behind it.
     Answers,
     /// A piece of the prompt; whether it ends with it.
     Prompt { whole: bool },

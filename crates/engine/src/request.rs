@@ -92,6 +92,15 @@ pub struct Times {
     pub decode: f64,
 }
 
+/// Tokens that were guessed of an answer and passed the decoder ahead of it; see [`Sampling::lookup`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Guessed {
+    /// How many were guessed.
+    pub made: usize,
+    /// How many of these came to be the answer's.
+    pub right: usize,
+}
+
 /// An answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
@@ -107,6 +116,8 @@ pub struct Answer {
     pub image_tokens: usize,
     /// Of the prompt's tokens, those that had passed the decoder for an earlier request.
     pub cached_tokens: usize,
+    /// How many of its tokens were guessed, which depends on what was answered beside it.
+    pub guessed: Guessed,
     /// Of its tokens, by the model's bare logits, where they were asked for.
     pub logprobs: Vec<TokenLogprobs>,
     /// Of one that a search found: the sum of its log-probabilities over its length to the length penalty's power.

@@ -18,6 +18,7 @@ mod edge;
 mod error;
 mod fields;
 mod form;
+mod handler;
 mod host;
 mod listen;
 mod logs;
@@ -43,6 +44,7 @@ mod tokens;
 mod usage;
 
 pub use error::Error;
+pub use handler::Handler;
 pub use options::{LogFormat, LogLevel, Options};
 
 use app::App;

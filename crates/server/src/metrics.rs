@@ -98,6 +98,8 @@ impl Metrics {
         );
         one("image_tokens_total", counter, "Of which stand for pictures.", counts.image_tokens as f64);
         one("output_tokens_total", counter, "Tokens of answers.", counts.output_tokens as f64);
+        one("guessed_tokens_total", counter, "Tokens that were guessed of answers.", counts.guessed_tokens as f64);
+        one("guessed_right_tokens_total", counter, "Of which proved right.", counts.right_tokens as f64);
         one("picture_cache_hits_total", counter, "Pictures that had been seen.", counts.picture_hits as f64);
         one("picture_cache_misses_total", counter, "Pictures that had to be seen.", counts.picture_misses as f64);
         one("picture_cache_bytes", gauge, "Bytes of remembered pictures.", counts.picture_bytes as f64);

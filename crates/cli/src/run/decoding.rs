@@ -110,6 +110,10 @@ pub(crate) struct DecodingArgs {
     /// With --json or --batch: the log-probability of each token, and of the N likeliest in its place
     #[arg(long, value_name = "N", requires = "programs", allow_negative_numbers = true)]
     logprobs: Option<usize>,
+    /// Guess up to N tokens at a time from what the text has said before, the same answer sooner; 0 guesses none
+    /// [default: 7]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    prompt_lookup: Option<usize>,
     /// Where the draws begin: the same number draws the same tokens [default: another each time]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) seed: Option<u64>,
@@ -214,6 +218,7 @@ impl DecodingArgs {
         put(&mut s.beams, self.beams);
         put(&mut s.length_penalty, self.length_penalty);
         put(&mut s.samples, self.samples);
+        put(&mut s.lookup, self.prompt_lookup);
         let base = (Xtc::default(), Mirostat::default(), Dry::default());
         s.xtc = Xtc {
             probability: self.xtc_probability.unwrap_or(base.0.probability),
@@ -342,6 +347,7 @@ mod tests {
             (vec!["--presence-penalty", "0.5"], Sampling { presence_penalty: 0.5, ..base.clone() }),
             (vec!["--no-repeat-ngram", "3"], Sampling { no_repeat_ngram: 3, ..base.clone() }),
             (vec!["--min-tokens", "4"], Sampling { min_tokens: 4, ..base.clone() }),
+            (vec!["--prompt-lookup", "4"], Sampling { lookup: 4, ..base.clone() }),
             (vec!["--samples", "4"], Sampling { samples: 4, ..base.clone() }),
             (vec!["--json", "--logprobs", "4"], Sampling { logprobs: Some(4), ..base.clone() }),
             (

@@ -1,7 +1,7 @@
 //! What a checkpoint's `generation_config.json` asks for: every key of transformers 5.24's `GenerationConfig` is honoured,
 //! known to be without effect here, or refused with a reason. Other keys are noted and passed over.
 
-use super::settings::{EarlyStopping, Sampling};
+use super::settings::{EarlyStopping, MOST_GUESSED, Sampling};
 use crate::Error;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -41,15 +41,14 @@ pub(super) const WITHOUT_EFFECT: [&str; 28] = [
 ];
 
 /// Keys that change answers in a way that is not done here, the values with which they do not, and why.
-pub(super) const REFUSED: [(&str, &[f64], &str); 14] = [
+pub(super) const REFUSED: [(&str, &[f64], &str); 13] = [
     ("max_time", &[], "an answer must not depend on a clock; max_new_tokens limits it"),
     ("use_mtp", &[], "several tokens at a time need layers that this network does not have"),
     ("token_healing", &[], "the prompt's last token is not taken back"),
     ("guidance_scale", &[1.0], "there is no guidance by a second prompt"),
     ("watermarking_config", &[], "answers are not watermarked"),
-    ("prompt_lookup_num_tokens", &[], "there is no assisted decoding"),
-    ("assistant_early_exit", &[], "there is no assisted decoding"),
-    ("speculation_type", &[], "there is no assisted decoding"),
+    ("assistant_early_exit", &[], "no second model guesses tokens"),
+    ("speculation_type", &[], "no second model guesses tokens"),
     ("penalty_alpha", &[0.0], "there is no contrastive search"),
     ("dola_layers", &[], "layers are not contrasted (DoLa)"),
     ("diversity_penalty", &[0.0], "beams are not searched in groups"),
@@ -150,6 +149,7 @@ impl Entry<'_> {
             "exponential_decay_length_penalty" => s.decay = Some(self.read("[tokens, factor]")?),
             "suppress_tokens" => s.suppress = self.ids()?,
             "begin_suppress_tokens" => s.begin_suppress = self.ids()?,
+            "prompt_lookup_num_tokens" => s.lookup = self.count()?.min(MOST_GUESSED),
             "sequence_bias" => s.sequence_bias = self.read("a list of [token ids, bias]")?,
             _ => return Ok(false),
         }
@@ -239,6 +239,7 @@ mod tests {
             "forced_bos_token_id": 8, "forced_eos_token_id": [9], "remove_invalid_values": true,
             "exponential_decay_length_penalty": [10, 1.01], "suppress_tokens": [11], "begin_suppress_tokens": [12],
             "sequence_bias": [[[13], -1.5]], "num_return_sequences": 2, "eos_token_id": [1, 2], "max_length": 99,
+            "prompt_lookup_num_tokens": 5,
         }))
         .unwrap();
         let sampling = Sampling {
@@ -258,6 +259,7 @@ mod tests {
             prompt_bonus: 1.1,
             length_penalty: -1.0,
             no_repeat_ngram: 3,
+            lookup: 5,
             no_prompt_ngram: 4,
             bad_words: vec![vec![5], vec![6, 7]],
             renormalize: true,
@@ -296,7 +298,7 @@ mod tests {
     fn what_is_not_done_is_refused_with_its_name_and_reason() {
         let values = json!({
             "max_time": 1.5, "use_mtp": true, "token_healing": true, "guidance_scale": 1.5, "watermarking_config": {},
-            "prompt_lookup_num_tokens": 3, "assistant_early_exit": 4, "speculation_type": "dflash", "penalty_alpha": 0.6,
+            "assistant_early_exit": 4, "speculation_type": "dflash", "penalty_alpha": 0.6,
             "dola_layers": "high", "diversity_penalty": 0.5, "num_beam_groups": 2, "constraints": [],
             "force_words_ids": [[1]],
         });

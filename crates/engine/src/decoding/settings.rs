@@ -146,6 +146,8 @@ pub struct Sampling {
     pub logprobs: Option<usize>,
     /// Of the draws.
     pub seed: u64,
+    /// The most tokens guessed at a time from what the text has said before; 0 guesses none. The answer is the same.
+    pub lookup: usize,
 }
 
 impl Default for Sampling {
@@ -187,6 +189,7 @@ impl Default for Sampling {
             samples: 1,
             logprobs: None,
             seed: 0,
+            lookup: 7,
         }
     }
 }
@@ -196,6 +199,9 @@ pub const MOST_AT_ONCE: usize = 64;
 
 /// The most alternatives of a step that are reported.
 pub const MOST_LOGPROBS: usize = 100;
+
+/// The most tokens guessed at a time.
+pub(super) const MOST_GUESSED: usize = 31;
 
 /// The largest length penalty on either side: a power of the length that stays a number.
 const LENGTH_PENALTY: f32 = 8.0;
@@ -239,6 +245,7 @@ impl Sampling {
         count("samples", self.samples, MOST_AT_ONCE, "1 to 64")?;
         let shown = self.logprobs.unwrap_or(0);
         within("logprobs", shown as f32, shown <= MOST_LOGPROBS, "0 to 100")?;
+        within("prompt-lookup", self.lookup as f32, self.lookup <= MOST_GUESSED, "0 (off) to 31")?;
         for (_, bias) in &self.sequence_bias {
             within("logit-bias", *bias, true, "a number")?;
         }
@@ -384,6 +391,7 @@ mod tests {
             (Sampling { beams: 0, ..base.clone() }, "beams"),
             (Sampling { samples: 65, ..base.clone() }, "samples"),
             (Sampling { logprobs: Some(101), ..base.clone() }, "logprobs"),
+            (Sampling { lookup: 32, ..base.clone() }, "prompt-lookup"),
             (Sampling { sequence_bias: vec![(vec![1], f32::NAN)], ..base.clone() }, "logit-bias"),
         ] {
             assert!(matches!(sampling.check(), Err(Error::Sampling { name: n, .. }) if n == name), "{name}");

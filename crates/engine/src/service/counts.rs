@@ -25,6 +25,10 @@ pub struct Counts {
     pub image_tokens: u64,
     /// Tokens of answers.
     pub output_tokens: u64,
+    /// Tokens that were guessed of answers, and passed the decoder ahead of them.
+    pub guessed_tokens: u64,
+    /// Of which came to be the answers'.
+    pub right_tokens: u64,
     /// Pictures whose features were there.
     pub picture_hits: u64,
     /// Pictures that had to be seen.

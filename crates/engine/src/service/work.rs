@@ -5,7 +5,7 @@ use super::client::Client;
 use super::shared::{Order, Shared};
 use super::{Counts, Progress, ServiceOptions};
 use crate::batch::Batch;
-use crate::course::Piece;
+use crate::track::Piece;
 use crate::{Answer, Engine, Error};
 use smolvlm_sys::Stopwatch;
 use std::collections::BTreeMap;
@@ -139,6 +139,8 @@ impl<'a> Worker<'a> {
             let times = client.times();
             for answer in result.iter_mut().flatten() {
                 answer.times = times;
+                self.counts.guessed_tokens += answer.guessed.made as u64;
+                self.counts.right_tokens += answer.guessed.right as u64;
                 // A search shows its tokens at its end alone.
                 self.counts.output_tokens += answer.score.map_or(0, |_| answer.output_ids.len() as u64);
             }
