@@ -24,6 +24,7 @@ pub mod optimiser;
 pub mod patches;
 pub mod peak;
 mod pool;
+mod prefetch;
 pub mod random;
 pub mod resample;
 pub mod rope;

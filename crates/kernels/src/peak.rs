@@ -2,6 +2,7 @@
 
 use crate::isa::for_each_isa;
 use crate::linear::{Epilogue, Input, Kept, PackedWeight, Stored, linear};
+use crate::prefetch::{LINE, far};
 #[cfg(target_arch = "x86_64")]
 use crate::tile::amx;
 use crate::{AlignedBytes, Arena, Isa, Pool};
@@ -66,6 +67,9 @@ pub(crate) fn dots_pay() -> bool {
     dots < 1.6 * fmas
 }
 
+/// How many bytes ahead of its reader a buffer is asked for, as weights are.
+const AHEAD: usize = 32 << 10;
+
 /// A buffer to read from end to end, as decoding reads weights.
 pub struct Reading {
     buffer: AlignedBytes,
@@ -101,6 +105,9 @@ for_each_isa! {
 fn fold_words(words: &[u64]) {
     let mut sums = [0u64; 32];
     for part in words.as_chunks::<32>().0 {
+        for line in part.as_chunks::<{ LINE / size_of::<u64>() }>().0 {
+            far(line.as_ptr().wrapping_byte_add(AHEAD));
+        }
         for (sum, word) in sums.iter_mut().zip(part) {
             *sum ^= word;
         }

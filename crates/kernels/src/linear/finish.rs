@@ -5,6 +5,7 @@ use super::{Act, Epilogue, PANEL, Part};
 use crate::isa::for_each_isa;
 use crate::math;
 use crate::pool::SendPtr;
+use crate::prefetch::{LINE, near};
 use crate::tile::Element;
 use std::ops::Range;
 
@@ -33,27 +34,13 @@ impl Place {
 pub(super) fn fetch_ahead(place: Place, epilogue: &Epilogue<'_>, out: &SendPtr<f32>) {
     for row in place.row..place.row + place.rows {
         let start = row * place.outputs + place.col;
-        for col in (0..place.cols).step_by(LINE) {
-            fetch(out.at(start + col));
+        for col in (0..place.cols).step_by(LINE / size_of::<f32>()) {
+            near(out.at(start + col));
             if let Some(residual) = epilogue.residual {
-                fetch(residual.as_ptr().wrapping_add((start + col) % residual.len()));
+                near(residual.as_ptr().wrapping_add((start + col) % residual.len()));
             }
         }
     }
-}
-
-/// f32 of a cache line.
-const LINE: usize = 16;
-
-#[inline(always)]
-fn fetch(place: *const f32) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint, which touches nothing whatever the address.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(place.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = place;
 }
 
 for_each_isa! {

@@ -2,6 +2,7 @@
 
 use super::{Block, Element, Left};
 use crate::Isa;
+use crate::prefetch::{LINE, far};
 use std::arch::x86_64::*;
 
 /// Computes a block.
@@ -71,6 +72,19 @@ fn slot<const M: usize, const L: usize>(m: usize, k: usize, stride: usize) -> us
     }
 }
 
+/// How many steps ahead B is asked for: what lies there of weights comes next, in this chain or another.
+const AHEAD: usize = 256;
+
+/// Asks for what step k of B is so many steps later, into the second-level cache. A product of few rows waits for its
+/// weights, which pass once; the processor itself looks ahead no further than a page, and not while other rows are computed
+/// with the same weights.
+#[inline(always)]
+fn fetch_ahead<E: Element>(step: *const E, b_stride: usize, cols: usize) {
+    for col in (0..cols).step_by(LINE / size_of::<E>()) {
+        far(step.wrapping_add(AHEAD * b_stride + col));
+    }
+}
+
 /// Writes a block's sums; a macro, since a function would not be inlined.
 macro_rules! store512 {
     ($sums:ident, $c:ident, $c_stride:ident, $add:ident) => {
@@ -125,6 +139,7 @@ unsafe fn dots<const M: usize, const V: usize, const L: usize, E: Element>(
     let pairs = |x: __m512| unsafe { std::mem::transmute::<__m512, __m512bh>(x) };
     let mut sums = [[_mm512_setzero_ps(); V]; M];
     for k in 0..depth {
+        fetch_ahead::<E>(b.wrapping_add(k * b_stride), b_stride, 16 * V);
         // SAFETY: k < depth, so the loads stay inside what the caller vouches for.
         unsafe {
             let mut row = [_mm512_setzero_ps(); V];
@@ -159,6 +174,7 @@ unsafe fn avx512<const M: usize, const V: usize, const L: usize, E: Element>(
     let upper = _mm512_set1_epi32(0xFFFF_0000u32 as i32);
     let mut sums = [[_mm512_setzero_ps(); V]; M];
     for k in 0..depth {
+        fetch_ahead::<E>(b.wrapping_add(k * b_stride), b_stride, 16 * V);
         for step in 0..E::STEPS {
             // SAFETY: k < depth, so the loads stay inside what the caller vouches for.
             unsafe {
@@ -243,6 +259,7 @@ unsafe fn avx2_rows<const M: usize, const R: usize, const W: usize, const L: usi
     let upper = _mm256_set1_epi32(0xFFFF_0000u32 as i32);
     let mut sums = [[_mm256_setzero_ps(); W]; R];
     for k in 0..depth {
+        fetch_ahead::<E>(b.wrapping_add(k * b_stride), b_stride, 8 * W);
         for step in 0..E::STEPS {
             // SAFETY: k < depth, so the loads stay inside what the caller vouches for.
             unsafe {

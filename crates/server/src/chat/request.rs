@@ -37,7 +37,7 @@ const REFUSED: [Refused; 16] = [
     ("function_call", TOOLS),
     ("parallel_tool_calls", TOOLS),
     ("audio", TEXT),
-    ("prediction", "there is no speculative decoding"),
+    ("prediction", "tokens are guessed from the conversation alone"),
     ("reasoning_effort", "the model does not think aloud"),
     ("verbosity", "the model knows no degrees of it; max_tokens bounds an answer"),
     ("web_search_options", "the model does not search the web"),
