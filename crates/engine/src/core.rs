@@ -114,7 +114,11 @@ mod tests {
                 let vocab = core.model.config.text.vocab as u32;
                 let ids: Vec<u32> = (0..620).map(|i| i * 7919 % vocab).collect();
                 let (whole, full) = logits_of(&core, &core.sequence(), &ids, &[620], 5);
-                for pieces in [vec![1, 63, 1, 200, 350, 1, 1, 1, 1, 1], vec![128, 128, 128, 128, 107, 1]] {
+                for pieces in [
+                    vec![1, 63, 1, 200, 350, 1, 1, 1, 1, 1],
+                    vec![128, 128, 128, 128, 107, 1],
+                    vec![300, 1, 2, 3, 4, 5, 6, 7, 8, 276, 8],
+                ] {
                     let (bits, _) = logits_of(&core, &core.sequence(), &ids, &pieces, 5);
                     assert!(bits == whole, "{dtype:?} {isa:?} in pieces of {pieces:?}");
                 }

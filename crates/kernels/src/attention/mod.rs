@@ -183,6 +183,11 @@ pub fn attention<'a, E: Element>(
                         total.join(isa, heads, rows.len(), sums.view());
                     }
                     if let Some(part) = task.part {
+                        debug_assert_eq!(
+                            rows.len(),
+                            task.heads.len() * task.pairs.len(),
+                            "attention: one block a part"
+                        );
                         // SAFETY: every part belongs to one task, and the scratch outlives the job.
                         let place = unsafe { std::slice::from_raw_parts_mut(stored.at(part * part_len), part_len) };
                         total.store(heads, rows.len(), place);
@@ -317,7 +322,8 @@ mod tests {
     fn same_bits_on_every_path_with_any_threads_and_in_pieces() {
         let heads = Heads { heads: 6, kv_heads: 2, dim: 24, scale: 0.3 };
         let (width, kv_width, n) = (6 * 24, 2 * 24, 1100);
-        let one_by_one = 1090; // the last rows alone: then the keys are split
+        // The last rows alone, or a few at a time: then the keys are split, if all rows are one block.
+        let (few_by_few, few) = (1085, [1, 2, 3, 4, 5]);
         let (q, k, v) = (noise(n * width, 1), noise(n * kv_width, 2), noise(n * kv_width, 3));
         let table = blocks::<Pair>(&heads, n, &k, &v);
         let whole = [Span { rows: n, keys: n, causal: true }];
@@ -328,14 +334,17 @@ mod tests {
                 let pool = Pool::new(threads);
                 for piece in [213, n] {
                     let mut got = vec![0.0; n * width];
-                    let pieces = (0..one_by_one).step_by(piece).chain(one_by_one..n);
-                    for first in pieces {
-                        let rows = if first < one_by_one { piece.min(one_by_one - first) } else { 1 };
+                    let mut first = 0;
+                    let mut few = few.iter().copied();
+                    while first < n {
+                        let left = few_by_few - first.min(few_by_few);
+                        let rows = if left > 0 { piece.min(left) } else { few.next().unwrap() };
                         // As in a prompt taken in pieces: later positions are not there yet.
                         let partial = blocks::<Pair>(&heads, first + rows, &k, &v);
                         let span = [Span { rows, keys: first + rows, causal: true }];
                         let (from, to) = (first * width, (first + rows) * width);
                         attention(isa, &pool, &heads, &q[from..to], &span, |_, b| &partial[b][..], &mut got[from..to]);
+                        first += rows;
                     }
                     assert_eq!(want, got, "{isa:?} {threads} threads, pieces of {piece}");
                 }

@@ -1,7 +1,7 @@
 //! How attention's work is cut into tasks.
 
 use super::{BLOCK, CHUNK_BLOCKS, Heads, Span};
-use crate::tile::MAX_ROWS;
+use crate::tile::{MAX_ROWS, VECTOR_ROWS};
 use std::ops::{Deref, Range};
 
 /// Query rows of one key head in a task: blocks of 12 or of 32 rows.
@@ -24,7 +24,9 @@ impl Layout {
     pub(super) fn of(heads: &Heads, span: &Span) -> Layout {
         let pairs = span.rows * (heads.heads / heads.kv_heads);
         let chunks = span.keys.div_ceil(CHUNK_BLOCKS * BLOCK);
-        Layout { kv_heads: heads.kv_heads, pairs, chunks, split: span.rows * heads.heads <= MAX_ROWS && chunks > 1 }
+        // A task's rows are one block of products, whose sums are stored at once.
+        let few = span.rows * heads.heads <= MAX_ROWS && pairs <= VECTOR_ROWS;
+        Layout { kv_heads: heads.kv_heads, pairs, chunks, split: few && chunks > 1 }
     }
 
     pub(super) fn tasks(&self) -> usize {
