@@ -6,8 +6,8 @@
 What each good request is answered alone is asked first, one by one. Then so many clients ask at once, at random: known
 requests, whole or streamed, whose answers must be those; requests that must be refused with their status and an error in
 OpenAI's form; streams that are left in the middle; bodies that come byte by byte; connections that say nothing. Each life of
-the server ends by SIGTERM while clients ask: it must end by itself, with status 0. Its memory, once warm (a fifth of a life),
-may grow by at most 2 %. Prints a line a minute, and writes benches/raw/soak.json. Needs Python alone.
+the server ends by SIGTERM while clients ask: it must end by itself, with status 0. Its memory, once warm (a fifth of a life, with
+small caches), may grow by at most 2 %. Prints a line a minute, and writes benches/raw/soak.json. Needs Python alone.
 """
 
 import argparse
@@ -86,7 +86,9 @@ def bad():
 
 class Server:
     def __init__(self, args):
-        self.process = subprocess.Popen([str(args.program), "serve", "-m", args.model, "--port", "0"],
+        # Caches so small that they are full when the memory is warm.
+        self.process = subprocess.Popen([str(args.program), "serve", "-m", args.model, "--port", "0",
+                                         "--prefix-cache", "8", "--picture-cache", "1"],
                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         found = re.search(r"http://[^:]+:(\d+)", self.process.stdout.readline().decode())
         self.port = int(found.group(1))

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::output::print_line;
 use serde_json::{Value, json};
-use smolvlm_hub::{ALIASES, Kept, NANO, Repo, Settings};
+use smolvlm_hub::{ALIASES, Kept, MAIN, NANO, Repo, Settings};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -38,7 +38,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
 
 fn id(name: &str) -> Result<String, Error> {
     match Repo::parse(name) {
-        Some(repo) => Ok(repo.id),
+        Some(Repo { quant: None, revision, id }) if revision == MAIN => Ok(id),
+        Some(Repo { id, .. }) => {
+            Error::usage(format!("{name}: a model is checked or removed as a whole; {id} would be right"))
+        }
+        None if name == NANO => Error::usage("nano lies in this program: there is nothing to check or to remove"),
         None => Error::usage(format!("{name}: ORG/NAME or a short name would be right")),
     }
 }

@@ -30,6 +30,9 @@ pub(crate) struct Args {
 /// The command.
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let Some(repo) = Repo::parse(&args.model) else {
+        if args.model == smolvlm_hub::NANO {
+            return Error::usage("nano lies in this program: there is nothing to fetch");
+        }
         let what = "ORG/NAME[@REVISION] or a short name would be right; smolvlm models lists those";
         return Error::usage(format!("{}: {what}", args.model));
     };

@@ -18,8 +18,8 @@ Examples:
   curl http://127.0.0.1:8080/v1/chat/completions -H 'Content-Type: application/json' \\
     -d '{\"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}]}'
 
-Every option may also be given as an environment variable: flags go over it, and it over the file. docs/server.md has
-the rest.";
+An option with [env: …] may also be given by that variable: flags go over it, and it over the file. docs/server.md has the
+rest.";
 
 /// Answer over HTTP: an OpenAI-compatible API, and a page to ask by
 #[derive(clap::Args)]

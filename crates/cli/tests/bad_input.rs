@@ -54,7 +54,6 @@ fn arguments_that_are_wrong() {
         (2, vec!["run", "-m", model, "hi", "--top-p", "-0.5"], "top-p is -0.5"),
         (2, vec!["run", "-m", model, "hi", "--min-p", "2"], "min-p is 2; it must be 0 to 1"),
         (2, vec!["run", "-m", model, "hi", "--top-k", "-3"], "invalid value '-3' for '--top-k <K>'"),
-        (2, vec!["run", "-m", model, "hi", "--top-k", "0"], "0 is not in 1..="),
         (2, vec!["run", "-m", model, "hi", "--repeat-penalty", "0"], "repeat-penalty is 0; it must be above 0"),
         (2, vec!["run", "-m", model, "hi", "--seed", "-1"], "invalid value '-1' for '--seed <N>'"),
         (2, vec!["run", "-m", model, "hi", "-n", "-1"], "invalid value '-1' for '--max-tokens <N>'"),

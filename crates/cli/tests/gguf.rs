@@ -99,6 +99,10 @@ fn a_decoder_alone_reads_text_alone() {
     }
     let error = smolvlm(&["run", "-m", text(&alone), "hi", "-n", "2"]).refused();
     assert!(error.contains("2 files mmproj*.gguf lie beside it; --mmproj FILE names"), "{error}");
+    // The one of its own name.
+    let own = format!("mmproj-{}", alone.file_name().unwrap().to_str().unwrap());
+    std::fs::copy(&mmproj, dir.path().join(own)).unwrap();
+    assert_eq!(ask(&[]), ask(&["--mmproj", text(&mmproj)]));
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn asks(engine: &Engine) -> Vec<Ask> {
         ask(&["small.png"], "one two three four one two three four one two three", 150, Sampling::default()),
         ask(&[], "again and again and again and again", 150, Sampling { min_tokens: 150, ..drawn(0.3, 5) }),
         ask(&[], "Go on.", 90, Sampling { min_tokens: 90, samples: 3, logprobs: Some(2), ..drawn(0.4, 6) }),
-        ask(&[], "Go on.", 90, Sampling { repetition_penalty: 0.4, ..drawn(0.6, 3) }),
+        ask(&[], "Go on.", 400, Sampling { min_tokens: 400, repetition_penalty: 0.4, ..drawn(0.6, 3) }),
         bound,
         stopped,
     ]

@@ -38,6 +38,14 @@ pub enum Error {
         /// The folder.
         dir: PathBuf,
     },
+    /// GGUF files alone, of which none was named.
+    #[error("{dir}: no config.json in it, but GGUF files: the path of one of them would be right: {there}")]
+    GgufFolder {
+        /// The folder.
+        dir: PathBuf,
+        /// The files that are there.
+        there: String,
+    },
     /// There are no weights.
     #[error("{dir}: no weights in it: neither model.safetensors nor model.safetensors.index.json with its parts")]
     NoWeights {

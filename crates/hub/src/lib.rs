@@ -85,9 +85,13 @@ fn gguf(text: &Path, mmproj: Option<&Path>) -> Result<Files, Error> {
     Ok(smolvlm_gguf::checkpoint(text, mmproj.as_deref())?)
 }
 
-/// The one mmproj file that lies beside a decoder's, if there is any.
+/// The mmproj file that lies beside a decoder's, if there is any: that of its name, or the only one.
 fn beside(text: &Path) -> Result<Option<PathBuf>, Error> {
     let folder = text.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let own = folder.join(format!("mmproj-{}", text.file_name().unwrap_or_default().to_string_lossy()));
+    if own.is_file() {
+        return Ok(Some(own));
+    }
     let is_mmproj = |path: &PathBuf| path.file_name().is_some_and(|name| quant::is_mmproj(&name.to_string_lossy()));
     let mut found: Vec<PathBuf> = cache::entries(folder)?.into_iter().filter(is_mmproj).collect();
     found.sort();
@@ -153,7 +157,14 @@ fn parts(dir: &Path) -> bool {
 /// That a folder is a checkpoint.
 fn checkpoint(dir: &Path) -> Result<(), Error> {
     if !dir.join("config.json").is_file() {
-        return Err(Error::NoConfig { dir: dir.to_owned() });
+        let names: Vec<String> = cache::entries(dir)?
+            .iter()
+            .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+            .collect();
+        return Err(match quant::there(names.iter().map(String::as_str)) {
+            Some(there) => Error::GgufFolder { dir: dir.to_owned(), there },
+            None => Error::NoConfig { dir: dir.to_owned() },
+        });
     }
     weights(dir)
 }
@@ -235,6 +246,12 @@ mod tests {
         assert!(message("./nowhere/at all").contains("no such folder"));
         assert!(message("nowhere").contains("no short name of a model"));
         assert!(message(name).contains("no config.json in it"));
+        fs::write(dir.path().join("some-q8_0.gguf"), "").unwrap();
+        fs::write(dir.path().join("mmproj-some.gguf"), "").unwrap();
+        assert!(message(name).contains("would be right: some-q8_0.gguf"));
+        for file in ["some-q8_0.gguf", "mmproj-some.gguf"] {
+            fs::remove_file(dir.path().join(file)).unwrap();
+        }
         fs::write(dir.path().join("config.json"), "{}").unwrap();
         assert!(message(name).contains("no weights in it"));
         fs::write(dir.path().join("pytorch_model.bin"), "").unwrap();

@@ -26,8 +26,8 @@ pub(crate) struct DecodingArgs {
     /// Draw tokens at this temperature; 0 always takes the likeliest [default: 0, or 1 if a filter or a seed is given]
     #[arg(long, value_name = "T", allow_negative_numbers = true)]
     temp: Option<f32>,
-    /// Draw among the K likeliest
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
+    /// Draw among the K likeliest; 0 for all
+    #[arg(long, value_name = "K", allow_negative_numbers = true)]
     top_k: Option<u32>,
     /// Draw among the likeliest that together have this probability
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
@@ -265,7 +265,8 @@ impl DecodingArgs {
             self.eta_cutoff,
             self.xtc_probability,
         ];
-        let filtered = filters.iter().any(Option::is_some) || self.top_k.is_some() || self.mirostat.is_some();
+        let filtered =
+            filters.iter().any(Option::is_some) || self.top_k.is_some_and(|k| k > 0) || self.mirostat.is_some();
         if self.temp == Some(0.0) && (filtered || self.seed.is_some()) {
             return Error::usage(
                 "--temp 0 takes the likeliest token: --top-k, --top-p, --min-p, --seed and all others that draw do nothing",
@@ -299,7 +300,7 @@ fn token_of(engine: &Engine, token: &str) -> Result<u32, Error> {
     match engine.spellings(token)?.first().map(Vec::as_slice) {
         Some([id]) => Ok(*id),
         other => Error::usage(format!(
-            "--logit-bias: {token:?} is {} tokens, but a bias is of one; smolvlm tokenizer shows them",
+            "--logit-bias: {token:?} is {} tokens, but a bias is of one",
             other.map_or(0, <[u32]>::len)
         )),
     }

@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn what_flags_would_not_take_rows_do_not_either() {
         for (own, says) in [
-            (json!({"top_k": 0}), "--top-k"),
+            (json!({"top_k": -1}), "--top-k"),
             (json!({"top_p": "much"}), "--top-p"),
             (json!({"seed": 1.5}), "--seed"),
             (json!({"mirostat_tau": 3}), "--mirostat"),
