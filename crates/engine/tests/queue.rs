@@ -73,7 +73,8 @@ fn the_same_answers_as_alone_in_order() {
                         (Ok(queued), Ok(alone)) => {
                             assert_eq!(queued.len(), alone.len());
                             for (queued, alone) in queued.into_iter().zip(alone) {
-                                assert_eq!(queued, Answer { times: queued.times, ..alone.clone() }, "request {number}");
+                                let alone = Answer { times: queued.times, guessed: queued.guessed, ..alone.clone() };
+                                assert_eq!(queued, alone, "request {number}");
                             }
                         }
                         (Err(queued), Err(alone)) => assert_eq!(queued.to_string(), alone.to_string()),
