@@ -136,7 +136,7 @@ fn a_sample_does_not_depend_on_how_many_there_are() {
     let sampling = |samples| Sampling { temperature: 1.5, seed: 3, samples, logprobs: Some(0), ..Sampling::default() };
     let of = |samples| answers(&engine, &asked("Tell a story.", sampling(samples), 12), &[]);
     let (one, two, five) = (of(1), of(2), of(5));
-    let same = |a: &Answer, b: &Answer| *a == Answer { times: a.times, ..b.clone() };
+    let same = |a: &Answer, b: &Answer| *a == Answer { times: a.times, guessed: a.guessed, ..b.clone() };
     assert!(same(&one[0], &two[0]) && (0..2).all(|i| same(&two[i], &five[i])));
     assert!((0..5).all(|i| (0..i).all(|j| five[i].output_ids != five[j].output_ids)));
     // Steered by itself alone, each of them.
@@ -167,7 +167,7 @@ fn side_by_side_as_alone_in_every_way_of_decoding() {
         let together = together.unwrap();
         assert_eq!(together.len(), request.sampling.samples);
         for (alone, together) in alone.iter().zip(&together) {
-            assert_eq!(*together, Answer { times: together.times, ..alone.clone() });
+            assert_eq!(*together, Answer { times: together.times, guessed: together.guessed, ..alone.clone() });
         }
     }
     let first = engine.answer_all(&all, &mut || ControlFlow::Continue(())).unwrap();
