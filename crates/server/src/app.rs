@@ -16,7 +16,7 @@ use smolvlm_engine::{Ask, Defaults, Engine, PictureSource, Request, Service};
 use smolvlm_processor::{Message, Part, Picture, Plan, PlanOptions};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::decoding::Decoding;
 
@@ -139,8 +139,8 @@ impl App {
         self: &Arc<App>,
         work: impl FnOnce(&Arc<App>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        let app = Arc::clone(self);
-        tokio::task::spawn_blocking(move || work(&app)).await.unwrap_or_else(|_| {
+        let (app, span) = (Arc::clone(self), tracing::Span::current());
+        tokio::task::spawn_blocking(move || span.in_scope(|| work(&app))).await.unwrap_or_else(|_| {
             self.metrics.panics.fetch_add(1, Ordering::Relaxed);
             Err(Failure::internal())
         })
@@ -204,6 +204,11 @@ impl App {
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
         self.service.stop();
+    }
+
+    /// Answers under way are broken off: those who wait for them are told so.
+    pub(crate) async fn cut(self: &Arc<App>) {
+        _ = self.aside(|app| Ok(app.service.drain(Duration::ZERO))).await;
     }
 }
 

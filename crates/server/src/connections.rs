@@ -29,6 +29,9 @@ const HEADERS: usize = 100;
 /// So long the server rests when the system has no room for another connection.
 const REST: Duration = Duration::from_millis(100);
 
+/// So long those whose answers are broken off have to read that.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// Takes connections until `stop` says so; then those that are open have `--drain-timeout` to end.
 pub(crate) async fn serve(
     app: &Arc<App>,
@@ -68,11 +71,18 @@ pub(crate) async fn serve(
     drop(listener);
     app.stop();
     tracing::info!(open = open.len(), "stopping");
-    let ended = timeout(app.options.drain_time(), async { while open.join_next().await.is_some() {} }).await;
-    if ended.is_err() {
+    if !ended(&mut open, app.options.drain_time()).await {
         tracing::warn!(open = open.len(), "the time is up: answers under way are broken off");
-        open.shutdown().await;
+        app.cut().await;
+        if !ended(&mut open, FAREWELL).await {
+            open.shutdown().await;
+        }
     }
+}
+
+/// Whether all connections end within so long.
+async fn ended(open: &mut JoinSet<()>, within: Duration) -> bool {
+    timeout(within, async { while open.join_next().await.is_some() {} }).await.is_ok()
 }
 
 /// A connection that is counted as long as it lives.

@@ -15,6 +15,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Instant;
 use tower::ServiceExt;
+use tracing::Instrument;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -28,10 +29,14 @@ pub(crate) async fn answer(
     let (method, route) = (method(request.method()), route(request.uri().path()));
     let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok()).map(str::to_owned);
     let id = crate::app::fresh_id("req");
-    let answered = Caught(Box::pin(through(&app, router, request)));
-    let mut response = answered.await.unwrap_or_else(|Panicked| {
+    // Whatever the log says of this request stands in its span, and so has its name.
+    let span = tracing::error_span!("request", %id);
+    let answered = Caught(Box::pin(through(&app, router, request).instrument(span.clone())));
+    let answered = answered.await;
+    let _within = span.entered();
+    let mut response = answered.unwrap_or_else(|Panicked| {
         app.metrics.panics.fetch_add(1, Ordering::Relaxed);
-        tracing::error!(%id, route, "a request's handling panicked");
+        tracing::error!(route, "a request's handling panicked");
         Failure::internal().response()
     });
     headers(&app, response.headers_mut(), &id, origin.as_deref());
@@ -39,9 +44,9 @@ pub(crate) async fn answer(
     app.metrics.request(route, method, status);
     let seconds = start.elapsed().as_secs_f64();
     match status {
-        500.. => tracing::error!(%id, method, route, status, seconds, "request"),
-        401 | 403 => tracing::warn!(%id, method, route, status, seconds, "request"),
-        _ => tracing::info!(%id, method, route, status, seconds, "request"),
+        500.. => tracing::error!(method, route, status, seconds, "replied"),
+        401 | 403 => tracing::warn!(method, route, status, seconds, "replied"),
+        _ => tracing::info!(method, route, status, seconds, "replied"),
     }
     Ok(response)
 }

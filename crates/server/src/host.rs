@@ -3,7 +3,7 @@
 //! A page of another site may have its own name lead to 127.0.0.1 (DNS rebinding): then its requests carry that name as
 //! `Host`. A page may also post without asking first: then its requests carry its own `Origin`.
 
-use crate::error::Failure;
+use crate::error::{Error, Failure};
 use crate::options::{Options, Place};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use std::net::IpAddr;
@@ -13,6 +13,41 @@ pub(crate) struct Callers {
     /// None: any.
     hosts: Option<Vec<String>>,
     origins: Vec<String>,
+}
+
+/// That names and origins of the options can be those of a request.
+///
+/// # Errors
+/// The first that no request could ever bear.
+pub(crate) fn check(options: &Options) -> Result<(), Error> {
+    if let Some(origin) = options.cors_origin.iter().find(|origin| !is_origin(origin.trim())) {
+        return Err(Error::Options(format!(
+            "--cors-origin {origin:?} is no origin; a scheme and a host without a path, as https://app.example.org, or * \
+             would be right"
+        )));
+    }
+    let domains = options.allow_media_domain.iter().map(|name| ("--allow-media-domain", name, name.trim()));
+    let domains = domains.map(|(flag, given, name)| (flag, given, name.strip_prefix("*.").unwrap_or(name)));
+    let names = options.allowed_host.iter().map(|name| ("--allowed-host", name, name.trim()));
+    match domains.chain(names).find(|(.., name)| !is_host(name)) {
+        Some((flag, given, _)) => Err(Error::Options(format!(
+            "{flag} {given:?} is no host; a name alone, as images.example.org, without scheme, port and path would be right"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Whether a browser may name a page's origin so; `*` is any.
+fn is_origin(text: &str) -> bool {
+    let rest = text.split_once("://").filter(|(scheme, _)| !scheme.is_empty()).map(|(_, rest)| rest);
+    let rest = rest.map(|rest| rest.strip_suffix('/').unwrap_or(rest));
+    text == "*" || rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['/', '?', '#', '@', ' ']))
+}
+
+/// Whether it may be a host: an address or a name, of which a dot in front makes a domain.
+fn is_host(text: &str) -> bool {
+    let named = !text.is_empty() && !text.contains(['/', ':', '?', '#', '@', ' ', '*']);
+    named || text.parse::<IpAddr>().is_ok()
 }
 
 /// The names of this machine for itself.
@@ -125,6 +160,28 @@ mod tests {
         assert_eq!(status(&named, Some("other.example"), None), 403);
         let both = Options { allowed_host: vec!["api.example".into()], ..local };
         assert_eq!(status(&both, Some("api.example"), None), 200);
+    }
+
+    #[test]
+    fn what_no_request_could_bear_is_refused() {
+        let checked = |origin: &str, domain: &str, host: &str| {
+            let list = |name: &str| if name.is_empty() { Vec::new() } else { vec![name.to_owned()] };
+            let (cors_origin, allow_media_domain, allowed_host) = (list(origin), list(domain), list(host));
+            check(&Options { cors_origin, allow_media_domain, allowed_host, ..Options::standard() })
+        };
+        for origin in ["*", "https://app.example", "http://localhost:3000/", " https://a.example ", "https://[::1]:3000"] {
+            assert!(checked(origin, "", "").is_ok(), "{origin}");
+        }
+        for origin in ["app.example", "https://", "https://app.example/page", "://a", "localhost:3000"] {
+            assert!(checked(origin, "", "").unwrap_err().to_string().contains("--cors-origin"), "{origin}");
+        }
+        for host in ["images.example", ".example", "*.example", "192.0.2.1", "2001:db8::1", " a.example"] {
+            assert!(checked("", host, "").is_ok(), "{host}");
+        }
+        for host in ["https://images.example", "images.example/", "images.example:443", " ", "*"] {
+            assert!(checked("", host, "").unwrap_err().to_string().contains("--allow-media-domain"), "{host}");
+            assert!(checked("", "", host).unwrap_err().to_string().contains("--allowed-host"), "{host}");
+        }
     }
 
     #[test]

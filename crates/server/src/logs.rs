@@ -15,6 +15,6 @@ pub(crate) fn begin(options: &Options) {
     let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level).with_target(false);
     _ = match options.log_format {
         LogFormat::Text => log.with_ansi(false).try_init(),
-        LogFormat::Json => log.json().flatten_event(true).with_ansi(false).try_init(),
+        LogFormat::Json => log.json().flatten_event(true).with_span_list(false).with_ansi(false).try_init(),
     };
 }

@@ -70,10 +70,12 @@ impl Media {
         });
         let most = options.body_bytes() as u64;
         #[cfg(feature = "net")]
+        let domains: Vec<_> = options.allow_media_domain.iter().map(|domain| domain.trim().to_owned()).collect();
+        #[cfg(feature = "net")]
         let limits = options.allows_web().then(|| smolvlm_fetch::Limits {
             bytes: most,
             private: options.allow_private_media,
-            hosts: (!options.allow_media_domain.is_empty()).then(|| options.allow_media_domain.clone()),
+            hosts: (!domains.is_empty()).then_some(domains),
             ..smolvlm_fetch::Limits::default()
         });
         Ok(Media {

@@ -20,7 +20,7 @@ pub struct Options {
     #[arg(long, value_name = "N", env = "SMOLVLM_PORT", default_value_t = 8080, help_heading = "Listening")]
     pub port: u16,
     /// Listen on this UNIX socket instead
-    #[arg(long, value_name = "PATH", env = "SMOLVLM_UNIX", help_heading = "Listening")]
+    #[arg(long, value_name = "PATH", env = "SMOLVLM_UNIX", conflicts_with = "port", help_heading = "Listening")]
     pub unix: Option<PathBuf>,
     /// Speak TLS with this certificate (PEM, with those that signed it behind)
     #[arg(long, value_name = "FILE", env = "SMOLVLM_TLS_CERT", help_heading = "Listening")]
@@ -220,6 +220,7 @@ impl Options {
         if self.api_key.iter().any(|key| key.trim().is_empty()) {
             return wrong("--api-key is empty: anybody could show it");
         }
+        crate::host::check(self)?;
         if self.allow_private_media && !self.allows_web() {
             return wrong(
                 "--allow-private-media says where pictures may be fetched from: --allow-remote-media or --allow-media-domain allows to fetch",
@@ -314,6 +315,7 @@ mod tests {
             (Options { api_key: vec![" ".into()], ..base.clone() }, "--api-key is empty"),
             (Options { allow_private_media: true, ..base.clone() }, "--allow-remote-media"),
             (Options { max_body: 300, ..base.clone() }, "--max-bodies"),
+            (Options { cors_origin: vec!["app.example".into()], ..base.clone() }, "--cors-origin"),
         ] {
             let error = options.check().unwrap_err().to_string();
             assert!(error.contains(says), "{error}");

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tracing::Span;
 
 /// Dropping it lets the question go.
 pub(crate) struct Running {
@@ -21,6 +22,8 @@ pub(crate) struct Running {
     start: Instant,
     /// When the first piece was there.
     first: Option<Duration>,
+    /// That of its request, which may be answered to its end behind the handler.
+    span: Span,
 }
 
 impl Running {
@@ -34,9 +37,15 @@ impl Running {
         let listener = Box::new(move |event| _ = send.send(event));
         let start = Instant::now();
         match app.service.ask(ask, listener) {
-            Ok(ticket) => {
-                Ok(Running { progress, ticket: Some(ticket), app: Arc::clone(app), room: None, start, first: None })
-            }
+            Ok(ticket) => Ok(Running {
+                progress,
+                ticket: Some(ticket),
+                app: Arc::clone(app),
+                room: None,
+                start,
+                first: None,
+                span: Span::current(),
+            }),
             Err(Refusal::Full { waiting }) => {
                 let what = format!("{waiting} requests are waiting already; try again later");
                 Err(Failure::later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", what))
@@ -94,6 +103,7 @@ impl Running {
         let whole = self.start.elapsed();
         self.app.metrics.answered(whole, self.first);
         let Some(answers) = answers else { return };
+        let _within = self.span.enter();
         let count = |of: fn(&Answer) -> usize| answers.iter().map(of).sum::<usize>();
         tracing::info!(
             prompt_tokens = answers.first().map_or(0, |answer| answer.prompt_tokens),
@@ -109,6 +119,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if self.ticket.is_some() {
+            let _within = self.span.enter();
             tracing::info!(seconds = self.start.elapsed().as_secs_f64(), "let go: whoever asked has left");
         }
     }
