@@ -103,6 +103,25 @@ fn a_file_of_options_and_a_log_without_what_was_said() {
 }
 
 #[test]
+fn all_lines_of_a_request_have_its_name() {
+    let (child, address) = started(&["--port", "0", "--log-format", "json"]);
+    let body = r#"{"messages": [{"role": "user", "content": "a"}], "max_tokens": 4}"#;
+    let mut stream = TcpStream::connect(&address).unwrap();
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close";
+    write!(stream, "{head}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    let id = reply.lines().find_map(|line| line.strip_prefix("x-request-id: ")).unwrap();
+    signal(&child, "TERM");
+    let (_, log) = ended(child);
+    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for message in ["answered", "replied"] {
+        let line = lines.iter().find(|line| line["message"] == message).unwrap_or_else(|| panic!("{message}: {log}"));
+        assert_eq!(line["span"]["id"], id, "{log}");
+    }
+}
+
+#[test]
 fn options_that_are_wrong_are_said_before_the_model_is_loaded() {
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("serve.toml");
@@ -111,6 +130,9 @@ fn options_that_are_wrong_are_said_before_the_model_is_loaded() {
         (&["--config", config.to_str().unwrap()][..], "'prot' is no option", 2),
         (&["--tls-cert", "a.pem"], "--tls-key", 2),
         (&["--port", "70000"], "70000", 2),
+        (&["--port", "9", "--unix", "/nowhere/a.sock"], "--unix", 2),
+        (&["--cors-origin", "app.example"], "https://app.example.org", 2),
+        (&["--allow-media-domain", "https://images.example"], "a name alone", 2),
         (&["--api-key-file", "/nowhere/keys"], "/nowhere/keys", 1),
         (&["--media-root", "/nowhere"], "/nowhere", 1),
         (&["--host", "192.0.2.1"], "192.0.2.1:8080", 1),

@@ -169,7 +169,9 @@ mod tests {
             let (cors_origin, allow_media_domain, allowed_host) = (list(origin), list(domain), list(host));
             check(&Options { cors_origin, allow_media_domain, allowed_host, ..Options::standard() })
         };
-        for origin in ["*", "https://app.example", "http://localhost:3000/", " https://a.example ", "https://[::1]:3000"] {
+        for origin in
+            ["*", "https://app.example", "http://localhost:3000/", " https://a.example ", "https://[::1]:3000"]
+        {
             assert!(checked(origin, "", "").is_ok(), "{origin}");
         }
         for origin in ["app.example", "https://", "https://app.example/page", "://a", "localhost:3000"] {

@@ -6,11 +6,11 @@ use super::*;
 fn long_stream() -> Vec<u8> {
     let mut long = hello(8000);
     long["stream"] = json!(true);
-    asked("POST", "/v1/chat/completions", "Content-Type: application/json\r\n", long.to_string().as_bytes())
+    asked("POST", "/v1/chat/completions", JSON, long.to_string().as_bytes())
 }
 
 fn long_whole() -> Vec<u8> {
-    asked("POST", "/v1/chat/completions", "Content-Type: application/json\r\n", hello(8000).to_string().as_bytes())
+    asked("POST", "/v1/chat/completions", JSON, hello(8000).to_string().as_bytes())
 }
 
 #[test]
@@ -77,14 +77,7 @@ fn a_client_that_does_not_read_is_cut() {
         long[field] = value;
     }
     let mut stream = server.connect();
-    stream
-        .write_all(&asked(
-            "POST",
-            "/v1/chat/completions",
-            "Content-Type: application/json\r\n",
-            long.to_string().as_bytes(),
-        ))
-        .unwrap();
+    stream.write_all(&asked("POST", "/v1/chat/completions", JSON, long.to_string().as_bytes())).unwrap();
     server.until("it is cut", |app| {
         let counts = app.service.counts();
         app.metrics.connections.load(std::sync::atomic::Ordering::Relaxed) == 0
@@ -144,13 +137,15 @@ fn a_full_queue_asks_to_come_again() {
 
 #[test]
 fn many_at_once_are_answered_alike() {
+    // As many sockets as a process usually may have: both ends are of this one.
+    const AT_ONCE: usize = 400;
     let server = Server::start(Options { queue: 1000, ..standard() });
     let want = server.chat(hello(8)).json()["choices"].clone();
     std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            (0..200).map(|_| scope.spawn(|| server.chat(hello(8)).json()["choices"].clone())).collect();
+        let again = || (0..3).map(|_| server.chat(hello(8)).json()["choices"].clone()).collect::<Vec<_>>();
+        let threads: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(again)).collect();
         for thread in threads {
-            assert_eq!(thread.join().unwrap(), want);
+            assert!(thread.join().unwrap().iter().all(|choices| *choices == want));
         }
     });
 }
@@ -166,6 +161,22 @@ fn answers_under_way_end_when_the_server_stops() {
     stream.read_to_end(&mut all).unwrap();
     assert!(Reply::of(&all).text().ends_with("data: [DONE]\n\n"));
     assert!(TcpStream::connect(server.address).is_err());
+}
+
+#[test]
+fn pictures_under_way_are_seen_when_the_server_stops() {
+    let server = Server::start(Options { drain_timeout: 600, picture_cache: 0, prefix_cache: 0, ..standard() });
+    let urls = vec![picture("square.png"); 12];
+    let body = about(&urls.iter().map(String::as_str).collect::<Vec<_>>()).to_string();
+    let mut stream = server.connect();
+    stream.write_all(&asked("POST", "/v1/chat/completions", JSON, body.as_bytes())).unwrap();
+    server.until("it runs", |app| app.service.counts().running > 0);
+    server.stop.send(true).unwrap();
+    let mut all = Vec::new();
+    stream.read_to_end(&mut all).unwrap();
+    let reply = Reply::of(&all);
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert!(reply.json()["usage"]["completion_tokens"].as_u64() > Some(0));
 }
 
 #[test]

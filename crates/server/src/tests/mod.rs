@@ -23,6 +23,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
+/// The header of bodies.
+const JSON: &str = "Content-Type: application/json\r\n";
+
 /// A tiny model.
 pub(crate) fn engine() -> Engine {
     let options = EngineOptions { threads: 1, isa: Isa::best(), dtype: DTypeChoice::Auto, adapters: Vec::new() };
@@ -156,7 +159,7 @@ impl Server {
     }
 
     fn post(&self, path: &str, body: &Value) -> Reply {
-        self.send("POST", path, "Content-Type: application/json\r\n", body.to_string().as_bytes())
+        self.send("POST", path, JSON, body.to_string().as_bytes())
     }
 
     fn chat(&self, body: Value) -> Reply {

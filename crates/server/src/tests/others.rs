@@ -127,6 +127,7 @@ fn texts_and_their_tokens() {
     for (path, asked, param) in [
         ("/tokenize", json!({}), "content"),
         ("/tokenize", json!({"content": 5}), "content"),
+        ("/tokenize", json!({"content": "a", "prompt": "a"}), "prompt"),
         ("/tokenize", json!({"content": "a", "more": 1}), "more"),
         ("/detokenize", json!({}), "tokens"),
         ("/detokenize", json!({"tokens": [-1]}), "tokens"),

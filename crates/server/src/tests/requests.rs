@@ -61,7 +61,7 @@ fn fields_of_a_wrong_kind_are_named() {
 #[test]
 fn bodies_that_are_no_json() {
     let server = Server::start(standard());
-    let json_header = "Content-Type: application/json\r\n";
+    let json_header = JSON;
     let deep = "[".repeat(100_000);
     let deeper = format!("{}1{}", "{\"a\":".repeat(200_000), "}".repeat(200_000));
     for body in [
@@ -111,14 +111,14 @@ fn texts_that_are_odd_are_texts() {
     }
     // An emoji in two escaped halves is whole.
     let halves = br#"{"messages": [{"role": "user", "content": "\ud83e\udd80"}], "max_tokens": 1}"#;
-    assert_eq!(server.send("POST", "/v1/chat/completions", "Content-Type: application/json\r\n", halves).status, 200);
+    assert_eq!(server.send("POST", "/v1/chat/completions", JSON, halves).status, 200);
 }
 
 #[test]
 fn bodies_that_are_too_large() {
     let server = Server::start(Options { max_body: 1, ..standard() });
     let large = json!({"messages": [{"role": "user", "content": "a".repeat(2 << 20)}]}).to_string();
-    let reply = server.send("POST", "/v1/chat/completions", "Content-Type: application/json\r\n", large.as_bytes());
+    let reply = server.send("POST", "/v1/chat/completions", JSON, large.as_bytes());
     assert_eq!(reply.status, 413);
     assert_eq!(reply.error().1, "body_too_large");
     // One that does not say how large it is.
@@ -127,6 +127,25 @@ fn bodies_that_are_too_large() {
     let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
     let reply = Reply::of(&server.raw((head.to_owned() + &chunk.repeat(20) + "0\r\n\r\n").as_bytes()));
     assert_eq!(reply.status, 413);
+    // A picture of 200 MB: what is past the limit is not kept, and the client learns why.
+    let length = 200 << 20;
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n\
+         Content-Length: {length}\r\n\r\n{{\"messages\": [{{\"role\": \"user\", \"content\": \
+         [{{\"type\": \"image_url\", \"image_url\": \"data:image/png;base64,"
+    );
+    let mut stream = server.connect();
+    stream.write_all(head.as_bytes()).unwrap();
+    let piece = vec![b'A'; 1 << 20];
+    let sent = (0..length >> 20).take_while(|_| stream.write_all(&piece).is_ok()).count();
+    assert!(sent < length >> 20, "all of it was read");
+    // An answer may be lost where the connection is cut under what is still sent: then another is asked, who stops sooner.
+    let mut stream = server.connect();
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut all = Vec::new();
+    stream.read_to_end(&mut all).unwrap();
+    let reply = Reply::of(&all);
+    assert_eq!((reply.status, reply.error().1.as_str()), (413, "body_too_large"));
     // One that lies about it.
     let lies = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99999999999999999999\r\n\r\n";
     assert!(matches!(Reply::of(&server.raw(lies.as_bytes())).status, 400 | 413));
