@@ -11,6 +11,8 @@ import { LiveLoop } from "./live.js";
 
 /** Answers that stay in the list. */
 const KEPT = 100;
+/** Longest edges to choose from, as far as the model's own. */
+const EDGES = [224, 384, 512, 768, 1024];
 const FIELDS = { "live-question": "liveQuestion", "live-edge": "liveEdge", "live-tokens": "liveTokens", "live-pause": "livePause" };
 
 export class LiveDialog {
@@ -21,7 +23,6 @@ export class LiveDialog {
   #loop;
   #said = { text: null, times: 0 };
   #counting = false;
-  #mostEdge = Infinity;
 
   constructor(settings) {
     this.#settings = settings;
@@ -46,8 +47,8 @@ export class LiveDialog {
   /** `server` is what about.js has learnt. */
   async open(server) {
     byId("live-model").textContent = server.name;
-    this.#mostEdge = server.defaults?.maxEdge ?? Infinity;
     for (const [id, name] of Object.entries(FIELDS)) byId(id).value = this.#settings.get(name);
+    this.#offerEdges(server.defaults?.maxEdge ?? Infinity);
     this.#reset();
     this.#dialog.showModal();
     const shows = await this.#camera.start();
@@ -55,6 +56,15 @@ export class LiveDialog {
     if (!shows) return;
     this.#part("[data-do=start]").focus();
     this.#countFrames();
+  }
+
+  /** Frames larger than the model's own longest edge would be made smaller again. */
+  #offerEdges(most) {
+    const edges = EDGES.filter((edge) => edge < most);
+    if (most <= EDGES.at(-1)) edges.push(most);
+    const held = this.#settings.get("liveEdge");
+    const chosen = edges.findLast((edge) => edge <= held) ?? edges[0];
+    byId("live-edge").replaceChildren(...edges.map((edge) => el("option", { value: String(edge), selected: edge === chosen }, whole(edge))));
   }
 
   #take(field, name) {
@@ -120,7 +130,7 @@ export class LiveDialog {
 
   async #ask(signal) {
     const started = performance.now();
-    const edge = this.#settings.get("liveEdge");
+    const edge = Number(byId("live-edge").value);
     const blob = await this.#camera.frame(edge, 0.85);
     const content = [
       { type: "image_url", image_url: { url: await readDataUrl(blob) } },
@@ -130,7 +140,7 @@ export class LiveDialog {
     const messages = [...(system ? [{ role: "system", content: system }] : []), { role: "user", content }];
     // Without `max_edge` the frame would be enlarged to the model's own edge, and cut into as many tiles as a large picture.
     const body = {
-      messages, max_edge: Math.min(edge, this.#mostEdge), max_tokens: this.#settings.get("liveTokens"),
+      messages, max_edge: edge, max_tokens: this.#settings.get("liveTokens"),
       temperature: this.#settings.get("temperature") ?? 0,
     };
     const turn = answer();

@@ -30,7 +30,8 @@ pub(super) fn find(line: &str) -> Result<Found, String> {
     let mut found: Vec<(Range<usize>, PathBuf)> = Vec::new();
     let mut at = 0;
     while let Some(start) = next_word(line, at) {
-        let picture = match candidates(line, start).into_iter().find_map(|word| is_picture(&word)) {
+        let leads = line.get(..start).is_some_and(|front| front.trim().is_empty());
+        let picture = match candidates(line, start).into_iter().find_map(|word| is_picture(&word, leads)) {
             Some(picture) => picture?,
             None => {
                 at = end_of_word(line, start);
@@ -140,8 +141,9 @@ fn escaped(line: &str, start: usize) -> Word {
     Word { range: start..end, name }
 }
 
-/// The picture that a word names: `None` if it need not mean one, an error if it can mean nothing else and is not there.
-fn is_picture(word: &Word) -> Option<Result<(Range<usize>, PathBuf), String>> {
+/// The picture that a word names, which may lead its line: `None` if it need not mean one, an error if it can mean nothing
+/// else and is not there.
+fn is_picture(word: &Word, leads: bool) -> Option<Result<(Range<usize>, PathBuf), String>> {
     let is_address = word.name.contains("://");
     let has_folder = !is_address && word.name.contains(std::path::is_separator) || of_address(&word.name).is_some();
     let is_named = is_picture_name(&word.name);
@@ -151,7 +153,7 @@ fn is_picture(word: &Word) -> Option<Result<(Range<usize>, PathBuf), String>> {
         return Some(Ok((word.range.clone(), path)));
     }
     let missing = || format!("{}: no such file; between \"\"\" a text is taken as it stands", path.display());
-    (has_folder && is_named && !path.exists()).then(|| Err(missing()))
+    (is_named && (has_folder || leads && !is_address) && !path.exists()).then(|| Err(missing()))
 }
 
 /// Whether a name ends as those of pictures do.
@@ -267,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_picture_that_is_not_there_is_told() {
-        for line in ["/no/such.png What?", "What is ./no.jpg?", "'/no such/a b.gif' What?", "file:///no/a%20b.png"] {
+        for line in ["/no/such.png What?", "no.png What?", "  no.png, what?", "What is ./no.jpg?", "'/no such/a b.gif' What?", "file:///no/a%20b.png"] {
             let error = find(line).unwrap_err();
             assert!(error.contains(": no such file"), "{line}: {error}");
         }

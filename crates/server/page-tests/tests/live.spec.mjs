@@ -59,6 +59,25 @@ test("the camera is let go when live mode is left, and its fields are kept", asy
   await expect(dialog(page).getByLabel("Pause")).toHaveValue("1000");
 });
 
+test("longest edges are offered as far as the model's own @mock", async ({ page }) => {
+  const offered = async () => {
+    await open(page);
+    const edges = await dialog(page).getByLabel("Longest edge").locator("option").allInnerTexts();
+    const chosen = await dialog(page).getByLabel("Longest edge").inputValue();
+    await page.keyboard.press("Escape");
+    return [edges, chosen];
+  };
+  expect(await offered()).toEqual([["224", "384", "512", "768", "1,024"], "512"]);
+  const large = await (await page.request.get("props")).json();
+  for (const [most, edges, chosen] of [[96, ["96"], "96"], [400, ["224", "384", "400"], "400"]]) {
+    const props = { ...large, pictures: { ...large.pictures, longest_edge: most } };
+    await page.route("**/props", (route) => route.fulfill({ json: props }));
+    await page.reload();
+    expect(await offered()).toEqual([edges, chosen]);
+    await page.unroute("**/props");
+  }
+});
+
 test("a busy server is waited for, a refusal ends it", async ({ page }) => {
   let status = 503;
   const says = { 503: "64 requests wait already", 400: "this model sees nothing" };
