@@ -269,7 +269,14 @@ mod tests {
 
     #[test]
     fn a_picture_that_is_not_there_is_told() {
-        for line in ["/no/such.png What?", "no.png What?", "  no.png, what?", "What is ./no.jpg?", "'/no such/a b.gif' What?", "file:///no/a%20b.png"] {
+        for line in [
+            "/no/such.png What?",
+            "no.png What?",
+            "  no.png, what?",
+            "What is ./no.jpg?",
+            "'/no such/a b.gif' What?",
+            "file:///no/a%20b.png",
+        ] {
             let error = find(line).unwrap_err();
             assert!(error.contains(": no such file"), "{line}: {error}");
         }
