@@ -84,6 +84,19 @@ fn the_second_signal_ends_at_once() {
 }
 
 #[test]
+fn it_ends_while_it_loads() {
+    for wait in [0, 1, 5, 20, 60] {
+        let child = serve(&["--port", "0"]).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(wait));
+        signal(&child, "TERM");
+        // Before it listens the system ends it, later it does so itself.
+        let (code, log) = ended(child);
+        assert!(code == 0 || code == -1, "{code} {log}");
+        assert!(!log.contains("panicked"), "{log}");
+    }
+}
+
+#[test]
 fn a_file_of_options_and_a_log_without_what_was_said() {
     let dir = tempfile::tempdir().unwrap();
     let (config, keys) = (dir.path().join("serve.toml"), dir.path().join("keys"));

@@ -54,6 +54,8 @@ test("an answer in JSON is shown as it came @mock", async ({ page }) => {
 test("answers are asked for as JSON", async ({ page }) => {
   const bodies = chats(page);
   await open(page);
+  // A small model may count for ever.
+  await page.getByLabel("Most tokens of an answer").fill("40");
   await page.getByRole("radio", { name: "JSON object" }).check();
   await done(page);
   await ask(page, "Describe it");
@@ -65,6 +67,8 @@ test("answers are asked for as JSON", async ({ page }) => {
 test("a schema is sent, once it is JSON", async ({ page }) => {
   const bodies = chats(page);
   await open(page);
+  // A small model may count for ever.
+  await page.getByLabel("Most tokens of an answer").fill("40");
   await page.getByRole("radio", { name: "JSON schema" }).check();
   const schema = page.getByLabel("Schema", { exact: true });
   await schema.fill('{"type": ');
