@@ -118,7 +118,7 @@ impl Engine {
             if course.is_done() {
                 break;
             }
-            course.guess(&mut GUESSING.saturating_sub(course.rows().len()));
+            course.guess(&mut GUESSING.saturating_sub(course.answers()));
             if let Some((id, sequence)) = course.only() {
                 logits = self.core.step(sequence, id);
             } else {

@@ -147,6 +147,15 @@ impl<'a> Course<'a> {
         }
     }
 
+    /// How many answers go on.
+    pub(crate) fn answers(&self) -> usize {
+        match &self.kind {
+            Kind::Tracks(tracks) => tracks.iter().filter(|track| !track.has_ended()).count(),
+            Kind::Beams(beams) if beams.ended => 0,
+            Kind::Beams(beams) => beams.sequences.len(),
+        }
+    }
+
     /// How many they are of each answer.
     pub(crate) fn rows(&self) -> Vec<usize> {
         match &self.kind {

@@ -136,7 +136,7 @@ impl<'a> Line<'a> {
 
     /// How many answers it goes on with in the next pass.
     pub(crate) fn answering(&self) -> usize {
-        if self.answers() { self.course.rows().len() } else { 0 }
+        if self.answers() { self.course.answers() } else { 0 }
     }
 
     /// Guesses tokens of its answers for the next pass, at most as many as there is `room` for, which it takes.

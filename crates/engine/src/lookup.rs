@@ -10,9 +10,8 @@ const ALIKE: usize = 3;
 /// The longest pause after wrong guesses, as a power of two.
 const LONGEST_PAUSE: u32 = 5;
 
-/// A text, and how well it was guessed so far.
+/// How well a text was guessed so far.
 pub(crate) struct Lookup {
-    text: Vec<u32>,
     /// The most tokens guessed at a time; 0 guesses none.
     most: usize,
     /// How many are guessed next.
@@ -24,29 +23,21 @@ pub(crate) struct Lookup {
 }
 
 impl Lookup {
-    /// Behind this prompt.
-    pub(crate) fn new(prompt: &[u32], most: usize) -> Lookup {
-        let text = if most > 0 { prompt.to_vec() } else { Vec::new() };
-        Lookup { text, most, reach: most.min(ALIKE), pause: 0, misses: 0 }
+    /// That guesses at most so many tokens at a time.
+    pub(crate) fn new(most: usize) -> Lookup {
+        Lookup { most, reach: most.min(ALIKE), pause: 0, misses: 0 }
     }
 
-    /// Takes the text's next token.
-    pub(crate) fn see(&mut self, id: u32) {
-        if self.most > 0 {
-            self.text.push(id);
-        }
-    }
-
-    /// What may come next, at most so many tokens.
-    pub(crate) fn guess(&self, most: usize) -> Vec<u32> {
+    /// What may come next behind a text, at most so many tokens.
+    pub(crate) fn guess(&self, text: &[u32], most: usize) -> Vec<u32> {
         let count = self.reach.min(most);
-        let Some(tail) = self.text.len().checked_sub(ALIKE).filter(|_| count > 0 && self.pause == 0) else {
+        let Some(tail) = text.len().checked_sub(ALIKE).filter(|_| count > 0 && self.pause == 0) else {
             return Vec::new();
         };
-        let (before, end) = (self.text.get(..self.text.len() - 1).unwrap_or_default(), self.text.get(tail..));
+        let (before, end) = (text.get(..text.len() - 1).unwrap_or_default(), text.get(tail..));
         match before.windows(ALIKE).rposition(|alike| Some(alike) == end) {
             // Where the last time is this time's neighbour, what lies between goes round.
-            Some(at) => self.text.iter().skip(at + ALIKE).cycle().take(count).copied().collect(),
+            Some(at) => text.iter().skip(at + ALIKE).cycle().take(count).copied().collect(),
             None => Vec::new(),
         }
     }
@@ -73,35 +64,38 @@ mod tests {
 
     #[test]
     fn what_followed_the_last_time_is_guessed() {
-        let mut lookup = Lookup::new(&[1, 2, 3, 9, 9, 1, 2, 3, 4, 5, 6, 1, 2], 7);
-        assert!(lookup.guess(7).is_empty());
-        lookup.see(3);
-        assert_eq!(lookup.guess(7), [4, 5, 6]);
-        assert_eq!(lookup.guess(1), [4]);
-        assert!(lookup.guess(0).is_empty());
-        lookup.see(4);
-        assert_eq!(lookup.guess(7), [5, 6, 1]);
+        let lookup = Lookup::new(7);
+        let mut text = vec![1, 2, 3, 9, 9, 1, 2, 3, 4, 5, 6, 1, 2];
+        assert!(lookup.guess(&text, 7).is_empty());
+        text.push(3);
+        assert_eq!(lookup.guess(&text, 7), [4, 5, 6]);
+        assert_eq!(lookup.guess(&text, 1), [4]);
+        assert!(lookup.guess(&text, 0).is_empty());
+        text.push(4);
+        assert_eq!(lookup.guess(&text, 7), [5, 6, 1]);
     }
 
     #[test]
     fn what_goes_round_is_guessed_going_round() {
-        assert_eq!(Lookup::new(&[5, 5, 5, 5], 7).guess(7), [5, 5, 5]);
-        assert_eq!(Lookup::new(&[1, 2, 1, 2, 1], 7).guess(3), [2, 1, 2]);
-        assert!(Lookup::new(&[5, 5, 5], 7).guess(7).is_empty());
-        assert!(Lookup::new(&[], 7).guess(7).is_empty());
+        let lookup = Lookup::new(7);
+        assert_eq!(lookup.guess(&[5, 5, 5, 5], 7), [5, 5, 5]);
+        assert_eq!(lookup.guess(&[1, 2, 1, 2, 1], 3), [2, 1, 2]);
+        assert!(lookup.guess(&[5, 5, 5], 7).is_empty());
+        assert!(lookup.guess(&[], 7).is_empty());
     }
 
     #[test]
     fn right_guesses_make_longer_ones_and_wrong_ones_rarer() {
-        let mut lookup = Lookup::new(&[5; 9], 7);
+        let mut lookup = Lookup::new(7);
+        let guessed = |lookup: &Lookup| lookup.guess(&[5; 9], 7).len();
         for (right, next) in [(3, 6), (6, 7), (7, 7), (2, 2), (1, 1), (1, 2)] {
-            lookup.learn(lookup.guess(7).len(), right);
-            assert_eq!(lookup.guess(7).len(), next);
+            lookup.learn(guessed(&lookup), right);
+            assert_eq!(guessed(&lookup), next);
         }
         let mut rest = |right: usize| {
-            lookup.learn(lookup.guess(7).len(), right);
+            lookup.learn(guessed(&lookup), right);
             let rest = (0..).take_while(|_| {
-                let nothing = lookup.guess(7).is_empty();
+                let nothing = guessed(&lookup) == 0;
                 if nothing {
                     lookup.learn(0, 0);
                 }
@@ -113,9 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn who_guesses_nothing_keeps_nothing() {
-        let mut lookup = Lookup::new(&[5; 9], 0);
-        lookup.see(5);
-        assert!(lookup.guess(7).is_empty() && lookup.text.is_empty());
+    fn where_none_are_wanted_none_are_guessed() {
+        assert!(Lookup::new(0).guess(&[5; 9], 7).is_empty());
     }
 }

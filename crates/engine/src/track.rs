@@ -9,6 +9,8 @@ use smolvlm_backend::{KvSequence, Tensor, numbers};
 
 /// One answer that is being made.
 pub(crate) struct Track<'a> {
+    /// The prompt, and the answer so far.
+    history: Vec<u32>,
     sampler: Sampler,
     /// Its way through the grammar that it is bound to.
     follower: Option<Follower>,
@@ -52,8 +54,9 @@ impl<'a> Track<'a> {
     ) -> Track<'a> {
         let room = chain.scope.limit;
         Track {
-            lookup: Lookup::new(prompt, chain.sampling.lookup),
-            sampler: Sampler::new(chain, prompt, sample),
+            history: prompt.to_vec(),
+            lookup: Lookup::new(chain.sampling.lookup),
+            sampler: Sampler::new(chain, sample),
             follower: request.grammar.as_ref().map(|grammar| grammar.begin()),
             writer,
             sequence: engine.core.sequence(),
@@ -90,7 +93,7 @@ impl<'a> Track<'a> {
     pub(crate) fn guess(&mut self, most: usize) -> usize {
         // A pass makes a token more than are guessed.
         let most = most.min(self.room.saturating_sub(self.answer.output_ids.len() + 1));
-        self.guesses = self.lookup.guess(most);
+        self.guesses = self.lookup.guess(&self.history, most);
         self.guesses.len()
     }
 
@@ -161,8 +164,7 @@ impl<'a> Track<'a> {
     /// Adds the token that a row of logits chooses, behind so many positions.
     fn choose(&mut self, engine: &Engine, logits: &Tensor, row: usize, positions: usize) -> Result<(), Error> {
         let (id, logprobs) = self.next_token(engine, logits, row)?;
-        self.sampler.see(id);
-        self.lookup.see(id);
+        self.history.push(id);
         let whole = self.follower.as_mut().map_or(Ok(false), |follower| follower.add(id))?;
         let (text, reason) = self.writer.push(id, positions, whole);
         self.answer.output_ids.push(id);
@@ -208,6 +210,6 @@ impl<'a> Track<'a> {
         if let Some(follower) = &mut self.follower {
             follower.mask(logits)?;
         }
-        self.sampler.next(logits)
+        self.sampler.next(&self.history, logits)
     }
 }

@@ -6,11 +6,9 @@ use super::warpers;
 use crate::Error;
 use smolvlm_backend::Splitmix;
 
-/// Chooses the tokens of one answer; remembers those that were seen.
+/// Chooses the tokens of one answer.
 pub(crate) struct Sampler {
     chain: Chain,
-    /// Prompt and answer so far; empty where only the likeliest is taken.
-    history: Vec<u32>,
     random: Splitmix,
     cut: Option<Cut>,
     /// Of the tokens, kept between draws.
@@ -19,12 +17,10 @@ pub(crate) struct Sampler {
 
 impl Sampler {
     /// Of the sample with this number: its draws depend on the seed and the number, and not on how many samples there are.
-    pub(crate) fn new(chain: Chain, prompt: &[u32], sample: usize) -> Sampler {
-        let plain = chain.sampling.is_plain_greedy();
+    pub(crate) fn new(chain: Chain, sample: usize) -> Sampler {
         let cut = (chain.sampling.mirostat.version > 0).then(|| Cut::new(chain.sampling.mirostat));
         let random = Splitmix::new(sample_seed(chain.sampling.seed, sample));
-        let history = if plain { Vec::new() } else { prompt.to_vec() };
-        Sampler { chain, history, random, cut, weights: Vec::new() }
+        Sampler { chain, random, cut, weights: Vec::new() }
     }
 
     /// Whether the likeliest token of the bare logits is always taken.
@@ -42,19 +38,12 @@ impl Sampler {
         self.chain.sampling.remove_invalid
     }
 
-    /// Says that a token was added to the answer.
-    pub(crate) fn see(&mut self, id: u32) {
-        if !self.is_plain_greedy() {
-            self.history.push(id);
-        }
-    }
-
-    /// The next token. `logits` [vocabulary] is changed.
+    /// The next token behind `history`, prompt and answer so far. `logits` [vocabulary] is changed.
     ///
     /// # Errors
     /// Where every token is forbidden.
-    pub(crate) fn next(&mut self, logits: &mut [f32]) -> Result<u32, Error> {
-        self.chain.apply(&self.history, logits, &mut self.random);
+    pub(crate) fn next(&mut self, history: &[u32], logits: &mut [f32]) -> Result<u32, Error> {
+        self.chain.apply(history, logits, &mut self.random);
         let (likeliest, max) = likeliest(logits).ok_or(Error::NothingLeft)?;
         if self.chain.sampling.temperature == 0.0 {
             return Ok(likeliest);
@@ -120,9 +109,9 @@ mod tests {
     use super::super::settings::{Mirostat, Sampling, Xtc};
     use super::*;
 
-    fn sampler(sampling: Sampling, vocab: usize, prompt: &[u32], sample: usize) -> Sampler {
-        let scope = Scope { vocab, ends: vec![0], prompt: prompt.len(), limit: 100 };
-        Sampler::new(Chain::new(sampling, scope).unwrap(), prompt, sample)
+    fn sampler(sampling: Sampling, vocab: usize, prompt: usize, sample: usize) -> Sampler {
+        let scope = Scope { vocab, ends: vec![0], prompt, limit: 100 };
+        Sampler::new(Chain::new(sampling, scope).unwrap(), sample)
     }
 
     /// Probabilities 0.4, 0.1, 0.3, 0.2.
@@ -131,10 +120,10 @@ mod tests {
     }
 
     fn shares(sampling: Sampling) -> [f64; 4] {
-        let mut sampler = sampler(sampling, 4, &[], 0);
+        let mut sampler = sampler(sampling, 4, 0, 0);
         let mut counts = [0; 4];
         for _ in 0..20_000 {
-            counts[sampler.next(&mut logits()).unwrap() as usize] += 1;
+            counts[sampler.next(&[], &mut logits()).unwrap() as usize] += 1;
         }
         counts.map(|count| f64::from(count) / 20_000.0)
     }
@@ -159,8 +148,8 @@ mod tests {
     #[test]
     fn a_sample_depends_on_its_seed_and_its_number_alone() {
         let of = |seed, sample| {
-            let mut sampler = sampler(Sampling { temperature: 1.0, seed, ..Sampling::default() }, 4, &[], sample);
-            (0..50).map(|_| sampler.next(&mut logits()).unwrap()).collect::<Vec<_>>()
+            let mut sampler = sampler(Sampling { temperature: 1.0, seed, ..Sampling::default() }, 4, 0, sample);
+            (0..50).map(|_| sampler.next(&[], &mut logits()).unwrap()).collect::<Vec<_>>()
         };
         assert_eq!(of(1, 2), of(1, 2));
         let all = [of(1, 0), of(1, 1), of(1, 2), of(2, 0), of(2, 1)];
@@ -172,13 +161,13 @@ mod tests {
     fn extreme_settings_draw_the_likeliest_and_never_nonsense() {
         let tiny = |temperature| Sampling { temperature, ..Sampling::default() };
         for temperature in [1e-30, f32::MIN_POSITIVE, 1e-45] {
-            let mut sampler = sampler(tiny(temperature), 3, &[], 0);
-            assert!((0..100).all(|_| sampler.next(&mut [-3.0, 900.0, 800.0]).unwrap() == 1), "{temperature:e}");
+            let mut sampler = sampler(tiny(temperature), 3, 0, 0);
+            assert!((0..100).all(|_| sampler.next(&[], &mut [-3.0, 900.0, 800.0]).unwrap() == 1), "{temperature:e}");
         }
         for (repetition_penalty, likeliest) in [(1e-45, 1), (f32::MAX, 2)] {
             let sampling = Sampling { temperature: 0.1, repetition_penalty, ..Sampling::default() };
-            let mut sampler = sampler(sampling, 3, &[0, 1], 0);
-            let all = (0..100).all(|_| sampler.next(&mut [-3.0, 5.0, 4.0]).unwrap() == likeliest);
+            let mut sampler = sampler(sampling, 3, 2, 0);
+            let all = (0..100).all(|_| sampler.next(&[0, 1], &mut [-3.0, 5.0, 4.0]).unwrap() == likeliest);
             assert!(all, "{repetition_penalty:e}");
         }
     }
@@ -187,7 +176,7 @@ mod tests {
     fn where_all_is_forbidden_it_says_so() {
         for temperature in [0.0, 1.0] {
             let sampling = Sampling { suppress: vec![0, 1], temperature, ..Sampling::default() };
-            assert!(matches!(sampler(sampling, 2, &[], 0).next(&mut [1.0, 2.0]), Err(Error::NothingLeft)));
+            assert!(matches!(sampler(sampling, 2, 0, 0).next(&[], &mut [1.0, 2.0]), Err(Error::NothingLeft)));
         }
     }
 }
