@@ -18,7 +18,8 @@ import struct
 import zlib
 from pathlib import Path
 
-from serving import ROOT, Server, chat, machine
+from machine import machine
+from serving import ROOT, Server, chat
 
 QUESTIONS = ["What is in the picture?", "Which colours has it?"]
 

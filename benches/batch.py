@@ -13,7 +13,6 @@ benches/raw/batch.json. Needs Python alone.
 import argparse
 import json
 import os
-import platform
 import random
 import signal
 import statistics
@@ -21,6 +20,8 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+
+from machine import machine
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMES = 5
@@ -37,15 +38,6 @@ def arguments():
     ap.add_argument("--rounds", type=int, default=3, help="of that comparison")
     ap.add_argument("--out", type=Path, default=ROOT / "benches" / "raw" / "batch.json")
     return ap.parse_args()
-
-
-def machine():
-    """The processor's name, as lscpu has it."""
-    try:
-        lines = subprocess.run(["lscpu"], capture_output=True, text=True, check=True).stdout.splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("Model name"))
-    except (OSError, subprocess.CalledProcessError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def draw(args, folder):

@@ -14,7 +14,7 @@ import statistics
 import subprocess
 from pathlib import Path
 
-from batch import machine
+from machine import machine
 
 ROOT = Path(__file__).resolve().parent.parent
 

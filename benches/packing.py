@@ -15,12 +15,13 @@ seconds, and the samples' own tokens (no padding) a second. Raw times go to benc
 import argparse
 import json
 import math
-import platform
 import random
 import statistics
 import subprocess
 import tempfile
 from pathlib import Path
+
+from machine import machine
 
 ROOT = Path(__file__).resolve().parent.parent
 SHAPE = """\
@@ -125,7 +126,7 @@ def compare(args, folder, mode):
 
 def main():
     args = arguments()
-    results = {"machine": platform.processor() or platform.machine(), **{
+    results = {"machine": machine(), **{
         name: getattr(args, name) for name in ("threads", "batch", "pack_tokens", "shortest", "longest", "rounds")}}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -16,7 +16,6 @@ import argparse
 import asyncio
 import base64
 import json
-import platform
 import random
 import re
 import statistics
@@ -24,6 +23,8 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+
+from machine import machine
 
 ROOT = Path(__file__).resolve().parent.parent
 TOPICS = ("rivers bridges bread clocks winter glass horses paper islands salt ships wool maps stars apples bells iron rain "
@@ -42,12 +43,6 @@ def arguments():
     ap.add_argument("--tokens", type=int, default=64)
     ap.add_argument("--out", type=Path, default=ROOT / "benches" / "raw" / "serving.json")
     return ap.parse_args()
-
-
-def machine():
-    lines = subprocess.run(["lscpu"], capture_output=True, text=True).stdout.splitlines()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith(("Model name", "CPU family", "Model:"))]
-    return ", ".join(names) or platform.machine()
 
 
 class Server:

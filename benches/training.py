@@ -14,12 +14,13 @@ Each side warms up by a step; medians are over the others. Raw times go to bench
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from machine import machine
 
 TEXT = "Licensed under the terms below, this work may be used, copied, changed and given to others by anyone. "
 TARGETS = r".*text_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
@@ -120,7 +121,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", default="benches/raw/training.json")
     args = parser.parse_args()
-    results = {"machine": platform.processor() or platform.machine(), "threads": args.threads}
+    results = {"machine": machine(), "threads": args.threads}
     with tempfile.TemporaryDirectory() as folder:
         for mode in args.modes.split(","):
             sample(Path(folder), args.program, args.checkpoint, TOKENS[mode])
