@@ -1,10 +1,17 @@
 //! A decoder's file, alone or with its tower's, as a checkpoint folder: settings, tokenizer and template in Hugging Face's
 //! form, so that what reads a folder reads these; weights stay where they lie.
 
-use crate::{Error, Gguf, Value, tokenizer};
+use crate::{Error, Gguf, Kind, ROPE_FREQS, Value, tokenizer};
 use serde_json::{Map, Value as Json, json};
 use smolvlm_sys::{FileMap, Files, Made};
 use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+/// The key that tells decoders' files from towers'.
+const ARCHITECTURE: &str = "general.architecture";
+/// What it says in a tower's.
+const CLIP: &str = "clip";
+/// The token whose places pictures take.
+const IMAGE: &str = "<image>";
 
 /// What the decoder's file is called among a checkpoint's.
 pub const TEXT: &str = "text.gguf";
@@ -18,11 +25,15 @@ pub const MMPROJ: &str = "mmproj.gguf";
 pub fn checkpoint(text: &Path, mmproj: Option<&Path>) -> Result<Files, Error> {
     let map = read(text)?;
     let decoder = at(text, Gguf::parse(&map))?;
+    if decoder.text(ARCHITECTURE) == Ok(CLIP) {
+        return at(text, Err(Error::Tower));
+    }
     let mut held = at(text, of_text(&decoder))?;
     let map = mmproj.map(read).transpose()?;
     let tower = match (mmproj, &map) {
         (Some(mmproj), Some(map)) => {
             let tower = at(mmproj, Gguf::parse(map))?;
+            at(mmproj, fits(&decoder, &tower))?;
             held.extend(at(mmproj, of_pictures(&tower))?);
             Some(tower)
         }
@@ -33,6 +44,37 @@ pub fn checkpoint(text: &Path, mmproj: Option<&Path>) -> Result<Files, Error> {
     let linked = linked.filter_map(|(name, path)| Some((name.to_owned(), path?.to_owned())));
     let made = Made { name: text.display().to_string(), held: bytes(held), linked: linked.collect() };
     Ok(Files::Made(Arc::new(made)))
+}
+
+/// That a tower's file is that of a decoder's model.
+///
+/// # Errors
+/// [`Error::Unfit`], in an [`Error::File`], if it is of another; a file cannot be read or is no GGUF.
+pub fn fit(text: &Path, mmproj: &Path) -> Result<(), Error> {
+    let [decoder, tower] = [read(text)?, read(mmproj)?];
+    at(mmproj, fits(&at(text, Gguf::parse(&decoder))?, &at(mmproj, Gguf::parse(&tower))?))
+}
+
+/// That a tower belongs to a decoder: it is one, there is a token for pictures, and what its connector makes is as wide as
+/// the decoder.
+fn fits(decoder: &Gguf<'_>, tower: &Gguf<'_>) -> Result<(), Error> {
+    let unfit = |what: String| Err(Error::Unfit { what });
+    for (key, wanted) in [(ARCHITECTURE, CLIP), ("clip.projector_type", "idefics3")] {
+        match tower.text(key)? {
+            found if found == wanted => {}
+            found => return unfit(format!("{key} is {found}; {wanted} would be right here")),
+        }
+    }
+    if !decoder.texts("tokenizer.ggml.tokens").unwrap_or_default().contains(&IMAGE) {
+        return unfit(format!("there is no token {IMAGE} among the decoder's: it is no SmolVLM's"));
+    }
+    let made = tower.tensor("mm.model.fc.weight").and_then(|connector| connector.shape.first().copied());
+    match (made, decoder.count("llama.embedding_length")) {
+        (Some(made), Ok(width)) if made != width => {
+            unfit(format!("its vectors have {made} numbers, and the decoder's {width}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The small files that a decoder's GGUF and its mmproj make: names and bytes.
@@ -90,8 +132,6 @@ fn of_text(gguf: &Gguf<'_>) -> Result<Held, Error> {
 
 /// The files that say how pictures are read.
 fn of_pictures(mmproj: &Gguf<'_>) -> Result<Held, Error> {
-    is(mmproj, "general.architecture", "clip")?;
-    is(mmproj, "clip.projector_type", "idefics3")?;
     Ok(BTreeMap::from([("preprocessor_config.json", pictures(mmproj)?), ("processor_config.json", processor(mmproj)?)]))
 }
 
@@ -107,7 +147,7 @@ fn of_decoder(text: &Gguf<'_>) -> Result<Json, Error> {
 /// The whole network's sizes.
 fn of_whole(text: &Gguf<'_>, mmproj: &Gguf<'_>) -> Result<Json, Error> {
     let tokens = text.texts("tokenizer.ggml.tokens")?;
-    let image = tokens.iter().position(|token| *token == "<image>");
+    let image = tokens.iter().position(|token| *token == IMAGE);
     let image = image.ok_or_else(|| Error::Wrong { what: "there is no token <image>: it is no SmolVLM".into() })?;
     let mut decoder = decoder(text)?;
     // As published files have it; llama.cpp's converter asks for it.
@@ -139,7 +179,7 @@ fn is_tied(text: &Gguf<'_>) -> bool {
 
 /// The decoder's sizes.
 fn decoder(text: &Gguf<'_>) -> Result<Map<String, Json>, Error> {
-    is(text, "general.architecture", "llama")?;
+    is(text, ARCHITECTURE, "llama")?;
     let scaling = match text.value("llama.rope.scaling.type") {
         None | Some(Value::Text("none")) => Json::Null,
         Some(Value::Text("linear")) => {
@@ -151,6 +191,7 @@ fn decoder(text: &Gguf<'_>) -> Result<Map<String, Json>, Error> {
             });
         }
     };
+    let scaling = divided(text, &scaling)?.unwrap_or(scaling);
     let (hidden, heads) = (text.count("llama.embedding_length")?, text.count("llama.attention.head_count")?);
     let or = |key: &str, default: usize| if text.value(key).is_some() { text.count(key) } else { Ok(default) };
     let rope =
@@ -169,6 +210,28 @@ fn decoder(text: &Gguf<'_>) -> Result<Map<String, Json>, Error> {
         "vocab_size": text.texts("tokenizer.ggml.tokens")?.len(),
     });
     Ok(if let Json::Object(sizes) = sizes { sizes } else { Map::new() })
+}
+
+/// What each rotary frequency is divided by, where a tensor says it, beside what all are: the form that Hugging Face has
+/// for it.
+fn divided(text: &Gguf<'_>, scaling: &Json) -> Result<Option<Json>, Error> {
+    let Some(tensor) = text.tensor(ROPE_FREQS) else { return Ok(None) };
+    if !matches!(tensor.kind, Kind::F32) || tensor.shape.len() != 1 {
+        let what = format!(
+            "tensor '{ROPE_FREQS}' is {:?} of {}; a row of F32 would be right",
+            tensor.shape,
+            tensor.kind.name()
+        );
+        return Err(Error::Wrong { what });
+    }
+    let of_all = scaling["factor"].as_f64().unwrap_or(1.0) as f32;
+    let factors: Vec<f32> = tensor.kind.to_f32(tensor.bytes).iter().map(|divisor| divisor * of_all).collect();
+    Ok(Some(json!({
+        "rope_type": "longrope",
+        "short_factor": factors,
+        "long_factor": factors,
+        "attention_factor": 1.0,
+    })))
 }
 
 /// How pictures are cut. What the converter does not keep is as the reference has it; files before that it kept the longest
