@@ -180,18 +180,6 @@ fn is_tied(text: &Gguf<'_>) -> bool {
 /// The decoder's sizes.
 fn decoder(text: &Gguf<'_>) -> Result<Map<String, Json>, Error> {
     is(text, ARCHITECTURE, "llama")?;
-    let scaling = match text.value("llama.rope.scaling.type") {
-        None | Some(Value::Text("none")) => Json::Null,
-        Some(Value::Text("linear")) => {
-            json!({ "rope_type": "linear", "factor": text.number("llama.rope.scaling.factor")? })
-        }
-        Some(other) => {
-            return Err(Error::Wrong {
-                what: format!("llama.rope.scaling.type is {other:?}; none and linear are known"),
-            });
-        }
-    };
-    let scaling = divided(text, &scaling)?.unwrap_or(scaling);
     let (hidden, heads) = (text.count("llama.embedding_length")?, text.count("llama.attention.head_count")?);
     let or = |key: &str, default: usize| if text.value(key).is_some() { text.count(key) } else { Ok(default) };
     let rope =
@@ -206,32 +194,43 @@ fn decoder(text: &Gguf<'_>) -> Result<Map<String, Json>, Error> {
         "max_position_embeddings": text.count("llama.context_length")?,
         "rms_norm_eps": text.number("llama.attention.layer_norm_rms_epsilon")?,
         "rope_theta": rope,
-        "rope_scaling": scaling,
+        "rope_scaling": scaling(text)?,
         "vocab_size": text.texts("tokenizer.ggml.tokens")?.len(),
     });
     Ok(if let Json::Object(sizes) = sizes { sizes } else { Map::new() })
 }
 
-/// What each rotary frequency is divided by, where a tensor says it, beside what all are: the form that Hugging Face has
-/// for it.
-fn divided(text: &Gguf<'_>, scaling: &Json) -> Result<Option<Json>, Error> {
-    let Some(tensor) = text.tensor(ROPE_FREQS) else { return Ok(None) };
-    if !matches!(tensor.kind, Kind::F32) || tensor.shape.len() != 1 {
-        let what = format!(
-            "tensor '{ROPE_FREQS}' is {:?} of {}; a row of F32 would be right",
-            tensor.shape,
-            tensor.kind.name()
-        );
-        return Err(Error::Wrong { what });
+/// How rotary frequencies are changed, as llama.cpp reads it and Hugging Face has it: all divided by a factor (which has an
+/// older name) unless the type is none, and each by a number of its own where there is a tensor of them.
+fn scaling(text: &Gguf<'_>) -> Result<Json, Error> {
+    let named =
+        ["llama.rope.scaling.factor", "llama.rope.scale_linear"].into_iter().find(|key| text.value(key).is_some());
+    let of_all = match text.value("llama.rope.scaling.type") {
+        None | Some(Value::Text("linear")) => {
+            named.map(|key| text.number(key)).transpose()?.filter(|factor| *factor != 0.0)
+        }
+        Some(Value::Text("none")) => None,
+        Some(other) => {
+            return Err(Error::Wrong {
+                what: format!("llama.rope.scaling.type is {other:?}; none and linear are known"),
+            });
+        }
+    };
+    let Some(tensor) = text.tensor(ROPE_FREQS) else {
+        return Ok(of_all.map_or(Json::Null, |factor| json!({ "rope_type": "linear", "factor": factor })));
+    };
+    if tensor.kind != Kind::F32 || tensor.shape.len() != 1 {
+        let found = format!("{:?} of {}", tensor.shape, tensor.kind.name());
+        return Err(Error::Wrong { what: format!("tensor '{ROPE_FREQS}' is {found}; a row of F32 would be right") });
     }
-    let of_all = scaling["factor"].as_f64().unwrap_or(1.0) as f32;
-    let factors: Vec<f32> = tensor.kind.to_f32(tensor.bytes).iter().map(|divisor| divisor * of_all).collect();
-    Ok(Some(json!({
+    let of_all = of_all.unwrap_or(1.0) as f32;
+    let factors: Vec<f32> = tensor.to_f32().iter().map(|divisor| divisor * of_all).collect();
+    Ok(json!({
         "rope_type": "longrope",
         "short_factor": factors,
         "long_factor": factors,
         "attention_factor": 1.0,
-    })))
+    }))
 }
 
 /// How pictures are cut. What the converter does not keep is as the reference has it; files before that it kept the longest
@@ -268,5 +267,41 @@ fn is(gguf: &Gguf<'_>, key: &str, wanted: &str) -> Result<(), Error> {
     match gguf.text(key)? {
         found if found == wanted => Ok(()),
         found => Err(Error::Wrong { what: format!("{key} is {found}; {wanted} would be right here") }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Field, NewTensor, write};
+
+    #[test]
+    fn frequencies_are_scaled_as_llama_cpp_does_it() {
+        let (kind, factor) = ("llama.rope.scaling.type", "llama.rope.scaling.factor");
+        let text = |text: &str| Field::Text(text.to_owned());
+        let linear = json!({ "rope_type": "linear", "factor": 4.0 });
+        let each = |factors: [f32; 2]| json!({ "rope_type": "longrope", "short_factor": factors, "long_factor": factors, "attention_factor": 1.0 });
+        for (metadata, freqs, want) in [
+            (vec![], None, Json::Null),
+            (vec![(kind, text("none")), (factor, Field::F32(4.0))], None, Json::Null),
+            (vec![(kind, text("linear")), (factor, Field::F32(4.0))], None, linear.clone()),
+            (vec![(factor, Field::F32(4.0))], None, linear.clone()),
+            (vec![("llama.rope.scale_linear", Field::F32(4.0))], None, linear),
+            (vec![(kind, text("linear")), (factor, Field::F32(0.0))], None, Json::Null),
+            (vec![], Some((Kind::F32, vec![2])), each([1.0, 8.0])),
+            (vec![(factor, Field::F32(4.0))], Some((Kind::F32, vec![2])), each([4.0, 32.0])),
+            (vec![(kind, text("yarn"))], None, json!("none and linear are known")),
+            (vec![], Some((Kind::F16, vec![2])), json!("is [2] of F16; a row of F32 would be right")),
+            (vec![], Some((Kind::F32, vec![2, 1])), json!("is [2, 1] of F32")),
+        ] {
+            let tensor = freqs.map(|(kind, shape)| NewTensor { name: ROPE_FREQS.into(), kind, shape });
+            let mut file = Vec::new();
+            let numbers = |_: usize, _: &NewTensor| Ok::<_, std::io::Error>(vec![1.0, 8.0]);
+            write(&mut file, &metadata, tensor.as_slice(), numbers).unwrap();
+            match scaling(&Gguf::parse(&file).unwrap()) {
+                Ok(found) => assert_eq!(found, want),
+                Err(error) => assert!(error.to_string().contains(want.as_str().unwrap()), "{error}"),
+            }
+        }
     }
 }
