@@ -116,7 +116,7 @@ fn files_that_do_not_belong_together_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let alone = dir.path().join("alone.gguf");
     std::fs::copy(&model, &alone).unwrap();
-    assert!(refused(&["-m", text(&mmproj), "--mmproj", text(&model)]).contains("it has no tokenizer"));
+    assert!(refused(&["-m", text(&mmproj), "--mmproj", text(&model)]).contains("a tower's file (mmproj)"));
     assert!(refused(&["-m", text(&model), "--mmproj", text(&model)]).contains("general.architecture is llama; clip"));
     assert!(refused(&["-m", "nano", "--mmproj", text(&mmproj)]).contains("nothing that --mmproj could belong to"));
     assert!(refused(&["-m", text(&dir.path().join("none.gguf")), "--mmproj", text(&mmproj)]).contains("No such file"));
@@ -126,6 +126,53 @@ fn files_that_do_not_belong_together_are_refused() {
     std::fs::copy(&model, &alone).unwrap();
     std::fs::copy(&mmproj, dir.path().join("mmproj-alone.gguf")).unwrap();
     smolvlm(&["run", "hi", "-n", "2", "-m", text(&alone)]).ok();
+}
+
+#[test]
+fn a_tower_of_another_model_is_left_alone() {
+    let (model, mmproj) = pair();
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    // Two decoders: one that knows nothing of pictures, and one of another width.
+    let narrow = folder().join("idefics3-256m");
+    smolvlm(&["convert", "-m", text(&narrow), "-o", text(&at("narrow.gguf"))]).ok();
+    std::fs::remove_file(at("mmproj-narrow.gguf")).unwrap();
+    let named = std::fs::read(&model).unwrap();
+    let place = named.windows(7).position(|bytes| bytes == b"<image>").unwrap();
+    std::fs::write(at("text.gguf"), [&named[..place], b"<emage>", &named[place + 7..]].concat()).unwrap();
+    std::fs::copy(&mmproj, at("mmproj-other.gguf")).unwrap();
+    let ask = |name: &str, more: &[&str]| smolvlm(&[&["run", "-m", text(&at(name)), "hi", "-n", "2"], more].concat());
+    for (name, what) in [("text.gguf", "there is no token <image>"), ("narrow.gguf", "its vectors have 256 numbers")] {
+        let alone = ask(name, &[]);
+        assert_eq!(alone.stderr.lines().count(), 1, "{}", alone.stderr);
+        let says = format!("{}: it does not belong to this decoder: {what}", at("mmproj-other.gguf").display());
+        assert!(alone.stderr.starts_with(&says) && alone.stderr.ends_with("it is left alone\n"), "{}", alone.stderr);
+        alone.ok();
+        let asked = ask(name, &["--mmproj", text(&mmproj)]).refused();
+        assert!(
+            asked.contains(&format!("{}: it does not belong to this decoder: {what}", mmproj.display())),
+            "{asked}"
+        );
+    }
+    // Beside one of another model, its own is the only one.
+    std::fs::copy(&model, at("wide.gguf")).unwrap();
+    std::fs::copy(folder().join("gguf/mmproj-wide-f16.gguf"), at("mmproj-a.gguf")).unwrap();
+    smolvlm(&["convert", "-m", text(&narrow), "-o", text(&at("b.gguf"))]).ok();
+    std::fs::remove_file(at("mmproj-other.gguf")).unwrap();
+    let picture = folder().join("images/photo.jpg");
+    let seen = smolvlm(&["run", "-m", text(&at("wide.gguf")), text(&picture), "hi", "-n", "2"]);
+    assert_eq!(seen.stderr, "");
+    seen.ok();
+    // A tower by itself: which file would be right?
+    let error = ask("mmproj-a.gguf", &[]).refused();
+    let says = format!(
+        "mmproj-a.gguf: a tower's file (mmproj), which sees and does not speak; -m takes its decoder's \
+                        file: {}",
+        at("wide.gguf").display()
+    );
+    assert!(error.ends_with(&says), "{error}");
+    let error = smolvlm(&["run", "-m", text(&mmproj), "hi"]).refused();
+    assert!(error.contains("wide-Q4_K_M.gguf"), "{error}");
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! What is asked of the hub: which files a model has, and their bytes.
 
-use crate::{Error, Repo, Settings, hash::Hash, name::is_commit};
+use crate::{Error, Repo, Settings, hash::Hash, name::is_commit, proxy, tls};
 use serde::Deserialize;
 use std::{io::Read, time::Duration};
 use ureq::{
-    Agent, Body,
+    Agent, Body, Proxy,
     http::{Response, StatusCode, Uri},
 };
 
@@ -42,25 +42,34 @@ pub(crate) struct Coming {
 /// Asks the hub.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
-    agent: Agent,
+    /// For `http` and for `https`, which may have different proxies.
+    agents: [Agent; 2],
     endpoint: String,
     token: Option<String>,
 }
 
 impl Client {
-    pub(crate) fn new(settings: &Settings) -> Client {
-        let config = Agent::config_builder()
-            .user_agent(concat!("smolvlm/", env!("CARGO_PKG_VERSION")))
-            .accept_encoding("identity")
-            .http_status_as_error(false)
-            // The token goes to the hub alone, so each redirect is looked at here.
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_connect(Some(CONNECT))
-            .timeout_recv_response(Some(PATIENCE))
-            .timeout_per_read(Some(PATIENCE))
-            .build();
-        Client { agent: config.new_agent(), endpoint: settings.endpoint.clone(), token: settings.token.clone() }
+    /// # Errors
+    /// The environment names a proxy that cannot be used.
+    pub(crate) fn new(settings: &Settings) -> Result<Client, Error> {
+        let agent = |proxy: Option<Proxy>| {
+            Agent::config_builder()
+                .proxy(proxy)
+                .user_agent(concat!("smolvlm/", env!("CARGO_PKG_VERSION")))
+                .accept_encoding("identity")
+                .http_status_as_error(false)
+                // The token goes to the hub alone, so each redirect is looked at here.
+                .max_redirects(0)
+                .max_redirects_will_error(false)
+                .timeout_connect(Some(CONNECT))
+                .timeout_recv_response(Some(PATIENCE))
+                .timeout_per_read(Some(PATIENCE))
+                .build()
+                .new_agent()
+        };
+        let named = |scheme: &str| proxy::of(scheme, |name| std::env::var(name).ok());
+        let agents = [agent(named("http")?), agent(named("https")?)];
+        Ok(Client { agents, endpoint: settings.endpoint.clone(), token: settings.token.clone() })
     }
 
     /// A model's files at its revision.
@@ -92,7 +101,8 @@ impl Client {
         let home = host(&self.endpoint);
         let mut url = url;
         for _ in 0..REDIRECTS {
-            let mut request = self.agent.get(&url);
+            let [plain, safe] = &self.agents;
+            let mut request = if is_safe(&url) { safe } else { plain }.get(&url);
             if let Some(token) = self.token.as_ref().filter(|_| home.is_some() && host(&url) == home) {
                 request = request.header("Authorization", format!("Bearer {token}"));
             }
@@ -113,12 +123,20 @@ impl Client {
     }
 
     fn cut(&self, error: &ureq::Error) -> Error {
+        if let Some(what) = tls::what(error) {
+            return Error::Tls { endpoint: self.endpoint.clone(), what };
+        }
         let what = match error {
             ureq::Error::Io(error) => error.to_string(),
             error => error.to_string(),
         };
         Error::Network { endpoint: self.endpoint.clone(), what }
     }
+}
+
+/// Whether an address is asked by TLS.
+fn is_safe(url: &str) -> bool {
+    url.split_once(':').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"))
 }
 
 /// Of a URL its scheme, host and port.
