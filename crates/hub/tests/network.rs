@@ -1,9 +1,10 @@
 //! What stands between this program and a hub: proxies, TLS, and other processes that fetch the same. Each pull is a process
 //! of its own, since proxies are named by the environment.
 
-#![allow(clippy::unwrap_used)] // helpers of tests: what fails there fails the test
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests: what fails there fails the test
 
 mod proxy;
+#[allow(dead_code)] // its faults are for other tests
 mod server;
 mod tls;
 
@@ -42,7 +43,9 @@ fn begin(endpoint: &str, cache: &Path, environment: &[(&str, &str)]) -> Child {
     let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "HF_TOKEN", "HF_HUB_OFFLINE"];
     let mut pull = Command::new(std::env::current_exe().unwrap());
     pull.args(["a_pull_by_the_environment", "--exact", "--ignored", "--nocapture"]);
-    proxies.iter().for_each(|name| drop(pull.env_remove(name).env_remove(name.to_lowercase())));
+    for name in proxies {
+        pull.env_remove(name).env_remove(name.to_lowercase());
+    }
     pull.envs([(ASKED, "1"), ("HF_ENDPOINT", endpoint), ("HF_HOME", cache.to_str().unwrap())]);
     pull.envs(environment.iter().copied()).stdout(Stdio::piped()).spawn().unwrap()
 }
