@@ -78,7 +78,7 @@ impl Client {
         let url = format!("{}/api/models/{}/revision/{revision}?blobs=true", self.endpoint, repo.id);
         let mut response = self.get(repo, url, None)?;
         let text = response.body_mut().with_config().limit(LONGEST_LIST).read_to_string();
-        let text = text.map_err(|e| self.cut(&e))?;
+        let text = text.map_err(|e| self.cut(&self.endpoint, &e))?;
         listing(&text).ok_or_else(|| Error::NotTheHub { endpoint: self.endpoint.clone() })
     }
 
@@ -109,7 +109,7 @@ impl Client {
             if let Some(range) = range {
                 request = request.header("Range", range);
             }
-            let response = request.call().map_err(|e| self.cut(&e))?;
+            let response = request.call().map_err(|e| self.cut(&url, &e))?;
             if response.status().is_success() {
                 return Ok(response);
             }
@@ -122,15 +122,15 @@ impl Client {
         Err(Error::NotTheHub { endpoint: self.endpoint.clone() })
     }
 
-    fn cut(&self, error: &ureq::Error) -> Error {
-        if let Some(what) = tls::what(error) {
-            return Error::Tls { endpoint: self.endpoint.clone(), what };
+    /// Why an address does not answer: the hub's, or one where that leads.
+    fn cut(&self, url: &str, error: &ureq::Error) -> Error {
+        let other = host(url).filter(|_| !url.starts_with(&self.endpoint));
+        let endpoint = other.map_or(self.endpoint.clone(), |(scheme, host)| format!("{scheme}://{host}"));
+        match (tls::what(error), error) {
+            (Some(what), _) => Error::Tls { endpoint, what },
+            (None, ureq::Error::Io(error)) => Error::Network { endpoint, what: error.to_string() },
+            (None, error) => Error::Network { endpoint, what: error.to_string() },
         }
-        let what = match error {
-            ureq::Error::Io(error) => error.to_string(),
-            error => error.to_string(),
-        };
-        Error::Network { endpoint: self.endpoint.clone(), what }
     }
 }
 

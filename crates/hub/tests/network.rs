@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests: what fails there fails the test
 
 mod proxy;
-#[allow(dead_code)] // its faults are for other tests
 mod server;
 mod tls;
 
@@ -135,6 +134,15 @@ fn what_is_wrong_with_tls_is_one_clear_error() {
         let error = refused(&endpoint, &[]);
         assert!(error.starts_with(&format!("{endpoint}: {says}")) && error.lines().count() == 1, "{error}");
     }
+}
+
+#[test]
+fn what_cannot_be_trusted_is_named_also_where_the_hub_leads_to_it() {
+    let (hub, other) = (Hub::serve(&files()), tls::with("own.pem"));
+    let leads: &'static str = format!("Location: {other}/x").leak();
+    hub.faults.lock().unwrap().refusals = vec![(302, leads)];
+    let error = refused(&hub.endpoint, &[]);
+    assert!(error.starts_with(&format!("{other}: its certificate is not trusted")), "{error}");
 }
 
 #[test]
