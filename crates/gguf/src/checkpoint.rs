@@ -69,8 +69,10 @@ fn fits(decoder: &Gguf<'_>, tower: &Gguf<'_>) -> Result<(), Error> {
         return unfit(format!("there is no token {IMAGE} among the decoder's: it is no SmolVLM's"));
     }
     let made = tower.tensor("mm.model.fc.weight").and_then(|connector| connector.shape.first().copied());
-    match (made, decoder.count("llama.embedding_length")) {
-        (Some(made), Ok(width)) if made != width => {
+    // Of the weights, since metadata that lie are an error of another kind.
+    let width = decoder.tensor("token_embd.weight").and_then(|table| table.shape.last().copied());
+    match (made, width) {
+        (Some(made), Some(width)) if made != width => {
             unfit(format!("its vectors have {made} numbers, and the decoder's {width}"))
         }
         _ => Ok(()),
