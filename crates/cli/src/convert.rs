@@ -83,6 +83,14 @@ impl Type {
 /// The command.
 pub(crate) fn run(args: Args) -> Result<(), Error> {
     let is_gguf = args.output.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
+    let is_file =
+        ["safetensors", "bin", "pt", "pth"].iter().any(|of| args.output.extension().is_some_and(|e| e == *of));
+    if is_file {
+        let name = args.output.display();
+        return Error::usage(format!(
+            "-o {name}: a folder is written, or a name that ends in .gguf; {name} is a file's name"
+        ));
+    }
     if !is_gguf && args.mmproj_type.is_some() {
         return Error::usage("--mmproj-type: a folder has one file of weights");
     }

@@ -80,12 +80,14 @@ fn size(kept: &Kept) -> String {
 fn verify(settings: &Settings, name: &str, as_json: bool) -> Result<(), Error> {
     let (broken, count) = smolvlm_hub::verify(settings, name)?;
     if as_json {
-        let file = |broken: &smolvlm_hub::Broken| json!({ "path": broken.path, "what": broken.what });
+        let file =
+            |broken: &smolvlm_hub::Broken| json!({ "path": broken.path, "files": broken.files, "what": broken.what });
         let files: Vec<Value> = broken.iter().map(file).collect();
         print_line(&json!({ "name": name, "files": count, "broken": files }).to_string())?;
     } else {
         for file in &broken {
-            print_line(&format!("{}: {}", file.path.display(), file.what))?;
+            let names = if file.files.is_empty() { "no file of a snapshot".into() } else { file.files.join(", ") };
+            print_line(&format!("{names}: {} ({})", file.what, file.path.display()))?;
         }
         print_line(&format!("{name}: {} of {count} files are whole", count.saturating_sub(broken.len())))?;
     }

@@ -51,6 +51,7 @@ fn with_bar<T>(fetch: impl FnOnce(&smolvlm_hub::Watch<'_>) -> T) -> T {
     let (all, there) = (AtomicU64::new(0), AtomicU64::new(0));
     fetch(&|event| {
         let file = match event {
+            Event::LeftAlone { what } => return progress.note(&format!("{what}; it is left alone")),
             Event::All { bytes, .. } => {
                 all.store(bytes, Ordering::Relaxed);
                 ""

@@ -58,6 +58,7 @@ fn arguments_that_are_wrong() {
         (2, vec!["run", "-m", model, "hi", "--seed", "-1"], "invalid value '-1' for '--seed <N>'"),
         (2, vec!["run", "-m", model, "hi", "-n", "-1"], "invalid value '-1' for '--max-tokens <N>'"),
         (2, vec!["run", "-m", model, "hi", "-n", "99999999999999999999"], "number too large"),
+        (2, vec!["run", "-m", model, "hi", "--stop", "", "--stop", "x"], "--stop '' would end no answer"),
         (2, vec!["run", "-m", model, "hi", "-t", "0"], "0 is not in 1..=1024"),
         (2, vec!["run", "-m", model, "hi", "-t", "99999999"], "is not in 1..=1024"),
         (2, vec!["run", "-m", model, "hi", "--max-edge", "0"], "0 is not in 1..=16384"),
@@ -223,7 +224,7 @@ fn strange_input_that_must_work() {
     let (photo, picture) = (image("photo.jpg"), image("dot.png"));
     let with = answered(&[&picture, "<image>"], "");
     assert_eq!(with["image_tokens"], 17 * 4);
-    answered(&[&photo, "What?", "--stop", "", "--stop", "never"], "");
+    answered(&[&photo, "What?", "--stop", "never"], "");
     let nothing = answered(&["What?", "-n", "0"], "");
     assert_eq!((&nothing["text"], &nothing["stop_reason"]), (&"".into(), &"max_tokens".into()));
     assert_eq!(answered(&["What?", "--temp", "1e-45", "--seed", "1"], "")["text"], plain["text"]);

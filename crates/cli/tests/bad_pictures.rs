@@ -62,6 +62,7 @@ fn broken_and_lying_pictures_are_refused() {
         ("a.webp", b"RIFF\0\0\0\0WEBPVP8 ".to_vec(), "the WebP picture is truncated"),
         ("a.heic", b"\0\0\0\x18ftypheic".to_vec(), "but a HEIC; convert it first, as in: magick FILE picture.png"),
         ("a.mp4", b"\0\0\0\x18ftypisom".to_vec(), "but a video (MP4)"),
+        ("a.tga", b"\0\0\x02\0\0\0\0\0\0\0\0\0\x05\0\x05\0\x18\0".to_vec(), "but a TGA; convert it first"),
         ("noise.png", vec![7; 1000], "no kind of picture that is known here"),
         ("cut.png", cut(&whole), "the PNG picture is truncated"),
         ("head.png", whole[..20].to_vec(), "the PNG picture is truncated"),
@@ -81,12 +82,27 @@ fn broken_and_lying_pictures_are_refused() {
         assert!(error.contains(says), "{name}: '{error}' should say '{says}'");
     }
     let error = smolvlm(&["run", "-m", text(&model), text(dir.path()), "What?"]).refused();
-    assert!(error.contains("Is a directory"), "{error}");
+    assert!(error.ends_with(": a folder, not a picture; the path of a picture in it would be right"), "{error}");
     #[cfg(unix)]
     for endless in ["/dev/zero", "/dev/urandom"] {
         let error = smolvlm(&["run", "-m", text(&model), endless, "What?"]).refused();
         assert!(error.contains("not a picture that can be read"), "{error}");
     }
+}
+
+#[test]
+fn of_several_jpegs_in_a_file_the_first_is_read() {
+    let (dir, model) = (tempfile::tempdir().unwrap(), model());
+    let photo = file("photo.jpg");
+    let path = dir.path().join("both-eyes.mpo");
+    std::fs::write(&path, [&photo[..2], b"\xff\xe2\0\x06MPF\0", &photo[2..], &photo].concat()).unwrap();
+    let ask = |frame: &str| smolvlm(&["explain", "-m", text(&model), text(&path), "--frame", frame]);
+    ask("0").ok();
+    let error = ask("1").refused();
+    assert!(
+        error.contains("MPO pictures with frames behind the first (it alone is read) are not supported"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -287,3 +287,26 @@ fn models_are_listed_by_their_short_names() {
     assert_eq!(report["names"]["smolvlm-256m"], "HuggingFaceTB/SmolVLM-256M-Instruct");
     assert!(report["models"].as_array().unwrap().is_empty());
 }
+
+#[cfg(unix)]
+#[test]
+fn a_broken_file_is_named_as_a_model_has_it() {
+    let cache = tempfile::tempdir().unwrap();
+    let folder = cache.path().join("hub/models--org--tiny");
+    let (blob, commit) = (folder.join("blobs").join("ab".repeat(20)), "0a".repeat(20));
+    let snapshot = folder.join("snapshots").join(&commit);
+    [blob.parent().unwrap(), &snapshot].iter().for_each(|dir| std::fs::create_dir_all(dir).unwrap());
+    std::fs::write(&blob, "{}").unwrap();
+    std::os::unix::fs::symlink(format!("../../blobs/{}", "ab".repeat(20)), snapshot.join("config.json")).unwrap();
+    let verify = |more: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_smolvlm"));
+        command.args(["models", "--verify", "org/tiny"]).args(more).env("HF_HOME", cache.path());
+        let output = command.env_remove("HF_HUB_CACHE").output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let said = verify(&[]);
+    let says = format!("{commit}/config.json: its bytes are not what its hash says ({})\n", blob.display());
+    assert!(said.starts_with(&says), "{said}");
+    assert_eq!(parse(&verify(&["--json"]))["broken"][0]["files"][0], format!("{commit}/config.json"));
+}

@@ -105,6 +105,7 @@ fn what_cannot_be_written_is_refused() {
     let refused =
         |to: &Path, more: &[&str]| smolvlm(&[&["convert", "-m", text(&wide), "-o", text(to)], more].concat()).refused();
     assert!(refused(&dir.path().join("out"), &["--type", "q4_0"]).contains("a name that ends in .gguf"));
+    assert!(refused(&dir.path().join("out.safetensors"), &[]).contains("a folder is written"));
     assert!(refused(&dir.path().join("out"), &["--mmproj-type", "f16"]).contains("one file of weights"));
     assert!(refused(&dir.path().join("none/out.gguf"), &[]).contains("no such folder"));
     std::fs::write(dir.path().join("mmproj-out.gguf"), "mine").unwrap();

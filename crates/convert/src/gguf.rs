@@ -3,7 +3,7 @@
 use crate::metadata::{self, Metadata};
 use crate::{Error, tensors};
 use serde_json::Value;
-use smolvlm_gguf::{Kind, MMPROJ, NewTensor, TEXT, file_names};
+use smolvlm_gguf::{Kind, MMPROJ, NewTensor, ROPE_FREQS, TEXT, file_names};
 use smolvlm_model::{Config, Entry, GenerationConfig, Weights};
 use smolvlm_processor::Processor;
 use smolvlm_sys::{Files, aside};
@@ -80,10 +80,18 @@ fn tokenizer(files: &Files) -> Result<Value, Error> {
     serde_json::from_reader(std::io::BufReader::new(file)).map_err(|e| failed(e.into()))
 }
 
-/// A tensor of a file, and which of the network's it is.
+/// A tensor of a file, and where its numbers come from.
 struct Planned<'a> {
-    entry: &'a Entry,
+    source: Source<'a>,
     new: NewTensor,
+}
+
+/// Where a tensor's numbers come from.
+enum Source<'a> {
+    /// One of the network's.
+    Entry(&'a Entry),
+    /// The config.
+    Numbers(Vec<f32>),
 }
 
 /// How tensors are written.
@@ -98,11 +106,16 @@ impl Plan<'_> {
     /// Those of one file, in the order of the network's names.
     fn file<'e>(&self, entries: &'e [Entry], file: &str) -> Result<Vec<Planned<'e>>, Error> {
         let mut planned = Vec::new();
+        let text = &self.config.text;
+        if let Some(divisors) = text.rope.divisors(text.rope_theta, text.head_dim).filter(|_| file == TEXT) {
+            let new = NewTensor { kind: Kind::F32, name: ROPE_FREQS.into(), shape: vec![divisors.len()] };
+            planned.push(Planned { source: Source::Numbers(divisors), new });
+        }
         for entry in entries {
             let (of, name) = file_names(&entry.name).ok_or_else(|| Error::Name { name: entry.name.clone() })?;
             if of == file {
                 let new = NewTensor { kind: self.kind_of(&name, &entry.shape), name, shape: entry.shape.clone() };
-                planned.push(Planned { entry, new });
+                planned.push(Planned { source: Source::Entry(entry), new });
             }
         }
         Ok(planned)
@@ -131,13 +144,15 @@ impl Plan<'_> {
     ) -> Result<(), Error> {
         let failed = |source| Error::File { path: path.to_owned(), source };
         let file = aside::NewFile::begin(path).map_err(failed)?;
-        let (new, entries): (Vec<NewTensor>, Vec<&Entry>) =
-            tensors.iter().map(|planned| (planned.new.clone(), planned.entry)).unzip();
+        let new: Vec<NewTensor> = tensors.iter().map(|planned| planned.new.clone()).collect();
         let mut out = BufWriter::new(file);
-        let weights = |place: usize, _: &NewTensor| {
-            let numbers = entries.get(place).map(|entry| self.numbers(entry)).transpose()?;
-            progress();
-            Ok(numbers.unwrap_or_default())
+        let weights = |place: usize, _: &NewTensor| match tensors.get(place).map(|planned| &planned.source) {
+            Some(Source::Entry(entry)) => {
+                progress();
+                self.numbers(entry)
+            }
+            Some(Source::Numbers(numbers)) => Ok(numbers.clone()),
+            None => Ok(Vec::new()),
         };
         smolvlm_gguf::write(&mut out, metadata, &new, weights).map_err(|wrong| match wrong {
             Wrong::Io(source) => failed(source),

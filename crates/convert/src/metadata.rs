@@ -4,6 +4,7 @@ use crate::{Error, vocabulary};
 use serde_json::Value;
 use smolvlm_gguf::{Field, Kind};
 use smolvlm_model::config::{SightConfig, TextConfig};
+use smolvlm_model::rope::RopeScaling;
 use smolvlm_model::{Config, GenerationConfig};
 use smolvlm_processor::{Processor, SightSettings};
 
@@ -37,9 +38,9 @@ pub(crate) fn of_text(
         ("llama.rope.freq_base", Field::F32(config.text.rope_theta as f32)),
         ("llama.vocab_size", count(config.text.vocab)),
     ]);
-    if config.text.rope_factor != 1.0 {
+    if let RopeScaling::Linear(factor) = config.text.rope {
         metadata.push(("llama.rope.scaling.type", Field::Text("linear".into())));
-        metadata.push(("llama.rope.scaling.factor", Field::F32(config.text.rope_factor as f32)));
+        metadata.push(("llama.rope.scaling.factor", Field::F32(factor as f32)));
     }
     metadata.extend(vocabulary::fields(tokenizer, config.text.vocab)?);
     metadata.extend(special_tokens(config, processor, generation));

@@ -1,10 +1,17 @@
 //! A decoder's file, alone or with its tower's, as a checkpoint folder: settings, tokenizer and template in Hugging Face's
 //! form, so that what reads a folder reads these; weights stay where they lie.
 
-use crate::{Error, Gguf, Value, tokenizer};
+use crate::{Error, Gguf, Kind, ROPE_FREQS, Value, tokenizer};
 use serde_json::{Map, Value as Json, json};
 use smolvlm_sys::{FileMap, Files, Made};
 use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+/// The key that tells decoders' files from towers'.
+const ARCHITECTURE: &str = "general.architecture";
+/// What it says in a tower's.
+const CLIP: &str = "clip";
+/// The token whose places pictures take.
+const IMAGE: &str = "<image>";
 
 /// What the decoder's file is called among a checkpoint's.
 pub const TEXT: &str = "text.gguf";
@@ -18,11 +25,15 @@ pub const MMPROJ: &str = "mmproj.gguf";
 pub fn checkpoint(text: &Path, mmproj: Option<&Path>) -> Result<Files, Error> {
     let map = read(text)?;
     let decoder = at(text, Gguf::parse(&map))?;
+    if decoder.text(ARCHITECTURE) == Ok(CLIP) {
+        return at(text, Err(Error::Tower));
+    }
     let mut held = at(text, of_text(&decoder))?;
     let map = mmproj.map(read).transpose()?;
     let tower = match (mmproj, &map) {
         (Some(mmproj), Some(map)) => {
             let tower = at(mmproj, Gguf::parse(map))?;
+            at(mmproj, fits(&decoder, &tower))?;
             held.extend(at(mmproj, of_pictures(&tower))?);
             Some(tower)
         }
@@ -33,6 +44,39 @@ pub fn checkpoint(text: &Path, mmproj: Option<&Path>) -> Result<Files, Error> {
     let linked = linked.filter_map(|(name, path)| Some((name.to_owned(), path?.to_owned())));
     let made = Made { name: text.display().to_string(), held: bytes(held), linked: linked.collect() };
     Ok(Files::Made(Arc::new(made)))
+}
+
+/// That a tower's file is that of a decoder's model.
+///
+/// # Errors
+/// [`Error::Unfit`], in an [`Error::File`], if it is of another; a file cannot be read or is no GGUF.
+pub fn fit(text: &Path, mmproj: &Path) -> Result<(), Error> {
+    let [decoder, tower] = [read(text)?, read(mmproj)?];
+    at(mmproj, fits(&at(text, Gguf::parse(&decoder))?, &at(mmproj, Gguf::parse(&tower))?))
+}
+
+/// That a tower belongs to a decoder: it is one, there is a token for pictures, and what its connector makes is as wide as
+/// the decoder.
+fn fits(decoder: &Gguf<'_>, tower: &Gguf<'_>) -> Result<(), Error> {
+    let unfit = |what: String| Err(Error::Unfit { what });
+    for (key, wanted) in [(ARCHITECTURE, CLIP), ("clip.projector_type", "idefics3")] {
+        match tower.text(key)? {
+            found if found == wanted => {}
+            found => return unfit(format!("{key} is {found}; {wanted} would be right here")),
+        }
+    }
+    if !decoder.texts("tokenizer.ggml.tokens").unwrap_or_default().contains(&IMAGE) {
+        return unfit(format!("there is no token {IMAGE} among the decoder's: it is no SmolVLM's"));
+    }
+    let made = tower.tensor("mm.model.fc.weight").and_then(|connector| connector.shape.first().copied());
+    // Of the weights, since metadata that lie are an error of another kind.
+    let width = decoder.tensor("token_embd.weight").and_then(|table| table.shape.last().copied());
+    match (made, width) {
+        (Some(made), Some(width)) if made != width => {
+            unfit(format!("its vectors have {made} numbers, and the decoder's {width}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The small files that a decoder's GGUF and its mmproj make: names and bytes.
@@ -90,8 +134,6 @@ fn of_text(gguf: &Gguf<'_>) -> Result<Held, Error> {
 
 /// The files that say how pictures are read.
 fn of_pictures(mmproj: &Gguf<'_>) -> Result<Held, Error> {
-    is(mmproj, "general.architecture", "clip")?;
-    is(mmproj, "clip.projector_type", "idefics3")?;
     Ok(BTreeMap::from([("preprocessor_config.json", pictures(mmproj)?), ("processor_config.json", processor(mmproj)?)]))
 }
 
@@ -107,7 +149,7 @@ fn of_decoder(text: &Gguf<'_>) -> Result<Json, Error> {
 /// The whole network's sizes.
 fn of_whole(text: &Gguf<'_>, mmproj: &Gguf<'_>) -> Result<Json, Error> {
     let tokens = text.texts("tokenizer.ggml.tokens")?;
-    let image = tokens.iter().position(|token| *token == "<image>");
+    let image = tokens.iter().position(|token| *token == IMAGE);
     let image = image.ok_or_else(|| Error::Wrong { what: "there is no token <image>: it is no SmolVLM".into() })?;
     let mut decoder = decoder(text)?;
     // As published files have it; llama.cpp's converter asks for it.
@@ -139,18 +181,7 @@ fn is_tied(text: &Gguf<'_>) -> bool {
 
 /// The decoder's sizes.
 fn decoder(text: &Gguf<'_>) -> Result<Map<String, Json>, Error> {
-    is(text, "general.architecture", "llama")?;
-    let scaling = match text.value("llama.rope.scaling.type") {
-        None | Some(Value::Text("none")) => Json::Null,
-        Some(Value::Text("linear")) => {
-            json!({ "rope_type": "linear", "factor": text.number("llama.rope.scaling.factor")? })
-        }
-        Some(other) => {
-            return Err(Error::Wrong {
-                what: format!("llama.rope.scaling.type is {other:?}; none and linear are known"),
-            });
-        }
-    };
+    is(text, ARCHITECTURE, "llama")?;
     let (hidden, heads) = (text.count("llama.embedding_length")?, text.count("llama.attention.head_count")?);
     let or = |key: &str, default: usize| if text.value(key).is_some() { text.count(key) } else { Ok(default) };
     let rope =
@@ -165,10 +196,43 @@ fn decoder(text: &Gguf<'_>) -> Result<Map<String, Json>, Error> {
         "max_position_embeddings": text.count("llama.context_length")?,
         "rms_norm_eps": text.number("llama.attention.layer_norm_rms_epsilon")?,
         "rope_theta": rope,
-        "rope_scaling": scaling,
+        "rope_scaling": scaling(text)?,
         "vocab_size": text.texts("tokenizer.ggml.tokens")?.len(),
     });
     Ok(if let Json::Object(sizes) = sizes { sizes } else { Map::new() })
+}
+
+/// How rotary frequencies are changed, as llama.cpp reads it and Hugging Face has it: all divided by a factor (which has an
+/// older name) unless the type is none, and each by a number of its own where there is a tensor of them.
+fn scaling(text: &Gguf<'_>) -> Result<Json, Error> {
+    let named =
+        ["llama.rope.scaling.factor", "llama.rope.scale_linear"].into_iter().find(|key| text.value(key).is_some());
+    let of_all = match text.value("llama.rope.scaling.type") {
+        None | Some(Value::Text("linear")) => {
+            named.map(|key| text.number(key)).transpose()?.filter(|factor| *factor != 0.0)
+        }
+        Some(Value::Text("none")) => None,
+        Some(other) => {
+            return Err(Error::Wrong {
+                what: format!("llama.rope.scaling.type is {other:?}; none and linear are known"),
+            });
+        }
+    };
+    let Some(tensor) = text.tensor(ROPE_FREQS) else {
+        return Ok(of_all.map_or(Json::Null, |factor| json!({ "rope_type": "linear", "factor": factor })));
+    };
+    if tensor.kind != Kind::F32 || tensor.shape.len() != 1 {
+        let found = format!("{:?} of {}", tensor.shape, tensor.kind.name());
+        return Err(Error::Wrong { what: format!("tensor '{ROPE_FREQS}' is {found}; a row of F32 would be right") });
+    }
+    let of_all = of_all.unwrap_or(1.0) as f32;
+    let factors: Vec<f32> = tensor.to_f32().iter().map(|divisor| divisor * of_all).collect();
+    Ok(json!({
+        "rope_type": "longrope",
+        "short_factor": factors,
+        "long_factor": factors,
+        "attention_factor": 1.0,
+    }))
 }
 
 /// How pictures are cut. What the converter does not keep is as the reference has it; files before that it kept the longest
@@ -205,5 +269,41 @@ fn is(gguf: &Gguf<'_>, key: &str, wanted: &str) -> Result<(), Error> {
     match gguf.text(key)? {
         found if found == wanted => Ok(()),
         found => Err(Error::Wrong { what: format!("{key} is {found}; {wanted} would be right here") }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Field, NewTensor, write};
+
+    #[test]
+    fn frequencies_are_scaled_as_llama_cpp_does_it() {
+        let (kind, factor) = ("llama.rope.scaling.type", "llama.rope.scaling.factor");
+        let text = |text: &str| Field::Text(text.to_owned());
+        let linear = json!({ "rope_type": "linear", "factor": 4.0 });
+        let each = |factors: [f32; 2]| json!({ "rope_type": "longrope", "short_factor": factors, "long_factor": factors, "attention_factor": 1.0 });
+        for (metadata, freqs, want) in [
+            (vec![], None, Json::Null),
+            (vec![(kind, text("none")), (factor, Field::F32(4.0))], None, Json::Null),
+            (vec![(kind, text("linear")), (factor, Field::F32(4.0))], None, linear.clone()),
+            (vec![(factor, Field::F32(4.0))], None, linear.clone()),
+            (vec![("llama.rope.scale_linear", Field::F32(4.0))], None, linear),
+            (vec![(kind, text("linear")), (factor, Field::F32(0.0))], None, Json::Null),
+            (vec![], Some((Kind::F32, vec![2])), each([1.0, 8.0])),
+            (vec![(factor, Field::F32(4.0))], Some((Kind::F32, vec![2])), each([4.0, 32.0])),
+            (vec![(kind, text("yarn"))], None, json!("none and linear are known")),
+            (vec![], Some((Kind::F16, vec![2])), json!("is [2] of F16; a row of F32 would be right")),
+            (vec![], Some((Kind::F32, vec![2, 1])), json!("is [2, 1] of F32")),
+        ] {
+            let tensor = freqs.map(|(kind, shape)| NewTensor { name: ROPE_FREQS.into(), kind, shape });
+            let mut file = Vec::new();
+            let numbers = |_: usize, _: &NewTensor| Ok::<_, std::io::Error>(vec![1.0, 8.0]);
+            write(&mut file, &metadata, tensor.as_slice(), numbers).unwrap();
+            match scaling(&Gguf::parse(&file).unwrap()) {
+                Ok(found) => assert_eq!(found, want),
+                Err(error) => assert!(error.to_string().contains(want.as_str().unwrap()), "{error}"),
+            }
+        }
     }
 }

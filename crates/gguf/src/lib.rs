@@ -16,10 +16,10 @@ mod unpack;
 mod value;
 mod write;
 
-pub use checkpoint::{MMPROJ, TEXT, checkpoint, settings};
+pub use checkpoint::{MMPROJ, TEXT, checkpoint, fit, settings};
 pub use file::{Gguf, Tensor};
 pub use kind::Kind;
-pub use names::{Place, file_names, places};
+pub use names::{Place, ROPE_FREQS, file_names, places};
 pub use value::{Array, Value};
 pub use write::{Field, NewTensor, write};
 
@@ -48,6 +48,15 @@ pub enum Error {
     #[error("{what}")]
     Wrong {
         /// What, and what would be right.
+        what: String,
+    },
+    /// A tower's file where a decoder's should be.
+    #[error("it is a tower's file (mmproj), which sees and does not speak; its decoder's file would be right here")]
+    Tower,
+    /// A tower's file with another model's decoder.
+    #[error("it does not belong to this decoder: {what}")]
+    Unfit {
+        /// What does not fit.
         what: String,
     },
     /// Weights of a type that is not read.
@@ -82,4 +91,14 @@ pub enum Error {
         /// What it should hold.
         what: &'static str,
     },
+}
+
+impl Error {
+    /// Whether the file is sound, but a tower of another model.
+    pub fn is_unfit(&self) -> bool {
+        match self {
+            Error::File { source, .. } => source.is_unfit(),
+            error => matches!(error, Error::Unfit { .. }),
+        }
+    }
 }

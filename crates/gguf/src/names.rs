@@ -57,8 +57,8 @@ const WHOLE: &[(&str, &str)] = &[
     ("mm.model.fc.weight", "model.connector.modality_projection.proj.weight"),
 ];
 
-/// Tensors that follow from the settings, which some converters write.
-const DERIVED: &[&str] = &["rope_freqs.weight"];
+/// What each rotary frequency of the decoder is divided by, where that is not the same for all: settings, and no weights.
+pub const ROPE_FREQS: &str = "rope_freqs.weight";
 
 /// The network's tensors by their names, out of a file of the decoder and one of tower and connector, if there is one.
 ///
@@ -71,7 +71,7 @@ pub fn places(text: &Gguf<'_>, mmproj: Option<&Gguf<'_>>) -> Result<BTreeMap<Str
     let swapped = mmproj.is_some_and(is_swapped);
     let mut places = BTreeMap::new();
     for (file, gguf) in [(TEXT, Some(text)), (MMPROJ, mmproj)] {
-        for (name, tensor) in gguf.iter().flat_map(|gguf| gguf.tensors()).filter(|(name, _)| !DERIVED.contains(name)) {
+        for (name, tensor) in gguf.iter().flat_map(|gguf| gguf.tensors()).filter(|(name, _)| *name != ROPE_FREQS) {
             let theirs = network_name(name, swapped);
             let theirs = theirs
                 .ok_or_else(|| Error::Wrong { what: format!("tensor '{name}' is no part of SmolVLM's network") })?;

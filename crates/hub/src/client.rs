@@ -1,10 +1,10 @@
 //! What is asked of the hub: which files a model has, and their bytes.
 
-use crate::{Error, Repo, Settings, hash::Hash, name::is_commit};
+use crate::{Error, Repo, Settings, hash::Hash, name::is_commit, proxy, tls};
 use serde::Deserialize;
 use std::{io::Read, time::Duration};
 use ureq::{
-    Agent, Body,
+    Agent, Body, Proxy,
     http::{Response, StatusCode, Uri},
 };
 
@@ -42,25 +42,34 @@ pub(crate) struct Coming {
 /// Asks the hub.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
-    agent: Agent,
+    /// For `http` and for `https`, which may have different proxies.
+    agents: [Agent; 2],
     endpoint: String,
     token: Option<String>,
 }
 
 impl Client {
-    pub(crate) fn new(settings: &Settings) -> Client {
-        let config = Agent::config_builder()
-            .user_agent(concat!("smolvlm/", env!("CARGO_PKG_VERSION")))
-            .accept_encoding("identity")
-            .http_status_as_error(false)
-            // The token goes to the hub alone, so each redirect is looked at here.
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_connect(Some(CONNECT))
-            .timeout_recv_response(Some(PATIENCE))
-            .timeout_per_read(Some(PATIENCE))
-            .build();
-        Client { agent: config.new_agent(), endpoint: settings.endpoint.clone(), token: settings.token.clone() }
+    /// # Errors
+    /// The environment names a proxy that cannot be used.
+    pub(crate) fn new(settings: &Settings) -> Result<Client, Error> {
+        let agent = |proxy: Option<Proxy>| {
+            Agent::config_builder()
+                .proxy(proxy)
+                .user_agent(concat!("smolvlm/", env!("CARGO_PKG_VERSION")))
+                .accept_encoding("identity")
+                .http_status_as_error(false)
+                // The token goes to the hub alone, so each redirect is looked at here.
+                .max_redirects(0)
+                .max_redirects_will_error(false)
+                .timeout_connect(Some(CONNECT))
+                .timeout_recv_response(Some(PATIENCE))
+                .timeout_per_read(Some(PATIENCE))
+                .build()
+                .new_agent()
+        };
+        let named = |scheme: &str| proxy::of(scheme, |name| std::env::var(name).ok());
+        let agents = [agent(named("http")?), agent(named("https")?)];
+        Ok(Client { agents, endpoint: settings.endpoint.clone(), token: settings.token.clone() })
     }
 
     /// A model's files at its revision.
@@ -69,7 +78,7 @@ impl Client {
         let url = format!("{}/api/models/{}/revision/{revision}?blobs=true", self.endpoint, repo.id);
         let mut response = self.get(repo, url, None)?;
         let text = response.body_mut().with_config().limit(LONGEST_LIST).read_to_string();
-        let text = text.map_err(|e| self.cut(&e))?;
+        let text = text.map_err(|e| self.cut(&self.endpoint, &e))?;
         listing(&text).ok_or_else(|| Error::NotTheHub { endpoint: self.endpoint.clone() })
     }
 
@@ -92,14 +101,15 @@ impl Client {
         let home = host(&self.endpoint);
         let mut url = url;
         for _ in 0..REDIRECTS {
-            let mut request = self.agent.get(&url);
+            let [plain, safe] = &self.agents;
+            let mut request = if is_safe(&url) { safe } else { plain }.get(&url);
             if let Some(token) = self.token.as_ref().filter(|_| home.is_some() && host(&url) == home) {
                 request = request.header("Authorization", format!("Bearer {token}"));
             }
             if let Some(range) = range {
                 request = request.header("Range", range);
             }
-            let response = request.call().map_err(|e| self.cut(&e))?;
+            let response = request.call().map_err(|e| self.cut(&url, &e))?;
             if response.status().is_success() {
                 return Ok(response);
             }
@@ -112,13 +122,21 @@ impl Client {
         Err(Error::NotTheHub { endpoint: self.endpoint.clone() })
     }
 
-    fn cut(&self, error: &ureq::Error) -> Error {
-        let what = match error {
-            ureq::Error::Io(error) => error.to_string(),
-            error => error.to_string(),
-        };
-        Error::Network { endpoint: self.endpoint.clone(), what }
+    /// Why an address does not answer: the hub's, or one where that leads.
+    fn cut(&self, url: &str, error: &ureq::Error) -> Error {
+        let other = host(url).filter(|_| !url.starts_with(&self.endpoint));
+        let endpoint = other.map_or(self.endpoint.clone(), |(scheme, host)| format!("{scheme}://{host}"));
+        match (tls::what(error), error) {
+            (Some(what), _) => Error::Tls { endpoint, what },
+            (None, ureq::Error::Io(error)) => Error::Network { endpoint, what: error.to_string() },
+            (None, error) => Error::Network { endpoint, what: error.to_string() },
+        }
     }
+}
+
+/// Whether an address is asked by TLS.
+fn is_safe(url: &str) -> bool {
+    url.split_once(':').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"))
 }
 
 /// Of a URL its scheme, host and port.

@@ -27,7 +27,7 @@ const CHUNK: usize = 1 << 17;
 
 /// Brings a model's files that are not here yet.
 pub(crate) fn download(settings: &Settings, repo: &Repo, watch: &Watch<'_>) -> Result<PathBuf, Error> {
-    let (client, cache) = (Client::new(settings), Cache::new(&settings.cache));
+    let (client, cache) = (Client::new(settings)?, Cache::new(&settings.cache));
     let listing = retried(|| 0, || client.list(repo))?;
     let files = wanted(repo, listing.files)?;
     cache.tag();

@@ -64,6 +64,14 @@ pub enum Error {
     /// A pair of GGUF files that is none.
     #[error(transparent)]
     Gguf(#[from] smolvlm_gguf::Error),
+    /// A tower's file where a decoder's should be.
+    #[error("{path}: a tower's file (mmproj), which sees and does not speak; -m takes its decoder's file: {there}")]
+    Tower {
+        /// The tower's file.
+        path: PathBuf,
+        /// The decoders' files beside it.
+        there: String,
+    },
     /// Which file has the tower is not clear.
     #[error("{text}: {count} files mmproj*.gguf lie beside it; --mmproj FILE names the file of its tower")]
     Mmproj {
@@ -203,6 +211,22 @@ pub enum Error {
         endpoint: String,
         /// What happened.
         what: String,
+    },
+    /// What answers cannot be trusted, or does not speak TLS.
+    #[error("{endpoint}: {what}")]
+    Tls {
+        /// Where it was asked.
+        endpoint: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// A proxy that cannot be used.
+    #[error("{name} is '{url}', which is no proxy that this program can use; http://HOST:PORT would be right")]
+    Proxy {
+        /// The variable that names it.
+        name: String,
+        /// What it says.
+        url: String,
     },
     /// A download ended early.
     #[error("{file}: {what}; what has come is kept, and the same command goes on from there")]

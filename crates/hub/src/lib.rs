@@ -17,9 +17,13 @@ mod error;
 mod hash;
 mod models;
 mod name;
+#[cfg(feature = "net")]
+mod proxy;
 mod pull;
 mod quant;
 mod settings;
+#[cfg(feature = "net")]
+mod tls;
 
 pub use error::Error;
 pub use models::{Broken, Kept, kept, remove, verify};
@@ -53,7 +57,7 @@ pub const DEFAULT: Option<&str> = if cfg!(feature = "nano") { Some(NANO) } else 
 pub fn resolve(name: &str, mmproj: Option<&Path>, watch: &Watch<'_>) -> Result<Files, Error> {
     let is_gguf = Path::new(name).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
     if is_gguf {
-        return gguf(Path::new(name), mmproj);
+        return gguf(Path::new(name), mmproj, watch);
     }
     if mmproj.is_some() {
         return Err(Error::NotGguf { name: name.to_owned() });
@@ -77,26 +81,64 @@ pub fn resolve(name: &str, mmproj: Option<&Path>, watch: &Watch<'_>) -> Result<F
 }
 
 /// GGUF files as a checkpoint.
-fn gguf(text: &Path, mmproj: Option<&Path>) -> Result<Files, Error> {
-    let mmproj = match mmproj {
-        Some(mmproj) => Some(mmproj.to_owned()),
+fn gguf(text: &Path, mmproj: Option<&Path>, watch: &Watch<'_>) -> Result<Files, Error> {
+    let (mmproj, left) = match mmproj {
+        Some(mmproj) => (Some(mmproj.to_owned()), None),
         None => beside(text)?,
     };
-    Ok(smolvlm_gguf::checkpoint(text, mmproj.as_deref())?)
+    let files = smolvlm_gguf::checkpoint(text, mmproj.as_deref()).map_err(|error| match error {
+        smolvlm_gguf::Error::File { source, .. } if *source == smolvlm_gguf::Error::Tower => tower(text),
+        error => Error::Gguf(error),
+    })?;
+    if let Some(left) = left {
+        watch(Event::LeftAlone { what: &left.to_string() });
+    }
+    Ok(files)
 }
 
-/// The mmproj file that lies beside a decoder's, if there is any: that of its name, or the only one.
-fn beside(text: &Path) -> Result<Option<PathBuf>, Error> {
-    let folder = text.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let own = folder.join(format!("mmproj-{}", text.file_name().unwrap_or_default().to_string_lossy()));
-    if own.is_file() {
-        return Ok(Some(own));
-    }
-    let is_mmproj = |path: &PathBuf| path.file_name().is_some_and(|name| quant::is_mmproj(&name.to_string_lossy()));
-    let mut found: Vec<PathBuf> = cache::entries(folder)?.into_iter().filter(is_mmproj).collect();
+/// The error of a tower's file where a decoder's should be, with the files beside it that it belongs to.
+fn tower(path: &Path) -> Error {
+    let theirs = |text: &PathBuf| !is_mmproj(text) && smolvlm_gguf::fit(text, path).is_ok();
+    let mut there = ggufs(path).unwrap_or_default();
+    there.retain(theirs);
+    let there: Vec<String> = there.iter().map(|text| text.display().to_string()).collect();
+    let there = if there.is_empty() { "none lies beside it".to_owned() } else { there.join(", ") };
+    Error::Tower { path: path.to_owned(), there }
+}
+
+/// The GGUF files in a file's folder, in order.
+fn ggufs(beside: &Path) -> Result<Vec<PathBuf>, Error> {
+    let folder = beside.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut found = cache::entries(folder)?;
+    found.retain(|path| path.file_name().is_some_and(|name| quant::is_gguf(&name.to_string_lossy())));
     found.sort();
-    match found.len() {
-        0 | 1 => Ok(found.pop()),
+    Ok(found)
+}
+
+/// Whether a file is a tower's, by its name.
+fn is_mmproj(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| quant::is_mmproj(&name.to_string_lossy()))
+}
+
+/// The mmproj file that lies beside a decoder's and belongs to it, if there is any: that of its name, or the only one. Those
+/// of other models are left alone; where there is no other, also what is wrong with the first.
+fn beside(text: &Path) -> Result<(Option<PathBuf>, Option<smolvlm_gguf::Error>), Error> {
+    if is_mmproj(text) {
+        return Ok((None, None));
+    }
+    let own = text.with_file_name(format!("mmproj-{}", text.file_name().unwrap_or_default().to_string_lossy()));
+    let found = if own.is_file() { vec![own] } else { ggufs(text)? };
+    let (mut theirs, mut left) = (Vec::new(), None);
+    for path in found.into_iter().filter(|path| is_mmproj(path)) {
+        match smolvlm_gguf::fit(text, &path) {
+            Ok(()) => theirs.push(path),
+            Err(error) if error.is_unfit() => left = left.or(Some(error)),
+            Err(error) => return Err(Error::Gguf(error)),
+        }
+    }
+    match theirs.len() {
+        0 => Ok((None, left)),
+        1 => Ok((theirs.pop(), None)),
         count => Err(Error::Mmproj { text: text.to_owned(), count }),
     }
 }

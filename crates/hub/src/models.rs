@@ -28,6 +28,8 @@ pub struct Kept {
 pub struct Broken {
     /// Where it lies.
     pub path: PathBuf,
+    /// The files that it is in the model's snapshots: `COMMIT/NAME`.
+    pub files: Vec<String>,
     /// What is wrong with it.
     pub what: &'static str,
 }
@@ -84,6 +86,13 @@ pub fn verify(settings: &Settings, name: &str) -> Result<(Vec<Broken>, usize), E
     if !folder.is_dir() {
         return Err(Error::NotHere { name: name.to_owned() });
     }
+    let snapshots = folder.join("snapshots");
+    let shown = files(&snapshots)?;
+    let name_of = |path: &Path| Some(path.strip_prefix(&snapshots).ok()?.to_string_lossy().into_owned());
+    let links_to = |blob: &Path| {
+        let is_it = |path: &&PathBuf| fs::read_link(path).is_ok_and(|to| to.file_name() == blob.file_name());
+        shown.iter().filter(is_it).filter_map(|path| name_of(path)).collect()
+    };
     let (mut broken, mut count) = (Vec::new(), 0);
     for blob in entries(&folder.join("blobs"))?.into_iter().filter(|blob| !is_part(blob)) {
         count += 1;
@@ -92,11 +101,18 @@ pub fn verify(settings: &Settings, name: &str) -> Result<(Vec<Broken>, usize), E
             // Another program named it by something else.
             None => {}
             Some(hash) if hash_of(&blob, &hash)? == hash.name() => {}
-            Some(_) => broken.push(Broken { path: blob, what: "its bytes are not what its hash says" }),
+            Some(_) => {
+                let files = links_to(&blob);
+                broken.push(Broken { path: blob, files, what: "its bytes are not what its hash says" });
+            }
         }
     }
-    let dangling = files(&folder.join("snapshots"))?.into_iter().filter(|path| !path.exists());
-    broken.extend(dangling.map(|path| Broken { path, what: "what it links to is not there" }));
+    let dangling = shown.iter().filter(|path| !path.exists());
+    broken.extend(dangling.map(|path| Broken {
+        path: path.clone(),
+        files: name_of(path).into_iter().collect(),
+        what: "what it links to is not there",
+    }));
     Ok((broken, count))
 }
 

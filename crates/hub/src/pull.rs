@@ -3,9 +3,14 @@
 use crate::{Error, Repo, Settings};
 use std::path::PathBuf;
 
-/// How far a download is.
+/// How far a download is, and what else happens on the way to a model's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event<'a> {
+    /// A tower's file beside a decoder's is left alone, since it is of another model.
+    LeftAlone {
+        /// What is wrong with it, with its name.
+        what: &'a str,
+    },
     /// So many bytes in so many files are to come; what is there already counts too.
     All {
         /// Bytes of all files.

@@ -50,7 +50,7 @@ fn a_model_comes_whole_with_its_places_in_the_cache() {
     let watch = |event: Event<'_>| match event {
         Event::All { bytes, files } => all.store(bytes * 10 + files as u64, Ordering::Relaxed),
         Event::More { bytes, .. } => drop(more.fetch_add(bytes, Ordering::Relaxed)),
-        Event::Again { .. } => panic!("nothing was wrong"),
+        Event::Again { .. } | Event::LeftAlone { .. } => panic!("nothing was wrong"),
     };
     let path = pull(&settings, &repo(), &watch).unwrap();
     whole(&path);
@@ -119,6 +119,7 @@ fn wrong_bytes_never_get_a_name() {
     let (broken, count) = verify(&settings, REPO).unwrap();
     assert_eq!((broken.len(), count), (1, 4));
     assert!(broken[0].what.contains("hash"));
+    assert_eq!(broken[0].files, [format!("{COMMIT}/config.json")]);
 }
 
 #[test]

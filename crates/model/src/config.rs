@@ -2,9 +2,10 @@
 //!
 //! What a file leaves out has the default of transformers' `Idefics3Config`, `SmolVLMConfig` and `LlamaConfig`.
 
+use crate::rope::{RawRope, RopeScaling};
 use crate::{Error, files};
 use serde::Deserialize;
-use smolvlm_backend::{Heads, MAX_DIM, frequencies};
+use smolvlm_backend::{Heads, MAX_DIM};
 use smolvlm_sys::Files;
 
 /// The whole network's sizes.
@@ -81,8 +82,8 @@ pub struct TextConfig {
     pub context: usize,
     /// Base of the rotary frequencies.
     pub rope_theta: f64,
-    /// What the rotary frequencies are divided by, for a longer context: `rope_scaling` of the type `linear`. 1 is none.
-    pub rope_factor: f64,
+    /// How the rotary frequencies are changed for a longer context.
+    pub rope: RopeScaling,
     /// Of the RMS norms.
     pub eps: f32,
     /// End tokens that the decoder's part of the config names: the reference stops on them only where nothing else names
@@ -115,9 +116,9 @@ impl TextConfig {
         Heads { heads: self.heads, kv_heads: self.kv_heads, dim: self.head_dim, scale }
     }
 
-    /// The rotary frequencies of a head's pairs, rounded to f32 before the division, as the reference does.
+    /// The rotary frequencies of a head's pairs.
     pub fn frequencies(&self) -> Vec<f32> {
-        frequencies(self.rope_theta, self.head_dim).iter().map(|f| f / self.rope_factor as f32).collect()
+        self.rope.frequencies(self.rope_theta, self.head_dim)
     }
 }
 
@@ -314,32 +315,6 @@ impl Default for RawText {
     }
 }
 
-/// Both the newer `rope_parameters` and the older `rope_scaling`.
-#[derive(Deserialize)]
-struct RawRope {
-    rope_theta: Option<f64>,
-    rope_type: Option<String>,
-    /// The older name of `rope_type`; files may hold both.
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    factor: Option<f64>,
-}
-
-impl RawRope {
-    /// What the frequencies are divided by (`_compute_linear_scaling_rope_parameters` of `modeling_rope_utils.py`).
-    fn divisor(&self) -> Result<f64, String> {
-        match self.rope_type.as_deref().or(self.kind.as_deref()).unwrap_or("default") {
-            "default" => Ok(1.0),
-            "linear" => match self.factor {
-                Some(factor) if factor.is_finite() && factor > 0.0 => Ok(factor),
-                Some(factor) => Err(format!("text_config's rope factor is {factor}; it must be positive")),
-                None => Err("text_config's rope_type 'linear' needs a factor".into()),
-            },
-            other => Err(format!("text_config's rope_type is '{other}'; this network has 'default' and 'linear'")),
-        }
-    }
-}
-
 /// Bounds that no model of this family comes near, checked before anything is sized by them.
 const MAX_WIDTH: usize = 1 << 16;
 const MAX_LAYERS: usize = 1 << 10;
@@ -414,9 +389,10 @@ impl RawText {
             return Err("text_config asks for biases in attention or MLP; this network has none".into());
         }
         // Where both are there, the reference takes the older.
-        let ropes = [self.rope_scaling, self.rope_parameters];
-        let rope_factor = ropes.iter().flatten().next().map_or(Ok(1.0), RawRope::divisor)?;
-        let theta = ropes.into_iter().flatten().find_map(|r| r.rope_theta).or(self.rope_theta).unwrap_or(10_000.0);
+        let ropes: Vec<RawRope> = [self.rope_scaling, self.rope_parameters].into_iter().flatten().collect();
+        let theta = ropes.iter().find_map(|rope| rope.rope_theta).or(self.rope_theta).unwrap_or(10_000.0);
+        let context = self.max_position_embeddings;
+        let rope = ropes.into_iter().next().map_or(Ok(RopeScaling::None), |rope| rope.check(head_dim, context))?;
         if !(theta.is_finite() && theta > 0.0) {
             return Err(format!("text_config.rope_theta is {theta}; it must be positive"));
         }
@@ -428,9 +404,9 @@ impl RawText {
             kv_heads,
             head_dim,
             vocab: self.vocab_size,
-            context: self.max_position_embeddings,
+            context,
             rope_theta: theta,
-            rope_factor,
+            rope,
             eps: self.rms_norm_eps,
             eos: self.eos_token_id.map(OneOrMany::into_vec).unwrap_or_default(),
         })
@@ -459,24 +435,24 @@ mod tests {
     #[test]
     fn linear_scaling_is_read_from_every_layout() {
         for (rope, want) in [
-            (r#""rope_theta": 5.0, "rope_scaling": null"#, (5.0, 1.0)),
-            (r#""rope_theta": 5.0, "rope_scaling": {"type": "linear", "factor": 4}"#, (5.0, 4.0)),
-            (r#""rope_scaling": {"type": "linear", "rope_type": "linear", "factor": 1.5}"#, (10_000.0, 1.5)),
-            (r#""rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 7.0}"#, (7.0, 2.0)),
-            (r#""rope_parameters": {"rope_type": "default", "factor": 2.0, "rope_theta": 7.0}"#, (7.0, 1.0)),
+            (r#""rope_theta": 5.0, "rope_scaling": null"#, (5.0, RopeScaling::None)),
+            (r#""rope_theta": 5.0, "rope_scaling": {"type": "linear", "factor": 4}"#, (5.0, RopeScaling::Linear(4.0))),
+            (
+                r#""rope_scaling": {"type": "linear", "rope_type": "linear", "factor": 1.5}"#,
+                (10_000.0, RopeScaling::Linear(1.5)),
+            ),
+            (
+                r#""rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 7.0}"#,
+                (7.0, RopeScaling::Linear(2.0)),
+            ),
+            (
+                r#""rope_parameters": {"rope_type": "default", "factor": 2.0, "rope_theta": 7.0}"#,
+                (7.0, RopeScaling::None),
+            ),
         ] {
             let text = Config::parse(&SMALL.replace(r#""rope_theta": 5.0"#, rope)).unwrap().text;
-            assert_eq!((text.rope_theta, text.rope_factor), want, "{rope}");
+            assert_eq!((text.rope_theta, text.rope), want, "{rope}");
         }
-    }
-
-    #[test]
-    fn scaled_frequencies_are_the_references() {
-        let rope = r#""rope_theta": 100000.0, "rope_scaling": {"rope_type": "linear", "factor": 3.0}"#;
-        let text = Config::parse(&SMALL.replace(r#""rope_theta": 5.0"#, rope)).unwrap().text;
-        let bits: Vec<u32> = text.frequencies().into_iter().map(f32::to_bits).collect();
-        // `LlamaRotaryEmbedding(...).inv_freq` of transformers 5.23, for heads of 8.
-        assert_eq!(bits, [1_051_372_203, 1_016_696_449, 982_133_115, 947_429_145]);
     }
 
     #[test]
@@ -495,7 +471,11 @@ mod tests {
             ("\"rope_theta\": 5.0", "\"num_hidden_layers\": 1000000000", "num_hidden_layers is 1000000000"),
             ("\"rope_theta\": 5.0", "\"rope_theta\": -1", "rope_theta is -1"),
             ("\"rope_theta\": 5.0", "\"rope_scaling\": {\"type\": \"yarn\"}", "'yarn'"),
-            ("\"rope_theta\": 5.0", "\"rope_parameters\": {\"rope_type\": \"llama3\", \"factor\": 2}", "'llama3'"),
+            (
+                "\"rope_theta\": 5.0",
+                "\"rope_parameters\": {\"rope_type\": \"llama3\", \"factor\": 2}",
+                "'llama3' needs a low_freq_factor",
+            ),
             ("\"rope_theta\": 5.0", "\"rope_scaling\": {\"rope_type\": \"linear\"}", "needs a factor"),
             ("\"rope_theta\": 5.0", "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 0}", "rope factor is 0"),
             ("\"rope_theta\": 5.0", "\"mlp_bias\": true", "biases"),

@@ -22,6 +22,7 @@ mod norm;
 pub mod parameters;
 pub mod peft;
 pub mod published;
+pub mod rope;
 mod save;
 pub mod text;
 pub mod vision;

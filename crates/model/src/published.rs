@@ -3,6 +3,7 @@
 use crate::Config;
 use crate::config::{SightConfig, TextConfig, VisionConfig};
 use crate::load::{Generated, RawTensor};
+use crate::rope::RopeScaling;
 use smolvlm_backend::Stored;
 use std::borrow::Cow;
 
@@ -40,7 +41,7 @@ impl Config {
             vocab: 49_280,
             context: 8192,
             rope_theta: 100_000.0,
-            rope_factor: 1.0,
+            rope: RopeScaling::None,
             eps: 1e-5,
             eos: Vec::new(),
         };

@@ -15,6 +15,7 @@ use settings::Names;
 use shape::Shape;
 use smolvlm_backend::Stored;
 use smolvlm_model::config::TextConfig;
+use smolvlm_model::rope::RopeScaling;
 use smolvlm_model::{Config, export};
 use smolvlm_processor::Processor;
 use source::{TextSource, TowerSource};
@@ -187,7 +188,7 @@ fn decoder(
             return Err(wrong(format!("--rope-base and --rope-scaling take a number above 0, not {base}")));
         }
         Some(Rope::Base(base)) => decoder.rope_theta = base,
-        Some(Rope::Linear(factor)) => decoder.rope_factor = factor,
+        Some(Rope::Linear(factor)) => decoder.rope = RopeScaling::Linear(factor),
         None => {}
     }
     if decoder.eos.is_empty() {

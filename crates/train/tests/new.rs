@@ -7,6 +7,7 @@ use smolvlm_backend::Stored;
 use smolvlm_engine::{DTypeChoice, Engine, EngineOptions, Request, Sampling};
 use smolvlm_golden::folder;
 use smolvlm_model::export::{Export, write};
+use smolvlm_model::rope::RopeScaling;
 use smolvlm_model::{Checkpoint, Config, Stream};
 use smolvlm_processor::{Message, PlanOptions, Processor};
 use smolvlm_train::new::{Made, New, Rope, make};
@@ -388,13 +389,15 @@ fn smolvlms_tokens_come_behind_the_tokenizers_own() {
 
 #[test]
 fn a_longer_context_is_written() {
-    for (rope, base, factor) in [(Rope::Base(5e5), 5e5, 1.0), (Rope::Linear(4.0), 1000.0, 4.0)] {
+    for (rope, base, scaling) in
+        [(Rope::Base(5e5), 5e5, RopeScaling::None), (Rope::Linear(4.0), 1000.0, RopeScaling::Linear(4.0))]
+    {
         let bench = Bench::new();
         let text = Some(bench.text("text", Dtype::BF16, true));
         let new = New { text, context: Some(2048), rope: Some(rope), ..tower_shape(&bench) };
         bench.make(new).unwrap();
         let text = Config::open(&bench.at("out")).unwrap().text;
-        assert_eq!((text.context, text.rope_theta, text.rope_factor), (2048, base, factor));
+        assert_eq!((text.context, text.rope_theta, text.rope), (2048, base, scaling));
         assert_eq!(bench.json("tokenizer_config.json")["model_max_length"], 2048);
     }
 }

@@ -157,6 +157,9 @@ impl DecodingArgs {
         if let Some(word) = self.bad_word.iter().chain(&self.dry_breaker).find(|word| word.is_empty()) {
             return Error::usage(format!("'{word}' has no token: --bad-word and --dry-breaker need some text"));
         }
+        if self.stop.iter().any(String::is_empty) {
+            return Error::usage("--stop '' would end no answer: it needs some text");
+        }
         for word in &self.logit_bias {
             bias(word)?;
         }

@@ -50,13 +50,23 @@ fn looks_like(bytes: &[u8]) -> &'static str {
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => "a video (MP4)",
         [0xFF, 0x0A, ..] | [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] => "a JPEG XL",
         [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] | [0xFF, 0x4F, 0xFF, 0x51, ..] => "a JPEG 2000",
-        [0, 0, 2, 0, ..] => "a cursor (CUR)",
+        // A TGA may begin like a cursor, but for the number of pictures, which is 0 there.
+        _ if is_tga(bytes) => "a TGA",
+        [0, 0, 2, 0, low, high, ..] if (*low, *high) != (0, 0) => "a cursor (CUR)",
         [b'8', b'B', b'P', b'S', ..] => "a Photoshop file",
         [b'%', b'P', b'D', b'F', ..] => "a PDF",
         [b'P', b'7', b' ' | b'\n' | b'\r' | b'\t', ..] => "a PAM",
         [b'P', b'F', b' ' | b'\n' | b'\r' | b'\t', ..] => "a PFM in colour",
         _ => looks_like_text(bytes),
     }
+}
+
+/// Whether some bytes are the header of a TGA, which has no mark of its own: with a palette or without, of a kind that there
+/// is, and of a depth that there is.
+fn is_tga(bytes: &[u8]) -> bool {
+    let (Some(start), Some(depth)) = (bytes.get(1..8), bytes.get(16)) else { return false };
+    let kind = matches!(start, [0, 2 | 3 | 10 | 11, 0, 0, 0, 0, 0] | [1, 1 | 9, _, _, _, _, 15 | 16 | 24 | 32]);
+    kind && matches!(depth, 8 | 15 | 16 | 24 | 32)
 }
 
 /// Text that is sent as a picture: an SVG, or the web page that stood where the picture had been.
@@ -103,6 +113,11 @@ mod tests {
             (b"\0\0\0\x1cftypisom", "a video (MP4)"),
             (b"P7\nWIDTH 1", "a PAM"),
             (b"%PDF-1.7", "a PDF"),
+            (b"\0\0\x02\0\0\0\0\0\0\0\0\0\x05\0\x05\0\x18\0", "a TGA"),
+            (b"\x03\0\x0a\0\0\0\0\0\0\0\0\0\x05\0\x05\0\x20\x08abc", "a TGA"),
+            (b"\0\x01\x01\0\0\0\x01\x18\0\0\0\0\x05\0\x05\0\x08\0", "a TGA"),
+            (b"\0\0\x02\0\x01\0\x20\x20\0\0\0\0\0\0\x30\0\0\0", "a cursor (CUR)"),
+            (b"\0\0\x02\0\0\0\0\0\0\0\0\0\x05\0\x05\0\x07\0", "no kind of picture that is known here"),
             (b"<svg xmlns=''>", "an SVG"),
             (b"<?xml version='1.0'?>\n<svg>", "an SVG"),
             (b"\xef\xbb\xbf <!DOCTYPE html>", "a web page (HTML)"),

@@ -42,6 +42,12 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, Error> {
     Err(NAME.truncated())
 }
 
+/// Whether further pictures follow behind this one: cameras write these for depth, both eyes or a preview.
+pub(super) fn is_mpo(bytes: &[u8]) -> bool {
+    let mut before = Markers::of(bytes).take_while(|(marker, _)| *marker != SCAN);
+    before.any(|(marker, data)| marker == 0xE2 && data.starts_with(b"MPF\0"))
+}
+
 /// The (width, height) of a frame header, if its kind can be decoded.
 fn frame(marker: u8, data: &[u8]) -> Result<(u32, u32), Error> {
     let &[bits, h1, h0, w1, w0, components, ..] = data else {

@@ -177,6 +177,9 @@ impl Format {
             Format::Tiff => tiff::header(bytes, frame),
             Format::WebP => webp::header(bytes, frame),
         }?;
+        if self == Format::Jpeg && frame > 0 && jpeg::is_mpo(bytes) {
+            return Err(Name("MPO").unsupported("frames behind the first (it alone is read)"));
+        }
         if !self.has_frames() && frame > 0 {
             return Err(Error::NoFrame { frame, frames: 1 });
         }
@@ -228,6 +231,10 @@ const FIRST: u64 = 1024;
 fn read(path: &Path, options: &DecodeOptions) -> std::io::Result<Vec<u8>> {
     // 16 bits for each of four channels, and some for everything else.
     let most = options.max_pixels.saturating_mul(8).saturating_add(1 << 26);
+    if path.is_dir() {
+        let what = "a folder, not a picture; the path of a picture in it would be right";
+        return Err(std::io::Error::new(std::io::ErrorKind::IsADirectory, what));
+    }
     let mut bytes = Vec::new();
     let mut file = std::fs::File::open(path)?.take(FIRST);
     file.read_to_end(&mut bytes)?;

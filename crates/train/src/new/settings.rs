@@ -38,7 +38,7 @@ pub(super) fn config(
 ) -> Value {
     let Tokens { image, start, turn_end, .. } = *names.tokens;
     let dtype = dtype_name(dtype);
-    let mut text_config = json!({
+    let text_config = json!({
         "model_type": "llama",
         "hidden_size": text.hidden,
         "intermediate_size": text.intermediate,
@@ -51,7 +51,7 @@ pub(super) fn config(
         "mlp_bias": false,
         "rms_norm_eps": shortest(text.eps),
         "rope_theta": text.rope_theta,
-        "rope_scaling": null,
+        "rope_scaling": text.rope.settings(),
         "max_position_embeddings": text.context,
         "vocab_size": text.vocab,
         "tie_word_embeddings": tied,
@@ -60,9 +60,6 @@ pub(super) fn config(
         "pad_token_id": turn_end,
         "torch_dtype": dtype,
     });
-    if text.rope_factor != 1.0 {
-        text_config["rope_scaling"] = json!({"rope_type": "linear", "factor": text.rope_factor});
-    }
     json!({
         "model_type": "idefics3",
         "architectures": ["Idefics3ForConditionalGeneration"],

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use smolvlm_model::Config;
 use smolvlm_model::config::{SightConfig, TextConfig, VisionConfig};
 use smolvlm_model::published::PUBLISHED;
+use smolvlm_model::rope::RopeScaling;
 use std::path::Path;
 
 /// A shape.
@@ -203,7 +204,7 @@ impl Shape {
             vocab,
             context: shape.context.unwrap_or(CONTEXT),
             rope_theta: shape.rope_theta.unwrap_or(ROPE_THETA),
-            rope_factor: 1.0,
+            rope: RopeScaling::None,
             eps: 1e-5,
             eos: Vec::new(),
         })
