@@ -17,8 +17,12 @@ use smolvlm_processor::{Message, Part, Picture, Plan, PlanOptions};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::Semaphore;
 
 use crate::decoding::Decoding;
+
+/// How much is done aside at a time.
+const ASIDES: usize = 4;
 
 /// The server, but for its connections.
 pub(crate) struct App {
@@ -33,6 +37,8 @@ pub(crate) struct App {
     pub(crate) media: Media,
     pub(crate) bodies: Bodies,
     forms: Forms,
+    /// Room for what is done aside.
+    asides: Arc<Semaphore>,
     pub(crate) metrics: Metrics,
     /// When it began, in seconds of the Unix epoch.
     pub(crate) created: u64,
@@ -80,6 +86,7 @@ impl App {
             media: Media::of(options)?,
             bodies: Bodies::new(options),
             forms: Forms::new(),
+            asides: Arc::new(Semaphore::new(ASIDES)),
             metrics: Metrics::default(),
             created: now(),
             stopping: AtomicBool::new(false),
@@ -134,8 +141,22 @@ impl App {
         PlanOptions { longest_edge: view.max_edge.or(low), split: view.split, ..PlanOptions::default() }
     }
 
-    /// Runs what computes or waits for the disk on a thread of its own.
+    /// Runs what computes or waits for the disk aside of those who speak with clients. Few do so at a time: more threads
+    /// would not compute faster, and each keeps memory of its own.
     pub(crate) async fn aside<T: Send + 'static>(
+        self: &Arc<App>,
+        work: impl FnOnce(&Arc<App>) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let room = Arc::clone(&self.asides).acquire_owned().await.map_err(|_| Failure::stopping())?;
+        self.apart(move |app| {
+            let _room = room; // held to the end, also where nobody waits for it any more
+            work(app)
+        })
+        .await
+    }
+
+    /// Runs what may take long on a thread of its own.
+    pub(crate) async fn apart<T: Send + 'static>(
         self: &Arc<App>,
         work: impl FnOnce(&Arc<App>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
@@ -208,7 +229,7 @@ impl App {
 
     /// Answers under way are broken off: those who wait for them are told so.
     pub(crate) async fn cut(self: &Arc<App>) {
-        _ = self.aside(|app| Ok(app.service.drain(Duration::ZERO))).await;
+        _ = self.apart(|app| Ok(app.service.drain(Duration::ZERO))).await;
     }
 }
 

@@ -84,7 +84,7 @@ impl Forms {
             let what = "the forms of other requests are being read; try again later";
             return Err(Failure::later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", what));
         };
-        let read = app.aside(move |app| {
+        let read = app.apart(move |app| {
             let _room = room;
             form.bind(app.engine())
         });
