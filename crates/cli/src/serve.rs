@@ -33,7 +33,6 @@ pub(crate) struct Args {
 
 /// The command.
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
-    smolvlm_sys::keep_heap_small();
     let name = args.model.model.name()?;
     let told = |address: &str| print_line(&format!("listening on {address}"));
     smolvlm_server::serve(&args.options, name, || args.model.open(), told)

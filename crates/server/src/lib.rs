@@ -51,10 +51,22 @@ use app::App;
 use listen::Listener;
 use smolvlm_engine::Engine;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// Threads that speak with clients; the model has its own.
 const THREADS: usize = 2;
+
+/// So often memory that is free goes back to the system.
+const TIDY: Duration = Duration::from_secs(30);
+
+/// Keeps what the busiest moment took from being held for ever.
+async fn keep_heap_small() {
+    loop {
+        tokio::time::sleep(TIDY).await;
+        smolvlm_sys::give_back_heap();
+    }
+}
 
 /// Serves a model, which clients call `model`, until SIGINT or SIGTERM. `open` loads it, behind all that can be refused
 /// without it; `told` is given the address once it listens.
@@ -69,6 +81,7 @@ pub fn serve<E: From<Error>>(
     told: impl FnOnce(&str) -> Result<(), E>,
 ) -> Result<(), E> {
     options.check()?;
+    smolvlm_sys::share_heap();
     logs::begin(options);
     let tls = tls::acceptor(options)?;
     // A file of keys or a folder that is not there is said before the model is loaded.
@@ -83,6 +96,7 @@ pub fn serve<E: From<Error>>(
     let router = router::router(&app);
     runtime.block_on(async {
         tokio::spawn(connections::signals(stop));
+        tokio::spawn(keep_heap_small());
         connections::serve(&app, router, listener, tls, stopped).await;
     });
     // Fetches that nobody waits for any more are left to themselves.

@@ -18,7 +18,7 @@ mod watch;
 pub use amx::request_amx;
 pub use cut::report_cut_files;
 pub use files::{Files, Made};
-pub use heap::keep_heap_small;
+pub use heap::{give_back_heap, share_heap};
 pub use map::FileMap;
 pub use memory::{Bound, Room, room};
 pub use pages::Pages;
