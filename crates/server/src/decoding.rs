@@ -73,17 +73,7 @@ impl Decoding {
         s.temperature =
             temperature.unwrap_or(if draws && s.temperature == 0.0 { defaults.temperature } else { s.temperature });
         s.seed = fields.bits("seed")?.unwrap_or_else(fresh_seed);
-        let mut asked = None;
-        for field in tokens {
-            let given = fields.count(field, 1, usize::MAX)?;
-            if asked.is_some() && given.is_some() {
-                return Err(Failure::field(
-                    field,
-                    format!("{} name one thing: one of them would be right", tokens.join(" and ")),
-                ));
-            }
-            asked = asked.or(given);
-        }
+        let asked = fields.either(tokens, |fields, name| fields.count(name, 1, usize::MAX))?;
         if asked.is_some() {
             s.max_length = 0;
         }
@@ -148,12 +138,7 @@ fn filters(fields: &mut Fields<'_>, s: &mut Sampling) -> Result<bool, Failure> {
 fn penalties(fields: &mut Fields<'_>, s: &mut Sampling, engine: &Engine) -> Result<(), Failure> {
     put(&mut s.frequency_penalty, within(fields, "frequency_penalty", 2.0)?);
     put(&mut s.presence_penalty, within(fields, "presence_penalty", 2.0)?);
-    let (llama, vllm) = (fields.number("repeat_penalty")?, fields.number("repetition_penalty")?);
-    if llama.is_some() && vllm.is_some() {
-        let what = "repeat_penalty and repetition_penalty name one thing: one of them would be right";
-        return Err(Failure::field("repeat_penalty", what));
-    }
-    put(&mut s.repetition_penalty, llama.or(vllm));
+    put(&mut s.repetition_penalty, fields.either(&["repetition_penalty", "repeat_penalty"], Fields::number)?);
     put(&mut s.no_repeat_ngram, fields.count("no_repeat_ngram", 0, usize::MAX)?);
     let base = Dry::default();
     s.dry = Dry {

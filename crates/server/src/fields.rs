@@ -102,6 +102,24 @@ impl<'a> Fields<'a> {
         self.value(field).map(|value| Fields::of(value, &name)).transpose()
     }
 
+    /// A field that has several names, of which a request may use one; `read` reads it by its name.
+    pub(crate) fn either<T>(
+        &mut self,
+        names: &[&'static str],
+        read: impl Fn(&mut Self, &'static str) -> Result<Option<T>, Failure>,
+    ) -> Result<Option<T>, Failure> {
+        let mut found = None;
+        for name in names {
+            let value = read(self, name)?;
+            if found.is_some() && value.is_some() {
+                let what = format!("{} name one thing: one of them would be right", names.join(" and "));
+                return Err(Failure::field(name, what));
+            }
+            found = found.or(value);
+        }
+        Ok(found)
+    }
+
     /// The entries of a field that is a table of any names.
     pub(crate) fn table(&mut self, field: &'static str) -> Result<Option<&'a Map<String, Value>>, Failure> {
         match self.value(field) {

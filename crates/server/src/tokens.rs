@@ -37,17 +37,9 @@ async fn of_text(app: &Arc<App>, value: Value) -> Result<(Vec<u32>, bool), Failu
     app.aside(move |app| {
         let mut fields = Fields::of(&value, "")?;
         app.check_model(fields.text("model")?)?;
-        let text = match (fields.text("content")?, fields.text("prompt")?) {
-            (Some(text), None) | (None, Some(text)) => text,
-            (None, None) => {
-                let what = "'content' is missing; a string, or 'messages', would be right";
-                return Err(Failure::field("content", what));
-            }
-            (Some(_), Some(_)) => {
-                let what = "'content' and 'prompt' name one thing: one of them would be right";
-                return Err(Failure::field("prompt", what));
-            }
-        };
+        let text = fields.either(&["content", "prompt"], Fields::text)?.ok_or_else(|| {
+            Failure::field("content", "'content' is missing; a string, or 'messages', would be right")
+        })?;
         let special = fields.truth("parse_special")?.unwrap_or(false);
         let framed = fields.truth("add_special")?.unwrap_or(false);
         let pieces = fields.truth("with_pieces")?.unwrap_or(false);
