@@ -2,7 +2,7 @@
 
 use crate::clipboard;
 use crate::error::Error;
-use smolvlm_processor::{DecodeOptions, ImageSource, Picture, is_data_url, read_data_url};
+use smolvlm_processor::{DecodeOptions, MediaSource, Picture, is_data_url, read_data_url};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -47,11 +47,11 @@ impl Source {
     }
 
     /// Where an image part's picture comes from; none if it is given beside the chat.
-    pub(crate) fn of_part(source: &ImageSource) -> Option<Source> {
+    pub(crate) fn of_part(source: &MediaSource) -> Option<Source> {
         match source {
-            ImageSource::Given => None,
-            ImageSource::File(path) => Some(Source::File(path.clone())),
-            ImageSource::Url(url) => Some(Source::of(url)),
+            MediaSource::Given => None,
+            MediaSource::File(path) => Some(Source::File(path.clone())),
+            MediaSource::Url(url) => Some(Source::of(url)),
         }
     }
 

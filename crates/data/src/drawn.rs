@@ -3,7 +3,7 @@
 mod files;
 
 use crate::{Content, Error, PictureFile, References, Sample, Source};
-use smolvlm_processor::{ImageSource, Message, Part, Picture};
+use smolvlm_processor::{MediaSource, Message, Part, Picture};
 use smolvlm_synth::{Kit, Mix, Set, Split, Stream};
 use std::path::Path;
 
@@ -92,7 +92,7 @@ fn scored(drawn: smolvlm_synth::Sample) -> (Sample, Vec<References>) {
 
 /// The chat of a drawn sample: its pictures stand in front of the first question.
 fn chat(drawn: smolvlm_synth::Sample) -> Sample {
-    let mut shown: Vec<Part> = drawn.pictures.iter().map(|_| Part::Image(ImageSource::Given)).collect();
+    let mut shown: Vec<Part> = drawn.pictures.iter().map(|_| Part::Image(MediaSource::Given)).collect();
     let mut messages = Vec::new();
     for turn in drawn.turns {
         let mut content = std::mem::take(&mut shown);
@@ -123,7 +123,7 @@ mod tests {
             panic!("{sample:?}");
         };
         assert_eq!(picture.rgb.len() as u32, picture.width * picture.height * 3);
-        assert!(matches!(&messages[0].content[..], [Part::Image(ImageSource::Given), Part::Text(_)]));
+        assert!(matches!(&messages[0].content[..], [Part::Image(MediaSource::Given), Part::Text(_)]));
         assert!(messages.len() >= 4 && messages.len().is_multiple_of(2) && messages[1].role == "assistant");
         assert!(matches!(&messages[2].content[..], [Part::Text(_)]));
         assert_eq!(source.read(4_000_000_000), Ok(sample));

@@ -8,7 +8,7 @@ use std::{borrow::Cow, path::PathBuf};
 pub struct Sample {
     /// What is said and shown.
     pub content: Content,
-    /// The pictures of the content's places, in order; the places are [`smolvlm_processor::ImageSource::Given`].
+    /// The pictures of the content's places, in order; the places are [`smolvlm_processor::MediaSource::Given`].
     pub pictures: Vec<PictureFile>,
 }
 

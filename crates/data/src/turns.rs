@@ -70,7 +70,7 @@ fn taken_apart(messages: &[Message], start: usize) -> Option<(Vec<Part>, Turns)>
 mod tests {
     use super::*;
     use crate::PictureFile;
-    use smolvlm_processor::ImageSource;
+    use smolvlm_processor::MediaSource;
     use std::collections::BTreeSet;
 
     fn sample(turns: usize, system: bool) -> Sample {
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn chats_that_go_on_from_what_was_shown_stay_as_they_are() {
-        let image = || Part::Image(ImageSource::Given);
+        let image = || Part::Image(MediaSource::Given);
         let with = |change: fn(&mut Vec<Message>)| {
             let mut sample = sample(3, false);
             if let Content::Chat(messages) = &mut sample.content {
@@ -138,8 +138,8 @@ mod tests {
             sample
         };
         for sample in [
-            with(|messages| messages[2].content.insert(0, Part::Image(ImageSource::Given))),
-            with(|messages| messages[0].content.push(Part::Image(ImageSource::Given))),
+            with(|messages| messages[2].content.insert(0, Part::Image(MediaSource::Given))),
+            with(|messages| messages[0].content.push(Part::Image(MediaSource::Given))),
             with(|messages| messages.insert(2, Message::text("assistant", "again"))),
             with(|messages| messages.truncate(5)),
             with(|messages| messages[0].content.truncate(2)),

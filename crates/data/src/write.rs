@@ -180,7 +180,7 @@ mod tests {
         let mut file = JsonLines::create(&dir.path().join("b.jsonl")).unwrap();
         let large = Sample { pictures: vec![PictureFile::Bytes(vec![0; 60 << 20])], ..sample() };
         let large =
-            Sample { content: Content::Document(vec![Part::Image(smolvlm_processor::ImageSource::Given)]), ..large };
+            Sample { content: Content::Document(vec![Part::Image(smolvlm_processor::MediaSource::Given)]), ..large };
         assert!(file.push(&large).unwrap_err().to_string().contains("at most 67108864 are read"));
     }
 }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers outside test functions
 
 use smolvlm_data::{Content, Encoding, Example, Labels, Loader, Long, Mixture, PictureFile, Sample, SourceConfig};
-use smolvlm_processor::{DecodeOptions, END_OF_UTTERANCE, ImageSource, Message, Part, Processor};
+use smolvlm_processor::{DecodeOptions, END_OF_UTTERANCE, MediaSource, Message, Part, Processor};
 use std::collections::BTreeMap;
 
 /// Markers of tiles as tokens, as text, and SmolVLM2's template.
@@ -39,7 +39,7 @@ fn chat(messages: Vec<Message>, names: &[&str]) -> Sample {
 }
 
 fn image() -> Part {
-    Part::Image(ImageSource::Given)
+    Part::Image(MediaSource::Given)
 }
 
 fn document(parts: Vec<Part>, names: &[&str]) -> Sample {

@@ -1,4 +1,4 @@
-//! Lanczos resizing of 8-bit RGB pictures, bit for bit as Pillow does it.
+//! Lanczos and bicubic resizing of 8-bit RGB pictures, bit for bit as Pillow does it.
 //!
 //! The rule is `ImagingResample` of Pillow (src/libImaging/Resample.c) for 8 bits a channel: the filter's weights are
 //! computed in f64, normalised, and rounded to fixed point with 22 fractional bits; rows and columns are resized one after
@@ -16,8 +16,6 @@ use crate::{Isa, Pool};
 const FRACTION: u32 = 32 - 8 - 2;
 /// Half of the last place, where every sum begins.
 const HALF: i32 = 1 << (FRACTION - 1);
-/// The filter reaches three samples to either side (scaled when shrinking).
-const SUPPORT: f64 = 3.0;
 /// Rows that the horizontal pass takes at once.
 const ROWS: usize = 16;
 /// Bytes of one pixel column of such a block: red of all rows, green, blue.
@@ -29,7 +27,48 @@ const LONGEST_FILTER: usize = 1 << 16;
 /// Bytes of an output row that the vertical pass sums at once, in registers.
 const LANES: usize = 64;
 
-/// Resizes a picture as Pillow's `Image.resize(size, Image.LANCZOS)` does, to the bit.
+/// What weighs the samples around a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kernel {
+    /// Lanczos of order 3 (`Image.LANCZOS`).
+    Lanczos,
+    /// Cubic with a of -1/2 (`Image.BICUBIC`).
+    Bicubic,
+}
+
+impl Kernel {
+    /// How many samples it reaches to either side (scaled when shrinking).
+    fn support(self) -> f64 {
+        match self {
+            Kernel::Lanczos => 3.0,
+            Kernel::Bicubic => 2.0,
+        }
+    }
+
+    /// The weight of a sample at this distance.
+    fn at(self, x: f64) -> f64 {
+        match self {
+            Kernel::Lanczos => lanczos(x, self.support()),
+            Kernel::Bicubic => bicubic(x.abs()),
+        }
+    }
+}
+
+/// Resizes a picture as Pillow's `Image.resize(size, Image.LANCZOS)` does, to the bit: [`resize_rgb`] with that kernel.
+///
+/// # Panics
+/// As [`resize_rgb`].
+pub fn lanczos_rgb(
+    source: &[u8],
+    source_size: (usize, usize),
+    target: &mut [u8],
+    target_size: (usize, usize),
+    pool: &Pool,
+) {
+    resize_rgb(source, source_size, target, target_size, Kernel::Lanczos, pool);
+}
+
+/// Resizes a picture as Pillow's `Image.resize` does, to the bit.
 ///
 /// `source` and `target` are RGB, 8 bits a channel, rows from the top: u8 [height, width, 3]; the sizes are
 /// (width, height). A size that stays is not filtered; a picture whose both sizes stay is copied. Besides the pictures
@@ -37,11 +76,12 @@ const LANES: usize = 64;
 ///
 /// # Panics
 /// If a size is zero or a slice is not as long as its size says.
-pub fn lanczos_rgb(
+pub fn resize_rgb(
     source: &[u8],
     source_size: (usize, usize),
     target: &mut [u8],
     target_size: (usize, usize),
+    kernel: Kernel,
     pool: &Pool,
 ) {
     let (width, height) = source_size;
@@ -50,18 +90,18 @@ pub fn lanczos_rgb(
     assert_eq!(Some(target.len()), bytes(target_size), "the target is not {new_width} x {new_height} RGB");
     match (width != new_width, height != new_height) {
         (false, false) => target.copy_from_slice(source),
-        (true, false) => horizontal(source, width, target, new_width, pool),
-        (false, true) => vertical(source, height, target, new_height, 3 * width, pool),
+        (true, false) => horizontal(source, width, target, new_width, kernel, pool),
+        (false, true) => vertical(source, height, target, new_height, 3 * width, kernel, pool),
         (true, true) if columns_first(source_size, target_size) => {
             let mut between = vec![0; 3 * width * new_height];
-            vertical(source, height, &mut between, new_height, 3 * width, pool);
-            horizontal(&between, width, target, new_width, pool);
+            vertical(source, height, &mut between, new_height, 3 * width, kernel, pool);
+            horizontal(&between, width, target, new_width, kernel, pool);
         }
         (true, true) => {
             // Every row of the source weighs in some row of the result: neighbours' filters overlap.
             let mut between = vec![0; 3 * new_width * height];
-            horizontal(source, width, &mut between, new_width, pool);
-            vertical(&between, height, target, new_height, 3 * new_width, pool);
+            horizontal(source, width, &mut between, new_width, kernel, pool);
+            vertical(&between, height, target, new_height, 3 * new_width, kernel, pool);
         }
     }
 }
@@ -95,10 +135,10 @@ struct Window {
 
 impl Filter {
     /// The weights that take `size` samples to `new_size` (Pillow's `precompute_coeffs`, `normalize_coeffs_8bpc`).
-    fn new(size: usize, new_size: usize) -> Filter {
+    fn new(size: usize, new_size: usize, kernel: Kernel) -> Filter {
         let scale = size as f64 / new_size as f64;
         let stretch = scale.max(1.0); // shrinking widens the filter, growing leaves it
-        let support = SUPPORT * stretch;
+        let support = kernel.support() * stretch;
         let mut filter = Filter { windows: Vec::with_capacity(new_size), weights: Vec::new(), longest: 0 };
         let mut exact = Vec::new();
         for position in 0..new_size {
@@ -106,7 +146,7 @@ impl Filter {
             let first = (centre - support + 0.5).max(0.0) as usize;
             let end = ((centre + support + 0.5) as usize).min(size);
             exact.clear();
-            exact.extend((first..end).map(|at| lanczos((at as f64 - centre + 0.5) * (1.0 / stretch))));
+            exact.extend((first..end).map(|at| kernel.at((at as f64 - centre + 0.5) * (1.0 / stretch))));
             let sum: f64 = exact.iter().sum();
             let begin = filter.weights.len();
             filter.weights.extend(exact.iter().map(|&weight| fixed(if sum == 0.0 { weight } else { weight / sum })));
@@ -123,13 +163,23 @@ impl Filter {
     }
 }
 
-/// The Lanczos kernel of order 3.
-fn lanczos(x: f64) -> f64 {
+/// The Lanczos kernel of an order.
+fn lanczos(x: f64, order: f64) -> f64 {
     let sinc = |x: f64| match x * std::f64::consts::PI {
         0.0 => 1.0,
         x => x.sin() / x,
     };
-    if (-SUPPORT..SUPPORT).contains(&x) { sinc(x) * sinc(x / SUPPORT) } else { 0.0 }
+    if (-order..order).contains(&x) { sinc(x) * sinc(x / order) } else { 0.0 }
+}
+
+/// Keys' cubic kernel with a of -1/2, of a distance.
+fn bicubic(x: f64) -> f64 {
+    const A: f64 = -0.5;
+    match x {
+        x if x < 1.0 => ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0,
+        x if x < 2.0 => (((x - 5.0) * x + 8.0) * x - 4.0) * A,
+        _ => 0.0,
+    }
 }
 
 /// A weight in fixed point, halves rounded away from zero.
@@ -145,8 +195,8 @@ fn byte(sum: i32) -> u8 {
 }
 
 /// Resizes every row: u8 [rows, width, 3] to u8 [rows, new_width, 3].
-fn horizontal(source: &[u8], width: usize, target: &mut [u8], new_width: usize, pool: &Pool) {
-    let filter = Filter::new(width, new_width);
+fn horizontal(source: &[u8], width: usize, target: &mut [u8], new_width: usize, kernel: Kernel, pool: &Pool) {
+    let filter = Filter::new(width, new_width, kernel);
     let isa = Isa::best();
     pool.chunks(target, ROWS * 3 * new_width, |block, target| {
         let start = block * ROWS * 3 * width;
@@ -220,8 +270,16 @@ fn rows_body(source: &[u8], width: usize, target: &mut [u8], new_width: usize, f
 }
 
 /// Resizes every column: u8 [height, row] to u8 [new_height, row], with `row` bytes a row.
-fn vertical(source: &[u8], height: usize, target: &mut [u8], new_height: usize, row: usize, pool: &Pool) {
-    let filter = Filter::new(height, new_height);
+fn vertical(
+    source: &[u8],
+    height: usize,
+    target: &mut [u8],
+    new_height: usize,
+    row: usize,
+    kernel: Kernel,
+    pool: &Pool,
+) {
+    let filter = Filter::new(height, new_height, kernel);
     let isa = Isa::best();
     pool.chunks(target, row, |position, target| {
         let (first, weights) = filter.at(position);
@@ -270,7 +328,7 @@ mod tests {
     }
 
     /// The rule as it is read: every sample by itself.
-    fn reference(source: &[u8], size: (usize, usize), new_size: (usize, usize)) -> Vec<u8> {
+    fn reference(source: &[u8], size: (usize, usize), new_size: (usize, usize), kernel: Kernel) -> Vec<u8> {
         let pass = |source: &[u8], lines: usize, step: usize, line: usize, filter: &Filter| -> Vec<Vec<u8>> {
             (0..lines)
                 .map(|at| {
@@ -291,10 +349,10 @@ mod tests {
             let first = columns_first(size, new_size);
             for columns in [first, !first] {
                 if !columns && now.0 != new_size.0 {
-                    plane = pass(&plane, now.1, 1, now.0, &Filter::new(now.0, new_size.0)).concat();
+                    plane = pass(&plane, now.1, 1, now.0, &Filter::new(now.0, new_size.0, kernel)).concat();
                     now.0 = new_size.0;
                 } else if columns && now.1 != new_size.1 {
-                    let columns = pass(&plane, now.0, now.0, 1, &Filter::new(now.1, new_size.1));
+                    let columns = pass(&plane, now.0, now.0, 1, &Filter::new(now.1, new_size.1, kernel));
                     plane = (0..new_size.1).flat_map(|y| columns.iter().map(move |column| column[y])).collect();
                     now.1 = new_size.1;
                 }
@@ -327,16 +385,19 @@ mod tests {
             let pool = Pool::new(threads);
             for (size, new_size) in CASES {
                 let source = noise(3 * size.0 * size.1);
-                let mut target = vec![0; 3 * new_size.0 * new_size.1];
-                lanczos_rgb(&source, size, &mut target, new_size, &pool);
-                assert!(target == reference(&source, size, new_size), "{size:?} to {new_size:?}, {threads} threads");
+                for kernel in [Kernel::Lanczos, Kernel::Bicubic] {
+                    let mut target = vec![0; 3 * new_size.0 * new_size.1];
+                    resize_rgb(&source, size, &mut target, new_size, kernel, &pool);
+                    let right = target == reference(&source, size, new_size, kernel);
+                    assert!(right, "{size:?} to {new_size:?}, {kernel:?}, {threads} threads");
+                }
             }
         }
     }
 
     #[test]
     fn instructions_agree() {
-        let (source, filter) = (noise(3 * 700 * 13), Filter::new(700, 333));
+        let (source, filter) = (noise(3 * 700 * 13), Filter::new(700, 333, Kernel::Lanczos));
         let mut plain = vec![0; 3 * 333 * 13];
         for (source, target) in source.chunks_exact(3 * 700).zip(plain.chunks_exact_mut(3 * 333)) {
             row_plain(source, target, &filter);

@@ -96,6 +96,12 @@ pub enum Error {
         "this model reads text alone: it has no tower for pictures (that of a GGUF file is another file, --mmproj)"
     )]
     SeesNothing,
+    /// A clip has no frames that could be shown, or is asked to be shown as none can.
+    #[error("a clip cannot be shown: {reason}")]
+    Clip {
+        /// What is wrong.
+        reason: String,
+    },
     /// More pictures are given than the chat has places for.
     #[error("a picture without a place: {pictures} given, but the chat has {places} place(s) for them")]
     PictureWithoutPlace {

@@ -36,7 +36,7 @@ impl<'m> Guarded<'m> {
         let tokens = Tokens::new(tokenizer);
         let cuts = |part: &Part| match part {
             Part::Text(text) => tokens.cuts(text),
-            Part::Image(_) => Vec::new(),
+            Part::Image(_) | Part::Clip(_) | Part::Frame => Vec::new(),
         };
         let cuts: Vec<Vec<Vec<usize>>> = messages.iter().map(|m| m.content.iter().map(cuts).collect()).collect();
         if cuts.iter().flatten().all(Vec::is_empty) {
@@ -147,7 +147,7 @@ fn ends_in(token: &str, text: &str) -> bool {
 fn free_character(messages: &[Message], template: &str) -> Result<char, Error> {
     let texts = messages.iter().flat_map(|m| &m.content).filter_map(|part| match part {
         Part::Text(text) => Some(text.as_str()),
-        Part::Image(_) => None,
+        Part::Image(_) | Part::Clip(_) | Part::Frame => None,
     });
     let taken: HashSet<char> = texts.chain([template]).flat_map(str::chars).filter(|c| !c.is_ascii()).collect();
     let mut marks = ('\u{FDD0}'..='\u{FDEF}').chain('\u{F0000}'..='\u{FFFFD}');

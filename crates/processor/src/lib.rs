@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
 
+mod clip;
 mod clock;
 mod data_url;
 mod draw;
@@ -22,9 +23,10 @@ mod template_bounds;
 mod tiles;
 mod tokenizer;
 
+pub use clip::{Chosen, ClipDefaults, ClipInfo, ClipMode, ClipSettings};
 pub use data_url::{is_data_url, read_base64, read_data_url};
 pub use error::Error;
-pub use messages::{ImageSource, Message, Part, ROLES, parse_messages, read_messages};
+pub use messages::{MediaSource, Message, Part, ROLES, parse_messages, read_messages};
 pub use percent::percent_decoded;
 pub use picture::{Alpha, DecodeOptions, Picture};
 pub use plan::{PicturePlan, PictureSettings};

@@ -25,18 +25,29 @@ pub enum Part {
     /// Text. Markers and special tokens typed in it are ordinary text unless asked otherwise.
     Text(String),
     /// A place for a picture.
-    Image(ImageSource),
+    Image(MediaSource),
+    /// A clip. Frames and words take its place before a prompt is planned (`ClipSettings::parts`).
+    Clip(MediaSource),
+    /// A place for a frame of a clip: a picture of one tile, taken as it is.
+    Frame,
 }
 
-/// Where the picture of an image part comes from.
+/// Where the picture or the clip of a part comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ImageSource {
-    /// From the pictures given beside the chat, which fill such places in order.
+pub enum MediaSource {
+    /// From those given beside the chat, which fill such places in order.
     Given,
     /// From this file.
     File(PathBuf),
     /// From this address: `http:`, `https:` or `data:`.
     Url(String),
+}
+
+impl Part {
+    /// Whether a picture takes its place: one that is given, or a frame.
+    pub fn is_place(&self) -> bool {
+        matches!(self, Part::Image(_) | Part::Frame)
+    }
 }
 
 impl Message {
@@ -47,7 +58,7 @@ impl Message {
 
     /// What the user says, after `pictures` places for pictures given beside the chat.
     pub fn user(pictures: usize, text: &str) -> Self {
-        let mut content = vec![Part::Image(ImageSource::Given); pictures];
+        let mut content = vec![Part::Image(MediaSource::Given); pictures];
         content.push(Part::Text(text.to_owned()));
         Self { role: "user".to_owned(), content }
     }
@@ -56,8 +67,9 @@ impl Message {
 /// Reads a JSON list of messages in the form that transformers' `apply_chat_template` takes.
 ///
 /// `content` is a text, or a list of `{"type": "text", "text": …}` and `{"type": "image"}`; an image may name its file
-/// under `path`, its address under `url`, either under `image`, or hold the file itself under `base64`. Relative paths are
-/// kept as they are written. Keys with a null value count as absent; other
+/// under `path`, its address under `url`, either under `image`, or hold the file itself under `base64`. A clip is
+/// `{"type": "video"}`, which names its file in the same ways, or under `video`. Relative paths are kept as they are written.
+/// Keys with a null value count as absent; other
 /// unknown keys are refused, as nothing would come of them.
 ///
 /// # Errors
@@ -131,37 +143,47 @@ fn part(value: &Value) -> Result<Part, String> {
     let Value::Object(fields) = value else {
         return Err(format!("{} found; an object with a `type` would be right", kind(value)));
     };
-    let text = |key: &str| match fields.get(key) {
+    match text(fields, "type")? {
+        Some("text") => {
+            known_keys(fields, &["type", "text"], "a text part")?;
+            Ok(Part::Text(text(fields, "text")?.ok_or("`text` is missing")?.to_owned()))
+        }
+        Some("image") => {
+            known_keys(fields, &["type", "image", "url", "path", "base64"], "an image part")?;
+            Ok(Part::Image(media(fields, "image", "a picture")?))
+        }
+        Some("video") => {
+            known_keys(fields, &["type", "video", "url", "path", "base64"], "a video part")?;
+            Ok(Part::Clip(media(fields, "video", "a clip")?))
+        }
+        Some(other) => Err(format!("the type {:?} is unknown; known are text, image and video", short(other))),
+        None => Err("`type` is missing; known are text, image and video".to_owned()),
+    }
+}
+
+/// Where a part's picture or clip (`what`) comes from: under its own key, or one that both have.
+fn media(fields: &Map<String, Value>, own: &str, what: &str) -> Result<MediaSource, String> {
+    let mut named = Vec::new();
+    for key in [own, "url", "path", "base64"] {
+        named.extend(text(fields, key)?.map(|text| (key, text)));
+    }
+    match named.as_slice() {
+        [] => Ok(MediaSource::Given),
+        &[("base64", text)] => Ok(MediaSource::Url(format!("data:;base64,{text}"))),
+        &[("url", text)] if !is_address(text) => {
+            Err(format!("{:?} is no address; https://… or data:image/png;base64,… would be right", short(text)))
+        }
+        &[(_, text)] => source(text, what),
+        [(first, _), (second, _), ..] => Err(format!("`{first}` and `{second}` both name {what}; one would be right")),
+    }
+}
+
+/// The text under a key, if there is one.
+fn text<'v>(fields: &'v Map<String, Value>, key: &str) -> Result<Option<&'v str>, String> {
+    match fields.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.as_str())),
         Some(other) => Err(format!("`{key}` is {}; a text would be right", kind(other))),
-    };
-    match text("type")? {
-        Some("text") => {
-            known_keys(fields, &["type", "text"], "a text part")?;
-            Ok(Part::Text(text("text")?.ok_or("`text` is missing")?.to_owned()))
-        }
-        Some("image") => {
-            let keys = ["image", "url", "path", "base64"];
-            known_keys(fields, &[&["type"], keys.as_slice()].concat(), "an image part")?;
-            let mut named = Vec::new();
-            for key in keys {
-                named.extend(text(key)?.map(|text| (key, text)));
-            }
-            match named.as_slice() {
-                [] => Ok(Part::Image(ImageSource::Given)),
-                &[("base64", text)] => Ok(Part::Image(ImageSource::Url(format!("data:;base64,{text}")))),
-                &[("url", text)] if !is_address(text) => {
-                    Err(format!("{:?} is no address; https://… or data:image/png;base64,… would be right", short(text)))
-                }
-                &[(_, text)] => Ok(Part::Image(source(text)?)),
-                [(first, _), (second, _), ..] => {
-                    Err(format!("`{first}` and `{second}` both name a picture; one would be right"))
-                }
-            }
-        }
-        Some(other) => Err(format!("the type {:?} is unknown; known are text and image", short(other))),
-        None => Err("`type` is missing; known are text and image".to_owned()),
     }
 }
 
@@ -171,17 +193,17 @@ fn is_address(text: &str) -> bool {
     ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) || is_data_url(text)
 }
 
-fn source(text: &str) -> Result<ImageSource, String> {
+fn source(text: &str, what: &str) -> Result<MediaSource, String> {
     if text.is_empty() {
-        return Err("the picture's path is empty".to_owned());
+        return Err(format!("the path of {what} is empty"));
     }
     if is_address(text) {
-        return Ok(ImageSource::Url(text.to_owned()));
+        return Ok(MediaSource::Url(text.to_owned()));
     }
     if text.contains("://") {
         return Err(format!("{:?} is an address of another kind than http, https and data", short(text)));
     }
-    Ok(ImageSource::File(PathBuf::from(text)))
+    Ok(MediaSource::File(PathBuf::from(text)))
 }
 
 fn known_keys(fields: &Map<String, Value>, known: &[&str], what: &str) -> Result<(), String> {
@@ -218,11 +240,12 @@ mod tests {
                 {"role": "user", "content": [{"type": "image"}, {"type": "image", "path": "a/b.png", "text": null},
                  {"type": "image", "image": "c.jpg"}, {"type": "text", "text": "What?", "image": null},
                  {"type": "image", "url": "https://x/y.png"}, {"type": "image", "image": "data:;base64,YQ=="},
-                 {"type": "image", "base64": "YQ=="}]}]"#,
+                 {"type": "image", "base64": "YQ=="},
+                 {"type": "video"}, {"type": "video", "video": "d.mp4"}]}]"#,
         )
         .unwrap();
-        let file = |name: &str| Part::Image(ImageSource::File(name.into()));
-        let url = |name: &str| Part::Image(ImageSource::Url(name.into()));
+        let file = |name: &str| Part::Image(MediaSource::File(name.into()));
+        let url = |name: &str| Part::Image(MediaSource::Url(name.into()));
         assert_eq!(
             read,
             [
@@ -230,13 +253,15 @@ mod tests {
                 Message {
                     role: "user".into(),
                     content: vec![
-                        Part::Image(ImageSource::Given),
+                        Part::Image(MediaSource::Given),
                         file("a/b.png"),
                         file("c.jpg"),
                         Part::Text("What?".into()),
                         url("https://x/y.png"),
                         url("data:;base64,YQ=="),
                         url("data:;base64,YQ=="),
+                        Part::Clip(MediaSource::Given),
+                        Part::Clip(MediaSource::File("d.mp4".into())),
                     ],
                 },
             ]
@@ -261,12 +286,14 @@ mod tests {
             (r#"[{"role":"user","content":"x","name":"Ada"}]"#, "a message has no `name`"),
             (r#"[{"role":"user","content":["x"]}]"#, "part 0: a text found"),
             (r#"[{"role":"user","content":[{"text":"x"}]}]"#, "`type` is missing"),
-            (r#"[{"role":"user","content":[{"type":"video"}]}]"#, "the type \"video\" is unknown"),
+            (r#"[{"role":"user","content":[{"type":"audio"}]}]"#, "the type \"audio\" is unknown"),
+            (r#"[{"role":"user","content":[{"type":"video","image":"a"}]}]"#, "a video part has no `image`"),
+            (r#"[{"role":"user","content":[{"type":"video","video":"a","path":"b"}]}]"#, "both name a clip"),
             (r#"[{"role":"user","content":[{"type":"text"}]}]"#, "`text` is missing"),
             (r#"[{"role":"user","content":[{"type":"text","text":1}]}]"#, "`text` is a number"),
             (r#"[{"role":"user","content":[{"type":"image","url":"y.png"}]}]"#, "\"y.png\" is no address"),
             (r#"[{"role":"user","content":[{"type":"image","image":"ftp://x/y.png"}]}]"#, "of another kind than http"),
-            (r#"[{"role":"user","content":[{"type":"image","path":""}]}]"#, "path is empty"),
+            (r#"[{"role":"user","content":[{"type":"image","path":""}]}]"#, "the path of a picture is empty"),
             (r#"[{"role":"user","content":[{"type":"image","path":"a","image":"b"}]}]"#, "both name a picture"),
             (r#"[{"role":"user","content":"\ud800"}]"#, "not valid JSON"),
         ] {

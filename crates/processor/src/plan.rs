@@ -42,6 +42,11 @@ pub struct PicturePlan {
 }
 
 impl PictureSettings {
+    /// For frames of clips, which have a tile's size already.
+    pub fn of_frames(self) -> PictureSettings {
+        PictureSettings { split: false, resize: false, ..self }
+    }
+
     /// The plan for a picture of this size, as `Idefics3ImageProcessorPil` of transformers computes it (in f64, with
     /// its truncations).
     ///

@@ -3,8 +3,8 @@
 use smolvlm_sys::Files;
 
 use crate::{
-    Error, Message, Part, PicturePlan, PictureSettings, Settings, Template, Tokenizer, guard::Guarded, messages,
-    settings::MAX_LONGEST_EDGE,
+    ClipMode, Error, Message, Part, PicturePlan, PictureSettings, Settings, Template, Tokenizer, clip, guard::Guarded,
+    messages, settings::MAX_LONGEST_EDGE,
 };
 
 /// The text that stands for a picture in a rendered chat, and the token that receives its embeddings.
@@ -24,6 +24,8 @@ pub struct Processor {
     settings: Settings,
     tokenizer: Tokenizer,
     template: Template,
+    /// VLMEvalKit's for clips.
+    vlmevalkit: Template,
     turn_end: Option<u32>,
     turn_lead: String,
 }
@@ -45,6 +47,8 @@ pub struct PlanOptions {
     pub chat: bool,
     /// The most tokens that the prompt may have.
     pub context: Option<usize>,
+    /// Whose way clips are shown in: VLMEvalKit's has a prompt of its own.
+    pub clips: ClipMode,
 }
 
 impl PlanOptions {
@@ -76,7 +80,15 @@ impl PlanOptions {
 
 impl Default for PlanOptions {
     fn default() -> Self {
-        Self { longest_edge: None, split: None, special: false, generation_prompt: true, chat: true, context: None }
+        Self {
+            longest_edge: None,
+            split: None,
+            special: false,
+            generation_prompt: true,
+            chat: true,
+            context: None,
+            clips: ClipMode::default(),
+        }
     }
 }
 
@@ -110,12 +122,13 @@ impl Processor {
         if settings.sight.is_none() {
             template.prefer_texts();
         }
+        let vlmevalkit = Template::new("VLMEvalKit", clip::VLMEVALKIT, &settings.special)?;
         let (lead, rest) = template.around_answer();
         let turn_end = rest.and_then(|rest| {
             let ends = tokenizer.added_tokens().filter(|(token, _)| rest.starts_with(token));
             ends.max_by_key(|(token, _)| token.len()).map(|(_, id)| id)
         });
-        Ok(Self { settings, tokenizer, template, turn_end, turn_lead: lead.unwrap_or_default() })
+        Ok(Self { settings, tokenizer, template, vlmevalkit, turn_end, turn_lead: lead.unwrap_or_default() })
     }
 
     /// The checkpoint's settings.
@@ -192,13 +205,23 @@ impl Processor {
         if !options.chat {
             return self.plan_text(messages, sizes, options);
         }
-        self.sees(messages.iter().flat_map(|message| &message.content))?;
-        let pictures = self.picture_plans(sizes, options)?;
+        let parts = || messages.iter().flat_map(|message| &message.content);
+        self.sees(parts())?;
+        let pictures = self.picture_plans(parts(), sizes, options)?;
+        let frames = parts().any(|part| matches!(part, Part::Frame));
+        let template = match options.clips {
+            ClipMode::VlmEvalKit if frames => &self.vlmevalkit,
+            _ => &self.template,
+        };
         let guarded = match options.special {
             true => Guarded::off(messages),
-            false => Guarded::new(messages, self.template.source(), &self.tokenizer)?,
+            false => Guarded::new(messages, template.source(), &self.tokenizer)?,
         };
-        let rendered = self.template.render(guarded.messages(), options.generation_prompt)?;
+        let rendered = template.render(guarded.messages(), options.generation_prompt)?;
+        if frames && rendered.matches(IMAGE).count() != parts().filter(|part| part.is_place()).count() {
+            let reason = format!("a typed {IMAGE} beside a clip: which of the places are its frames' is not known");
+            return Err(Error::Messages { reason });
+        }
         let places = if self.settings.sight.is_some() { rendered.matches(IMAGE).count() } else { 0 };
         let (tiles, image_tokens) = self.counts(&pictures, places, options)?;
         let ids = guarded.encode(&self.expanded(&rendered, &pictures), &self.tokenizer)?;
@@ -243,8 +266,8 @@ impl Processor {
         options: &PlanOptions,
     ) -> Result<Plan, Error> {
         self.sees(parts.clone())?;
-        let pictures = self.picture_plans(sizes, options)?;
-        let places = parts.clone().filter(|part| matches!(part, Part::Image(_))).count();
+        let pictures = self.picture_plans(parts.clone(), sizes, options)?;
+        let places = parts.clone().filter(|part| part.is_place()).count();
         let (tiles, image_tokens) = self.counts(&pictures, places, options)?;
         let encode = |text: &str| match options.special {
             true => self.tokenizer.encode_unframed(text),
@@ -260,7 +283,8 @@ impl Processor {
                     text.push_str(more);
                     chat.push_str(more);
                 }
-                Part::Image(_) => {
+                Part::Clip(_) => {} // `sees` has refused it
+                Part::Image(_) | Part::Frame => {
                     let Some(plan) = left.next() else { continue };
                     ids.extend(encode(&std::mem::take(&mut text))?);
                     let block = picture_block(plan, self.tokens_per_tile());
@@ -277,19 +301,35 @@ impl Processor {
         Ok(Plan { chat, ids, pictures, image_tokens, tiles })
     }
 
-    /// That what is said has no picture where none can be seen.
-    fn sees<'a>(&self, mut parts: impl Iterator<Item = &'a Part>) -> Result<(), Error> {
-        let blind = self.settings.sight.is_none() && parts.any(|part| matches!(part, Part::Image(_)));
-        if blind { Err(Error::SeesNothing) } else { Ok(()) }
+    /// That what is said has no picture where none can be seen, and no clip whose frames are not there.
+    fn sees<'a>(&self, parts: impl Iterator<Item = &'a Part>) -> Result<(), Error> {
+        for part in parts {
+            match part {
+                Part::Clip(_) => return Err(Error::Clip { reason: "its frames were not taken".to_owned() }),
+                part if part.is_place() && self.settings.sight.is_none() => return Err(Error::SeesNothing),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
-    /// What is done to pictures of these sizes.
-    fn picture_plans(&self, sizes: &[(u32, u32)], options: &PlanOptions) -> Result<Vec<PicturePlan>, Error> {
+    /// What is done to pictures of these sizes in the places of `parts`; those behind them are no frames.
+    fn picture_plans<'a>(
+        &self,
+        parts: impl Iterator<Item = &'a Part>,
+        sizes: &[(u32, u32)],
+        options: &PlanOptions,
+    ) -> Result<Vec<PicturePlan>, Error> {
         if sizes.is_empty() && self.settings.sight.is_none() {
             return Ok(Vec::new());
         }
         let settings = self.picture_settings(options)?;
-        sizes.iter().map(|&(width, height)| settings.plan(width, height)).collect()
+        let mut places = parts.filter(|part| part.is_place());
+        let plan = |&(width, height): &(u32, u32)| match places.next() {
+            Some(Part::Frame) => settings.of_frames().plan(width, height),
+            _ => settings.plan(width, height),
+        };
+        sizes.iter().map(plan).collect()
     }
 
     /// The tiles and the image tokens of pictures, which must be as many as their places and not too much by themselves:

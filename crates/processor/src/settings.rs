@@ -7,13 +7,15 @@
 use serde_json::Value;
 use smolvlm_sys::Files;
 
-use crate::{Error, PictureSettings, files};
+use crate::{ClipDefaults, Error, PictureSettings, files};
 
 /// The longest `longest_edge` accepted, in pixels. The reference cuts every picture down to 4,096 anyway
 /// (`MAX_IMAGE_SIZE` in transformers' `image_processing_pil_idefics3.py`).
 pub const MAX_LONGEST_EDGE: u32 = 16_384;
 /// The longest tile side accepted, in pixels.
 pub const MAX_TILE: u32 = 4_096;
+/// The most frames of a clip that a checkpoint may ask for.
+const MAX_FRAMES: u64 = 100_000;
 /// The most image tokens a tile may take.
 const MAX_TOKENS_PER_TILE: usize = 16_384;
 /// The largest token id or position that is believed.
@@ -50,6 +52,8 @@ pub struct SightSettings {
     pub image_seq_len: Option<usize>,
     /// The id whose positions receive the image embeddings.
     pub image_token_id: u32,
+    /// How clips are shown where nothing else is asked for.
+    pub clips: ClipDefaults,
 }
 
 /// Tokens named in `tokenizer_config.json`, as the chat template sees them.
@@ -113,6 +117,7 @@ impl SightSettings {
             tokens_per_tile,
             image_seq_len: processor.count("image_seq_len", 0, MAX_COUNT)?.map(|n| n as usize),
             image_token_id: config.needed("image_token_id", 0, MAX_COUNT, "the id of `<image>`")? as u32,
+            clips: clip_defaults(files, &processor, &image, tile)?,
         })
     }
 }
@@ -189,6 +194,33 @@ fn picture_settings(image: &Section, vision: &Section, side: u32) -> Result<Pict
         split: image.flag("do_image_splitting", true)?,
         resize: image.flag("do_resize", true)?,
     })
+}
+
+/// How clips are shown: what the video processor's settings say, which lie in one of three files, else what SmolVLM2's do.
+/// A `size` beside `video_sampling` goes before its `video_size` (`SmolVLMVideoProcessor.__init__`).
+fn clip_defaults(files: &Files, processor: &Section, image: &Section, tile: u32) -> Result<ClipDefaults, Error> {
+    let own = match processor.section("video_processor")? {
+        Some(own) => own,
+        None => Section::open(files, "video_preprocessor_config.json")?,
+    };
+    let (sampling, size) = match own.section("video_sampling")? {
+        Some(sampling) => (Some(sampling), own.longest_edge("size", MAX_LONGEST_EDGE)?),
+        None => (image.section("video_sampling")?, None),
+    };
+    let sampling = sampling.unwrap_or_else(|| own.empty("video_sampling"));
+    let fps = match sampling.get("fps") {
+        None => 1.0,
+        Some(value) => value
+            .as_f64()
+            .filter(|fps| fps.is_finite() && *fps > 0.0)
+            .ok_or_else(|| sampling.wrong("fps", value, "frames a second, a number above zero, would be right"))?,
+    };
+    let max_frames = sampling.count("max_frames", 1, MAX_FRAMES)?.unwrap_or(64) as usize;
+    let edge = match size {
+        Some(edge) => edge,
+        None => sampling.longest_edge("video_size", MAX_LONGEST_EDGE)?.unwrap_or(tile),
+    };
+    Ok(ClipDefaults { fps, max_frames, edge })
 }
 
 /// A special token is written as its text, or as an object with the text under `content`.

@@ -172,7 +172,8 @@ fn as_json(message: &Message, texts: bool) -> Json {
     }
     let part = |part: &Part| match part {
         Part::Text(text) => serde_json::json!({"type": "text", "text": text}),
-        Part::Image(_) => serde_json::json!({"type": "image"}),
+        Part::Image(_) | Part::Frame => serde_json::json!({"type": "image"}),
+        Part::Clip(_) => serde_json::json!({"type": "video"}),
     };
     serde_json::json!({"role": message.role, "content": message.content.iter().map(part).collect::<Vec<_>>()})
 }

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use smolvlm_kernels::{Pool, resample};
+use smolvlm_kernels::Pool;
+use smolvlm_kernels::resample::{self, Kernel};
 
 use crate::{Error, Picture, PicturePlan};
 
@@ -19,8 +20,8 @@ impl PicturePlan {
     pub fn tiles(&self, picture: &Picture, pool: &Pool) -> Result<Vec<u8>, Error> {
         let (side, area) = self.check(picture)?;
         let original = ((picture.width as usize, picture.height as usize), Cow::Borrowed(picture.rgb.as_slice()));
-        let resized = resize(original, self.resized, pool);
-        let refined = resize(resized, self.refined, pool); // [rows * side, cols * side, 3]
+        let resized = resize(original, self.resized, Kernel::Lanczos, pool);
+        let refined = resize(resized, self.refined, Kernel::Lanczos, pool); // [rows * side, cols * side, 3]
         let mut tiles = vec![0; self.tiles as usize * 3 * area];
         if self.tiles == 1 {
             planes(&refined.1, side, &mut tiles);
@@ -34,7 +35,7 @@ impl PicturePlan {
             let start = 3 * (row * area * cols + col * side);
             planes(refined.1.get(start..).unwrap_or_default(), cols * side, target);
         });
-        let small = resize(refined, (self.tile, self.tile), pool);
+        let small = resize(refined, (self.tile, self.tile), Kernel::Lanczos, pool);
         planes(&small.1, side, overview);
         Ok(tiles)
     }
@@ -71,16 +72,21 @@ impl PicturePlan {
 }
 
 /// A picture on its way: its size and its samples, u8 [height, width, 3].
-type Samples<'a> = ((usize, usize), Cow<'a, [u8]>);
+pub(crate) type Samples<'a> = ((usize, usize), Cow<'a, [u8]>);
 
 /// The picture in another size; itself if the size is the same.
-fn resize<'a>((size, samples): Samples<'a>, new_size: (u32, u32), pool: &Pool) -> Samples<'a> {
+pub(crate) fn resize<'a>(
+    (size, samples): Samples<'a>,
+    new_size: (u32, u32),
+    kernel: Kernel,
+    pool: &Pool,
+) -> Samples<'a> {
     let new_size = (new_size.0 as usize, new_size.1 as usize);
     if size == new_size {
         return (size, samples);
     }
     let mut target = vec![0; 3 * new_size.0 * new_size.1];
-    resample::lanczos_rgb(&samples, size, &mut target, new_size, pool);
+    resample::resize_rgb(&samples, size, &mut target, new_size, kernel, pool);
     (new_size, Cow::Owned(target))
 }
 

@@ -211,7 +211,7 @@ fn tokens_split_across_parts_and_neighbours_stay_text() {
         role: "user".into(),
         content: vec![
             Part::Text("<im".into()),
-            Part::Image(smolvlm_processor::ImageSource::Given),
+            Part::Image(smolvlm_processor::MediaSource::Given),
             Part::Text("age>".into()),
         ],
     };
@@ -283,7 +283,7 @@ fn any_mixture_of_fragments_stays_text() {
         let (mut content, mut runs) = (vec![Part::Text("x".into())], vec!["User: x".to_owned()]);
         for _ in 0..1 + random(4) {
             if random(5) == 0 {
-                content.push(Part::Image(smolvlm_processor::ImageSource::Given));
+                content.push(Part::Image(smolvlm_processor::MediaSource::Given));
                 runs.push(String::new());
             }
             let text: String = (0..random(6)).map(|_| FRAGMENTS[random(20)]).collect();

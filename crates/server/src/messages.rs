@@ -4,7 +4,7 @@ use crate::error::Failure;
 use crate::fields::{Fields, Refused};
 use crate::media::Source;
 use serde_json::Value;
-use smolvlm_processor::{ImageSource, Message, Part};
+use smolvlm_processor::{MediaSource, Message, Part};
 
 /// What is said, and where its pictures come from.
 #[derive(Debug, Default, PartialEq)]
@@ -156,7 +156,7 @@ impl Said {
 
     fn picture(&mut self, url: &str, at: &str) -> Result<Part, Failure> {
         self.pictures.push(Source::of(url, at)?);
-        Ok(Part::Image(ImageSource::Given))
+        Ok(Part::Image(MediaSource::Given))
     }
 }
 
@@ -194,7 +194,7 @@ mod tests {
         ]))
         .unwrap();
         assert_eq!(said.messages[0], Message::text("system", "Be brief."));
-        let given = Part::Image(ImageSource::Given);
+        let given = Part::Image(MediaSource::Given);
         assert_eq!(said.messages[1].content, [given.clone(), Part::Text("What?".into()), given]);
         assert_eq!(said.pictures.len(), 2);
         assert_eq!(said.detail, Some(Detail::Low));

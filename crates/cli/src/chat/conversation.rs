@@ -4,7 +4,7 @@ use super::picture::Seen;
 use crate::error::Error;
 use serde_json::{Value, json};
 use smolvlm_engine::PictureSource;
-use smolvlm_processor::{ImageSource, Message, Part};
+use smolvlm_processor::{MediaSource, Message, Part};
 use std::rc::Rc;
 
 /// A conversation: questions and answers, in front of them what the model is told before all.
@@ -60,13 +60,13 @@ impl Conversation {
     /// A part that names none, or a picture that cannot be had.
     pub(super) fn of(
         messages: Vec<Message>,
-        open: &mut dyn FnMut(&ImageSource) -> Result<Seen, Error>,
+        open: &mut dyn FnMut(&MediaSource) -> Result<Seen, Error>,
     ) -> Result<Conversation, Error> {
         let mut said = Vec::new();
         for (index, message) in messages.into_iter().enumerate() {
             let pieces = message.content.into_iter().map(|part| match part {
                 Part::Text(text) => Ok(Piece::Text(text)),
-                Part::Image(ImageSource::Given) => Error::usage(format!(
+                Part::Image(MediaSource::Given) => Error::usage(format!(
                     "message {index} has a picture that it does not name: a `path` or `url` would be right"
                 )),
                 Part::Image(source) => Ok(Piece::Picture(Rc::new(open(&source)?))),
@@ -162,7 +162,7 @@ impl Conversation {
         let told: Vec<&Said> = self.messages().filter(|(_, told)| *told).map(|(said, _)| said).collect();
         let part = |piece: &Piece| match piece {
             Piece::Text(text) => Part::Text(text.clone()),
-            Piece::Picture(_) => Part::Image(ImageSource::Given),
+            Piece::Picture(_) => Part::Image(MediaSource::Given),
         };
         let message =
             |said: &&Said| Message { role: said.role.clone(), content: said.pieces.iter().map(part).collect() };

@@ -5,7 +5,7 @@ use crate::pictures::{Source, SourceArgs};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use smolvlm_engine::{Engine, PictureSource};
-use smolvlm_processor::{DecodeOptions, ImageSource, Picture, PicturePlan, PlanOptions};
+use smolvlm_processor::{DecodeOptions, MediaSource, Picture, PicturePlan, PlanOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub(super) struct Seen {
     /// Width and height.
     pub(super) size: (u32, u32),
     /// Where it can be found again, if not in the bytes alone.
-    place: Option<ImageSource>,
+    place: Option<MediaSource>,
 }
 
 impl Seen {
@@ -38,8 +38,8 @@ impl Seen {
             Error::Processor(smolvlm_processor::Error::PictureFile { path: name.clone(), source: Box::new(error) })
         })?;
         let place = match source {
-            Source::File(path) => Some(ImageSource::File(absolute(path))),
-            Source::Web(url) => Some(ImageSource::Url(url.clone())),
+            Source::File(path) => Some(MediaSource::File(absolute(path))),
+            Source::Web(url) => Some(MediaSource::Url(url.clone())),
             Source::Stdin | Source::Clipboard | Source::Data(_) => None,
         };
         let size = (picture.width, picture.height);
@@ -76,10 +76,10 @@ impl Seen {
     /// Its part of a message in a saved conversation: a file by its path, a fetched one by its address, any other itself.
     pub(super) fn part(&self) -> serde_json::Value {
         match &self.place {
-            Some(ImageSource::File(path)) if path.to_str().is_some() => {
+            Some(MediaSource::File(path)) if path.to_str().is_some() => {
                 serde_json::json!({ "type": "image", "path": path })
             }
-            Some(ImageSource::Url(url)) => serde_json::json!({ "type": "image", "url": url }),
+            Some(MediaSource::Url(url)) => serde_json::json!({ "type": "image", "url": url }),
             _ => {
                 let url = format!("data:;base64,{}", STANDARD.encode(&self.bytes));
                 serde_json::json!({ "type": "image", "url": url })

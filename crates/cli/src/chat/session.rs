@@ -248,7 +248,7 @@ impl Session<'_> {
     /// Goes on with a conversation from a file, in the place of this one.
     pub(super) fn load(&mut self, path: &Path) -> Result<(), Error> {
         let (sources, options) = (&self.args.sources, self.args.pictures.decode());
-        let mut open = |place: &smolvlm_processor::ImageSource| {
+        let mut open = |place: &smolvlm_processor::MediaSource| {
             let source = Source::of_part(place).ok_or(Error::Usage("a picture without a name".into()))?;
             Ok(Seen::open(&source, sources, &options)?.0)
         };

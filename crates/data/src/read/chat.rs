@@ -5,7 +5,7 @@ use super::{
     picture::picture,
 };
 use crate::PictureFile;
-use smolvlm_processor::{ImageSource, Part};
+use smolvlm_processor::{MediaSource, Part};
 use std::path::Path;
 
 /// What stands in a text for a picture.
@@ -59,7 +59,7 @@ impl Piece {
     pub(super) fn part(self) -> Part {
         match self {
             Self::Text(text) => Part::Text(text),
-            Self::Next | Self::Nth(_) | Self::Own(_) => Part::Image(ImageSource::Given),
+            Self::Next | Self::Nth(_) | Self::Own(_) => Part::Image(MediaSource::Given),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     picture::picture,
 };
 use crate::{Content, PictureFile, Sample};
-use smolvlm_processor::{ImageSource, Part};
+use smolvlm_processor::{MediaSource, Part};
 use std::path::Path;
 
 /// What stands in OBELICS' texts where one document of a web page ended and the next began.
@@ -81,7 +81,7 @@ pub(super) fn document(pieces: Vec<Piece>) -> Result<Sample, String> {
             }
             Piece::Own(own) => {
                 pictures.push(own);
-                parts.push(Part::Image(ImageSource::Given));
+                parts.push(Part::Image(MediaSource::Given));
             }
             Piece::Next | Piece::Nth(_) => return Err("a place without a picture of its own".to_owned()),
         }

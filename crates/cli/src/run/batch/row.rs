@@ -5,7 +5,7 @@ use super::settings::is_setting;
 use crate::error::Error;
 use crate::pictures::Source;
 use serde_json::{Map, Value};
-use smolvlm_processor::{ImageSource, Message, Part, read_messages};
+use smolvlm_processor::{MediaSource, Message, Part, read_messages};
 use std::path::Path;
 
 /// Keys that are no settings.
@@ -57,7 +57,7 @@ impl Row {
             (None, None) => return Error::usage("the row asks nothing: it needs a `prompt` or `messages`"),
         };
         for part in messages.iter_mut().flat_map(|message| &mut message.content) {
-            if let Part::Image(ImageSource::File(file)) = part {
+            if let Part::Image(MediaSource::File(file)) = part {
                 *file = folder.join(&*file);
             }
         }

@@ -197,7 +197,7 @@ pub(super) mod tests {
     use super::*;
     use crate::read::open;
     use crate::{Content, PictureFile};
-    use smolvlm_processor::{ImageSource, Part};
+    use smolvlm_processor::{MediaSource, Part};
 
     pub(super) fn write(path: &Path, members: &[(&str, &[u8])]) {
         let mut archive = ::tar::Builder::new(File::create(path).unwrap());
@@ -216,7 +216,7 @@ pub(super) mod tests {
 
     pub(super) fn document(parts: &[&str], pictures: &[&str]) -> Sample {
         let part = |part: &&str| match *part {
-            "" => Part::Image(ImageSource::Given),
+            "" => Part::Image(MediaSource::Given),
             text => Part::Text(text.to_owned()),
         };
         Sample { content: Content::Document(parts.iter().map(part).collect()), pictures: bytes(pictures) }
@@ -264,7 +264,7 @@ pub(super) mod tests {
             Content::Document(_) => unreachable!(),
         };
         let text = |text: &str| vec![Part::Text(text.to_owned())];
-        let first = |text: &str| vec![Part::Image(ImageSource::Given), Part::Text(text.to_owned())];
+        let first = |text: &str| vec![Part::Image(MediaSource::Given), Part::Text(text.to_owned())];
         assert_eq!(said(source.read(1).unwrap()), (vec![first("Q"), text("A")], bytes(&["B"])));
         assert_eq!(said(source.read(4).unwrap()), (vec![first("Q"), text("A"), text("R"), text("B")], bytes(&["S"])));
 

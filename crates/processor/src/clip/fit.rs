@@ -1,0 +1,75 @@
+//! A frame on its way to a tile.
+
+use super::{ClipMode, ClipSettings};
+use crate::tiles::{Samples, resize};
+use crate::{Error, Picture, PictureSettings};
+use smolvlm_kernels::Pool;
+use smolvlm_kernels::resample::Kernel;
+use std::borrow::Cow;
+
+/// The side that the first SmolVLM's script cuts frames to, in pixels.
+const V1_SIDE: u32 = 384;
+
+impl ClipSettings {
+    /// A frame as a picture of a tile's size, which the network takes as it is.
+    ///
+    /// # Errors
+    /// It has no pixels, or a side of it is rounded to 0.
+    pub fn fit(&self, frame: &Picture, tile: u32, pool: &Pool) -> Result<Picture, Error> {
+        let samples = samples(frame);
+        let near = match self.mode {
+            ClipMode::V1 => middle(frame, self.filter, pool)?,
+            ClipMode::SmolVlm2 | ClipMode::VlmEvalKit => {
+                let settings = PictureSettings { longest_edge: self.edge, tile, split: false, resize: true };
+                resize(samples, settings.plan(frame.width, frame.height)?.resized, self.filter, pool)
+            }
+        };
+        let (_, rgb) = resize(near, (tile, tile), self.filter, pool);
+        Ok(Picture { width: tile, height: tile, rgb: rgb.into_owned() })
+    }
+}
+
+fn samples(frame: &Picture) -> Samples<'_> {
+    ((frame.width as usize, frame.height as usize), Cow::Borrowed(frame.rgb.as_slice()))
+}
+
+/// `resize_and_center_crop` of the first SmolVLM's script: the shorter side to 384 pixels, then the middle square.
+fn middle<'a>(frame: &'a Picture, kernel: Kernel, pool: &Pool) -> Result<Samples<'a>, Error> {
+    let (width, height) = (frame.width, frame.height);
+    if width == 0 || height == 0 {
+        return Err(Error::ZeroSize { width, height });
+    }
+    let side = f64::from(V1_SIDE);
+    let (new_width, new_height) = match width < height {
+        true => (V1_SIDE, (f64::from(height) * (side / f64::from(width))) as u32),
+        false => ((f64::from(width) * (side / f64::from(height))) as u32, V1_SIDE),
+    };
+    let ((row, _), rgb) = resize(samples(frame), (new_width, new_height), kernel, pool);
+    let side = V1_SIDE as usize;
+    let (left, top) = ((new_width as usize - side) / 2, (new_height as usize - side) / 2);
+    let rows = rgb.chunks_exact(3 * row).skip(top).take(side);
+    let square = rows.flat_map(|row| row.get(3 * left..3 * (left + side)).unwrap_or_default()).copied().collect();
+    Ok(((side, side), Cow::Owned(square)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ClipDefaults;
+    use super::*;
+
+    #[test]
+    fn a_frame_becomes_a_tile() {
+        let pool = Pool::new(1);
+        let frame = Picture { width: 40, height: 20, rgb: (0..2400).map(|at| (at % 251) as u8).collect() };
+        for mode in [ClipMode::SmolVlm2, ClipMode::V1, ClipMode::VlmEvalKit] {
+            for filter in [Kernel::Lanczos, Kernel::Bicubic] {
+                let defaults = ClipDefaults { fps: 1.0, max_frames: 64, edge: 32 };
+                let settings = ClipSettings { filter, ..ClipSettings::new(mode, defaults, 64) };
+                let tile = settings.fit(&frame, 64, &pool).unwrap();
+                assert_eq!((tile.width, tile.height, tile.rgb.len()), (64, 64, 3 * 64 * 64));
+                let empty = Picture { width: 0, height: 5, rgb: Vec::new() };
+                assert!(settings.fit(&empty, 64, &pool).is_err());
+            }
+        }
+    }
+}

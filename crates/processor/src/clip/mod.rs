@@ -1,0 +1,71 @@
+//! Clips: which of their frames the model is shown, what becomes of each, and what the prompt says around them.
+
+mod choose;
+mod fit;
+mod prompt;
+mod words;
+
+pub(crate) use prompt::VLMEVALKIT;
+
+pub use choose::{Chosen, ClipInfo};
+use smolvlm_kernels::resample::Kernel;
+
+/// Whose way of showing clips is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClipMode {
+    /// SmolVLM2's, as transformers' `SmolVLMProcessor` and `SmolVLMVideoProcessor` have it: one frame a second, at most 64,
+    /// each behind its time.
+    #[default]
+    SmolVlm2,
+    /// That of the first SmolVLM's script (`SmolVLM_video_inference.py`): at most 50 frames, cut to their middle square, no
+    /// times, and the model is asked to be brief.
+    V1,
+    /// VLMEvalKit's (`SmolVLM2.build_prompt_video`), behind the published scores of clips.
+    VlmEvalKit,
+}
+
+/// How a clip is shown.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClipSettings {
+    /// Whose way.
+    pub mode: ClipMode,
+    /// The most frames.
+    pub max_frames: usize,
+    /// How many frames a second are aimed at.
+    pub fps: f64,
+    /// Seconds that are left out at both ends of a long clip; [`ClipMode::SmolVlm2`] alone knows of it.
+    pub skip_seconds: f64,
+    /// The longer side to which a frame is brought before it becomes a tile, in pixels.
+    pub edge: u32,
+    /// What frames are resized with: Lanczos as pictures are, or bicubic, which torch takes where transformers' video
+    /// processor asks it for Lanczos.
+    pub filter: Kernel,
+}
+
+/// What a checkpoint says of clips (`video_sampling` of its video processor).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClipDefaults {
+    /// Frames a second.
+    pub fps: f64,
+    /// The most frames.
+    pub max_frames: usize,
+    /// The longer side of a frame, in pixels.
+    pub edge: u32,
+}
+
+/// The most frames that the first SmolVLM's script takes.
+const V1_FRAMES: usize = 50;
+/// The most frames of VLMEvalKit.
+const VLMEVALKIT_FRAMES: usize = 64;
+
+impl ClipSettings {
+    /// A way of showing clips, as its inventors have it; `defaults` are the checkpoint's, `tile` the side of a tile.
+    pub fn new(mode: ClipMode, defaults: ClipDefaults, tile: u32) -> ClipSettings {
+        let (max_frames, fps, edge) = match mode {
+            ClipMode::SmolVlm2 => (defaults.max_frames, defaults.fps, defaults.edge),
+            ClipMode::V1 => (V1_FRAMES, 1.0, tile),
+            ClipMode::VlmEvalKit => (VLMEVALKIT_FRAMES, 1.0, tile),
+        };
+        ClipSettings { mode, max_frames, fps, skip_seconds: 1.0, edge, filter: Kernel::Lanczos }
+    }
+}
