@@ -28,7 +28,7 @@ pub use data_url::{is_data_url, read_base64, read_data_url};
 pub use error::Error;
 pub use messages::{MediaSource, Message, Part, ROLES, parse_messages, read_messages};
 pub use percent::percent_decoded;
-pub use picture::{Alpha, DecodeOptions, Picture};
+pub use picture::{Alpha, DecodeOptions, Picture, frame_seconds};
 pub use plan::{PicturePlan, PictureSettings};
 pub use presets::{Markers, PRESETS, Preset};
 pub use prompt::{END_OF_UTTERANCE, FAKE, GLOBAL, IMAGE, Plan, PlanOptions, Processor, picture_block};

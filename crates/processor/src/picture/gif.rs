@@ -35,6 +35,22 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Samples, E
     Ok(canvas.into_samples())
 }
 
+/// How long each frame is shown, in seconds.
+pub(super) fn seconds(bytes: &[u8]) -> Result<Vec<f64>, Error> {
+    let mut screen = Screen::of(bytes)?;
+    let mut seconds = Vec::new();
+    loop {
+        let at = seconds.len() as u32;
+        match screen.frame(at, at) {
+            Ok(frame) => seconds.push(f64::from(frame.delay) / 100.0),
+            Err(Error::NoFrame { .. }) => return Ok(seconds),
+            Err(error) if seconds.is_empty() => return Err(error),
+            // What is whole can be shown.
+            Err(_) => return Ok(seconds),
+        }
+    }
+}
+
 /// The file's own header, and its blocks as far as they are not read.
 pub(super) struct Screen<'a> {
     width: usize,
@@ -59,6 +75,8 @@ pub(super) struct Frame<'a> {
     /// The index that does not show.
     pub(super) transparency: Option<u8>,
     pub(super) disposal: u8,
+    /// How long it is shown, in hundredths of a second.
+    delay: u16,
     interlaced: bool,
     /// The bits of its samples.
     bits: u8,
@@ -116,7 +134,7 @@ impl<'a> Screen<'a> {
             0 => NAME.truncated(),
             at => Error::NoFrame { frame: wanted, frames: at },
         };
-        let mut transparency = None;
+        let (mut transparency, mut delay) = (None, 0);
         loop {
             match take(&mut self.rest, 1).first() {
                 None | Some(b';') => return Err(missing()),
@@ -124,8 +142,9 @@ impl<'a> Screen<'a> {
                     let kind = *take(&mut self.rest, 1).first().ok_or_else(|| NAME.truncated())?;
                     let data = block(&mut self.rest);
                     if let (249, Some(control)) = (kind, data) {
-                        let &[flags, _, _, index] = control.first_chunk().ok_or_else(|| NAME.truncated())?;
+                        let &[flags, low, high, index] = control.first_chunk().ok_or_else(|| NAME.truncated())?;
                         transparency = if flags & 1 != 0 { Some(index) } else { transparency };
+                        delay = u16::from_le_bytes([low, high]);
                         let disposal = (flags >> 2) & 7;
                         self.disposal = if disposal == 0 { self.disposal } else { disposal };
                     }
@@ -134,14 +153,14 @@ impl<'a> Screen<'a> {
                         while block(&mut self.rest).is_some() {}
                     }
                 }
-                Some(b',') => return self.image(transparency),
+                Some(b',') => return self.image(transparency, delay),
                 Some(_) => {} // bytes that should not be there
             }
         }
     }
 
     /// The picture whose mark was read.
-    fn image(&mut self, transparency: Option<u8>) -> Result<Frame<'a>, Error> {
+    fn image(&mut self, transparency: Option<u8>, delay: u16) -> Result<Frame<'a>, Error> {
         let head = take(&mut self.rest, 9);
         let &[.., flags] = head.first_chunk::<9>().ok_or_else(|| NAME.truncated())?;
         let side = |at| le16(head, at).map_or(0, usize::from); // always there
@@ -153,7 +172,7 @@ impl<'a> Screen<'a> {
         let blocks = self.rest;
         while block(&mut self.rest).is_some() {}
         let (disposal, interlaced) = (self.disposal, flags & 0x40 != 0);
-        Ok(Frame { left, top, width, height, palette, transparency, disposal, interlaced, bits, blocks })
+        Ok(Frame { left, top, width, height, palette, transparency, disposal, delay, interlaced, bits, blocks })
     }
 }
 

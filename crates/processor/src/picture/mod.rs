@@ -1,5 +1,6 @@
 //! Pictures: files become RGB samples, as Pillow and the reference processor read them.
 
+mod animation;
 mod apng;
 mod bmp;
 mod bytes;
@@ -16,6 +17,7 @@ mod samples;
 mod tiff;
 mod webp;
 
+pub use animation::frame_seconds;
 use std::io::Read;
 use std::path::Path;
 

@@ -69,6 +69,17 @@ pub(super) fn decode(bytes: &[u8], size: (u32, u32), options: &DecodeOptions) ->
     }
 }
 
+/// How long each frame is shown, in seconds; nothing of a picture that does not move.
+pub(super) fn seconds(bytes: &[u8]) -> Result<Vec<f64>, Error> {
+    let file = File::of(bytes)?;
+    let frames = Chunks(file.chunks).filter(|chunk| chunk.kind == b"ANMF" && file.flags & ANIMATION != 0);
+    let milliseconds = |chunk: Chunk<'_>| match chunk.data.get(12..15) {
+        Some(&[low, middle, high]) => f64::from(u32::from_le_bytes([low, middle, high, 0])),
+        _ => 0.0,
+    };
+    Ok(frames.map(|chunk| milliseconds(chunk) / 1000.0).collect())
+}
+
 /// A piece of the file.
 struct Chunk<'a> {
     kind: &'a [u8; 4],

@@ -1,0 +1,128 @@
+//! A clip, wherever it lies.
+
+use crate::ffmpeg::{Film, Programs};
+use crate::times::Times;
+use crate::{Error, animation, folder};
+use smolvlm_processor::{ClipInfo, DecodeOptions, Picture};
+use std::io::Read;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+/// Frames a second of folders that say nothing of theirs.
+const FOLDER_FPS: f64 = 1.0;
+
+/// How clips are opened.
+#[derive(Debug, Clone)]
+pub struct ClipOptions {
+    /// FFmpeg.
+    pub programs: Programs,
+    /// How pictures of animations and folders are read; no frame may have more pixels.
+    pub decode: DecodeOptions,
+    /// Frames a second of folders.
+    pub fps: Option<f64>,
+    /// Frames are chosen, and their times told, by the clock, where a clip's frames come at an uneven rate. The reference
+    /// takes all clips as even.
+    pub true_times: bool,
+}
+
+impl Default for ClipOptions {
+    fn default() -> ClipOptions {
+        ClipOptions { programs: Programs::default(), decode: DecodeOptions::default(), fps: None, true_times: false }
+    }
+}
+
+/// A clip whose frames can be asked for.
+pub struct Clip {
+    pub(crate) path: PathBuf,
+    pub(crate) options: ClipOptions,
+    times: Times,
+    kind: Kind,
+}
+
+enum Kind {
+    /// Decoded by FFmpeg.
+    Film(Box<Film>),
+    /// The bytes of an animated picture.
+    Animation(Vec<u8>),
+    /// Files of frames.
+    Folder(Vec<PathBuf>),
+}
+
+impl Clip {
+    /// Opens a film, an animated picture or a folder of frames, and finds out how many frames it has and when they are shown;
+    /// none is decoded.
+    ///
+    /// # Errors
+    /// It cannot be read, has no frames, or FFmpeg is needed and missing, refuses it or hangs.
+    pub fn open(path: &Path, options: &ClipOptions) -> Result<Clip, Error> {
+        let (times, kind) = if path.is_dir() {
+            let files = folder::frames(path)?;
+            (Times::even(files.len(), options.fps.unwrap_or(FOLDER_FPS)), Kind::Folder(files))
+        } else if animation::is_one(&start(path)?) {
+            let (bytes, times) = animation::open(path, &options.decode)?;
+            (times, Kind::Animation(bytes))
+        } else {
+            let film = Film::open(path, &options.programs, options.decode.max_pixels)?;
+            (film.times().clone(), Kind::Film(Box::new(film)))
+        };
+        if times.seconds.is_empty() {
+            let what =
+                "no frames: a folder of pictures whose names end in .png, .jpg or the like would be right".into();
+            return Err(Error::NoFrames { path: path.display().to_string(), what });
+        }
+        Ok(Clip { path: path.to_owned(), options: options.clone(), times, kind })
+    }
+
+    /// What is known of it.
+    pub fn info(&self) -> ClipInfo {
+        self.times.info()
+    }
+
+    /// How far the times of its frames are from an even rate at most, in seconds: 0 of most clips.
+    pub fn drift(&self) -> f64 {
+        self.times.drift()
+    }
+
+    /// The frame at an index, or, by the clock, that which is shown when it would be at an even rate.
+    pub(crate) fn real(&self, index: usize) -> usize {
+        if self.options.true_times { self.times.at(index as f64 / self.times.fps) } else { index }
+    }
+
+    /// Decodes frames, which are counted from 0 in the order in which they are shown. `wanted` is ascending, each once;
+    /// `take` is given each in that order, and may break off.
+    ///
+    /// # Errors
+    /// A frame is damaged or missing, FFmpeg fails or hangs; [`Error::Stopped`] where `take` broke off.
+    pub fn frames(
+        &self,
+        wanted: &[usize],
+        take: &mut dyn FnMut(usize, Picture) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let decode = &self.options.decode;
+        let mut each = |get: &dyn Fn(usize) -> Result<Picture, Error>| {
+            for &index in wanted {
+                if take(index, get(index)?).is_break() {
+                    return Err(Error::Stopped);
+                }
+            }
+            Ok(())
+        };
+        match &self.kind {
+            Kind::Animation(bytes) => each(&|index| animation::frame(bytes, index, decode)),
+            Kind::Folder(files) => each(&|index| {
+                let short =
+                    || Error::Short { path: self.path.display().to_string(), wanted: index + 1, found: files.len() };
+                folder::frame(files.get(index).ok_or_else(short)?, decode)
+            }),
+            Kind::Film(film) => film.frames(wanted, take),
+        }
+    }
+}
+
+/// A file's first bytes.
+fn start(path: &Path) -> Result<Vec<u8>, Error> {
+    let failed = |source| Error::Read { path: path.display().to_string(), source };
+    let mut start = Vec::new();
+    std::fs::File::open(path).map_err(failed)?.take(16).read_to_end(&mut start).map_err(failed)?;
+    Ok(start)
+}

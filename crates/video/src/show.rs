@@ -1,0 +1,77 @@
+//! A clip as a model is shown it.
+
+use crate::{Clip, Error};
+use smolvlm_kernels::Pool;
+use smolvlm_processor::{Chosen, ClipInfo, ClipSettings, Part, Picture};
+use std::ops::ControlFlow;
+
+/// What a clip becomes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shown {
+    /// What is known of it.
+    pub clip: ClipInfo,
+    /// Its frames that are shown.
+    pub chosen: Vec<Chosen>,
+    /// Their places and the words around them.
+    pub parts: Vec<Part>,
+}
+
+/// A frame that is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// Which of the shown ones, counted from 0.
+    pub number: usize,
+    /// Its pixels, of a tile's size.
+    pub tile: Picture,
+}
+
+impl Clip {
+    /// What of it is shown, as the settings say; nothing is decoded.
+    ///
+    /// # Errors
+    /// It has no frames or no time, or the settings show none.
+    pub fn plan(&self, settings: &ClipSettings) -> Result<Shown, Error> {
+        let clip = self.info();
+        let chosen = settings.choose(&clip)?;
+        let parts = settings.parts(&clip, &chosen);
+        Ok(Shown { clip, chosen, parts })
+    }
+
+    /// Decodes the frames of a plan and brings each to a tile's size. `take` is given each in order, and may break off: never
+    /// more than one whole frame is held.
+    ///
+    /// # Errors
+    /// As [`Clip::frames`].
+    pub fn show(
+        &self,
+        shown: &Shown,
+        settings: &ClipSettings,
+        tile: u32,
+        pool: &Pool,
+        take: &mut dyn FnMut(Frame) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let mut wanted: Vec<usize> = shown.chosen.iter().map(|chosen| self.real(chosen.index)).collect();
+        // By the clock a frame may be shown twice.
+        let real = wanted.clone();
+        wanted.dedup();
+        let (mut failed, mut number) = (None, 0);
+        let done = self.frames(&wanted, &mut |index, picture| {
+            let tile = match settings.fit(&picture, tile, pool) {
+                Ok(tile) => tile,
+                Err(error) => {
+                    failed = Some(error);
+                    return ControlFlow::Break(());
+                }
+            };
+            while real.get(number) == Some(&index) {
+                take(Frame { number, tile: tile.clone() })?;
+                number += 1;
+            }
+            ControlFlow::Continue(())
+        });
+        match failed {
+            Some(error) => Err(error.into()),
+            None => done,
+        }
+    }
+}
