@@ -40,7 +40,7 @@ pub(crate) fn of_chat(
     let mut trained = vec![false; ids.len()];
     for (at, _) in messages.iter().enumerate().filter(|(_, m)| m.role == "assistant") {
         let before = messages.get(..at).unwrap_or_default();
-        let places = before.iter().flat_map(|m| &m.content).filter(|p| matches!(p, Part::Image(_)));
+        let places = before.iter().flat_map(|m| &m.content).filter(|p| p.is_place());
         let sizes = sizes.get(..places.count()).unwrap_or_default();
         if before.is_empty() {
             return Err("the chat begins with an answer; a question would be right".into());

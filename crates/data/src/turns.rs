@@ -50,7 +50,7 @@ type Turns = Vec<(Vec<Part>, Message)>;
 
 /// The pictures at a chat's beginning, and its turns without them; `None` where it is another kind of chat.
 fn taken_apart(messages: &[Message], start: usize) -> Option<(Vec<Part>, Turns)> {
-    let is_picture = |part: &&Part| matches!(part, Part::Image(_));
+    let is_picture = |part: &&Part| part.is_place();
     let (mut shown, mut turns): (Vec<Part>, Turns) = (Vec::new(), Vec::new());
     for pair in messages.get(start..)?.chunks(2) {
         let [user, answer] = pair else { return None };
@@ -105,7 +105,7 @@ mod tests {
             assert_eq!((messages.len(), messages[0].role.as_str(), shown.pictures.len()), (15, "system", 2));
             let mut order = Vec::new();
             for (turn, pair) in messages[1..].chunks(2).enumerate() {
-                let pictures = pair[0].content.iter().take_while(|part| matches!(part, Part::Image(_))).count();
+                let pictures = pair[0].content.iter().take_while(|part| part.is_place()).count();
                 assert_eq!(pictures, if turn == 0 { 2 } else { 0 });
                 let asked = texts(&pair[0]);
                 assert_eq!(asked.trim_start_matches('\n')[1..], texts(&pair[1])[1..]);

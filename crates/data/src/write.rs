@@ -70,7 +70,8 @@ fn row(sample: &Sample, folder: &Path) -> Value {
         Content::Chat(messages) => {
             let part = |part: &Part| match part {
                 Part::Text(text) => json!({ "type": "text", "text": text }),
-                Part::Image(_) => json!({ "type": "image" }),
+                Part::Image(_) | Part::Frame => json!({ "type": "image" }),
+                Part::Clip(_) => json!({ "type": "video" }),
             };
             let turn = |message: &smolvlm_processor::Message| json!({ "role": message.role, "content": message.content.iter().map(part).collect::<Vec<_>>() });
             let messages: Vec<Value> = messages.iter().map(turn).collect();
@@ -83,7 +84,7 @@ fn row(sample: &Sample, folder: &Path) -> Value {
                     .iter()
                     .filter_map(|part| if let Part::Text(text) = part { Some(text.as_str()) } else { None })
                     .collect();
-                let shown = matches!(run, [Part::Image(_)]);
+                let shown = matches!(run, [part] if part.is_place());
                 images.push(if shown { pictures.next().unwrap_or(Value::Null) } else { Value::Null });
                 texts.push(if shown { Value::Null } else { text.into() });
             }

@@ -3,8 +3,8 @@
 use crate::batch::GUESSING;
 use crate::capture::Capture;
 use crate::course::Course;
-use crate::prompt::{Observer, Prompt};
-use crate::{Answer, Engine, Error, Event, Request, StopReason, Times, memory};
+use crate::prompt::{Observer, Prompt, Sights};
+use crate::{Answer, Engine, Error, Event, Features, Request, StopReason, Times, memory};
 use smolvlm_processor::{Picture, Plan, PlanOptions};
 use smolvlm_sys::Stopwatch;
 use std::sync::Arc;
@@ -50,11 +50,36 @@ impl Engine {
         capture: Option<&mut Capture>,
         observer: Observer<'_>,
     ) -> Result<Vec<Answer>, Error> {
+        let sizes: Vec<(u32, u32)> = pictures.iter().map(|p| (p.width, p.height)).collect();
+        self.answers_about(request, Sights::Pictures(pictures), &sizes, capture, observer)
+    }
+
+    /// As [`Engine::answers`], about pictures that passed the tower already ([`Engine::see`], [`Engine::see_frame`]).
+    ///
+    /// # Errors
+    /// As [`Engine::answer`].
+    pub fn answers_seen(
+        &self,
+        request: &Request,
+        seen: &[Features],
+        observer: Observer<'_>,
+    ) -> Result<Vec<Answer>, Error> {
+        let sizes: Vec<(u32, u32)> = seen.iter().map(Features::size).collect();
+        self.answers_about(request, Sights::Seen(seen), &sizes, None, observer)
+    }
+
+    fn answers_about(
+        &self,
+        request: &Request,
+        sights: Sights<'_>,
+        sizes: &[(u32, u32)],
+        capture: Option<&mut Capture>,
+        observer: Observer<'_>,
+    ) -> Result<Vec<Answer>, Error> {
         request.sampling.check()?;
         let mut times = Times::default();
         let start = Stopwatch::start();
-        let sizes: Vec<(u32, u32)> = pictures.iter().map(|p| (p.width, p.height)).collect();
-        let plan = self.plan(request, &sizes)?;
+        let plan = self.plan(request, sizes)?;
         let mut course = Course::new(self, Arc::new(request.clone()), &plan)?;
         self.foresee(&course, &plan, 0)?;
         times.pixels += start.seconds();
@@ -70,7 +95,7 @@ impl Engine {
                 ..Capture::default()
             };
         }
-        let prompt = self.core.take_prompt(&plan, pictures, &mut capture, &mut times, observer)?;
+        let prompt = self.core.take_prompt(&plan, sights, &mut capture, &mut times, observer)?;
         let mut broken = false;
         if let Some(prompt) = prompt {
             let start = Stopwatch::start();

@@ -1,7 +1,7 @@
 //! How fast a model is, stage by stage.
 
 use crate::core::Core;
-use crate::prompt::Prompt;
+use crate::prompt::{Prompt, Sights};
 use crate::{Engine, Error, Times, memory};
 use smolvlm_backend::{Backend, Cpu, Quant, Reading, Stored, levels};
 use smolvlm_model::published::random_weights;
@@ -154,10 +154,13 @@ impl Bench {
         for run in 0..total {
             let mut times = Times::default();
             let start = Instant::now();
-            let prompt =
-                self.core.take_prompt(&plan, std::slice::from_ref(&picture), &mut None, &mut times, &mut |_| {
-                    ControlFlow::Continue(())
-                })?;
+            let prompt = self.core.take_prompt(
+                &plan,
+                Sights::Pictures(std::slice::from_ref(&picture)),
+                &mut None,
+                &mut times,
+                &mut |_| ControlFlow::Continue(()),
+            )?;
             let Some(Prompt { mut sequence, logits }) = prompt else { break };
             self.core.backend.top(&logits, 0);
             let first_token = start.elapsed().as_secs_f64();

@@ -1,6 +1,6 @@
 //! Vectors of pictures and questions, to find pictures by: for models whose head makes them (ColSmol).
 
-use crate::prompt::{Observer, PREFILL_ROWS};
+use crate::prompt::{Observer, PREFILL_ROWS, Sights};
 use crate::{Engine, Error, Times, memory};
 use smolvlm_backend::numbers;
 use smolvlm_processor::{Message, Picture, Plan, PlanOptions};
@@ -83,7 +83,9 @@ impl Engine {
         let core = &self.core;
         let width = core.model.config.vectors.ok_or(Error::MakesWords)?;
         memory::check_rows(core, plan.ids.len(), PREFILL_ROWS)?;
-        let Some(x) = core.embed(plan, pictures, &mut None, &mut Times::default(), observer)? else { return Ok(None) };
+        let Some(x) = core.embed(plan, Sights::Pictures(pictures), &mut None, &mut Times::default(), observer)? else {
+            return Ok(None);
+        };
         let (mut sequence, mut all) = (core.sequence(), Vec::new());
         let total = plan.ids.len();
         for first in (0..total).step_by(PREFILL_ROWS) {

@@ -3,7 +3,7 @@
 use crate::{Engine, Error};
 use smolvlm_backend::Tensor;
 use smolvlm_model::Save;
-use smolvlm_processor::{Picture, PicturePlan, PlanOptions};
+use smolvlm_processor::{Picture, PicturePlan, PictureSettings, PlanOptions};
 
 /// Patches that pass the tower together: small tiles alone would leave it idle.
 const PATCHES: usize = 1024;
@@ -47,18 +47,37 @@ impl Engine {
     /// # Errors
     /// Where it cannot be cut as the options say.
     pub fn see(&self, picture: &Picture, options: &PlanOptions) -> Result<Features, Error> {
-        let (core, (plan, pixels)) = (&self.core, self.cut(picture, options)?);
+        self.see_as(picture, &self.picture_settings(options, false)?)
+    }
+
+    /// A frame of a clip, of a tile's size, through the tower and the connector.
+    ///
+    /// # Errors
+    /// The network sees nothing.
+    pub fn see_frame(&self, tile: &Picture) -> Result<Features, Error> {
+        self.see_as(tile, &self.picture_settings(&PlanOptions::default(), true)?)
+    }
+
+    /// What becomes of pictures where they are asked for so, or of frames.
+    pub(crate) fn picture_settings(&self, options: &PlanOptions, frame: bool) -> Result<PictureSettings, Error> {
+        let settings = self.processor.picture_settings(options)?;
+        Ok(if frame { settings.of_frames() } else { settings })
+    }
+
+    /// A picture through the tower and the connector.
+    pub(crate) fn see_as(&self, picture: &Picture, settings: &PictureSettings) -> Result<Features, Error> {
+        let (core, (plan, pixels)) = (&self.core, self.cut(picture, settings)?);
         let chunks = pixels.chunks(self.tiles_together() * 3 * (plan.tile as usize).pow(2));
         let encode = |tiles| core.model.encode(&*core.backend, tiles, &core.tables, &mut Save::Off);
         Ok(Features { plan, tiles: chunks.map(encode).collect() })
     }
 
     /// The same of several: small ones pass the tower together, with the numbers that each has alone.
-    pub(crate) fn see_all(&self, pictures: &[(&Picture, PlanOptions)]) -> Vec<Result<Features, Error>> {
+    pub(crate) fn see_all(&self, pictures: &[(&Picture, PictureSettings)]) -> Vec<Result<Features, Error>> {
         let mut seen = Vec::new();
         let mut waiting = Waiting::default();
-        for (number, (picture, options)) in pictures.iter().enumerate() {
-            match self.cut(picture, options) {
+        for (number, (picture, settings)) in pictures.iter().enumerate() {
+            match self.cut(picture, settings) {
                 Ok((plan, pixels)) => {
                     seen.push(Ok(Features { plan, tiles: Vec::new() }));
                     let side = plan.tile as usize;
@@ -84,14 +103,14 @@ impl Engine {
     }
 
     /// How many tiles a picture is cut into; none where it cannot be cut.
-    pub(crate) fn tiles(&self, picture: &Picture, options: &PlanOptions) -> usize {
-        let plan = self.processor.picture_settings(options).and_then(|s| s.plan(picture.width, picture.height));
+    pub(crate) fn tiles(&self, picture: &Picture, settings: &PictureSettings) -> usize {
+        let plan = settings.plan(picture.width, picture.height);
         plan.map_or(0, |plan| plan.tiles as usize)
     }
 
     /// A picture's tiles: u8 [tiles, 3, side, side].
-    pub(crate) fn cut(&self, picture: &Picture, options: &PlanOptions) -> Result<(PicturePlan, Vec<u8>), Error> {
-        let plan = self.processor.picture_settings(options)?.plan(picture.width, picture.height)?;
+    pub(crate) fn cut(&self, picture: &Picture, settings: &PictureSettings) -> Result<(PicturePlan, Vec<u8>), Error> {
+        let plan = settings.plan(picture.width, picture.height)?;
         Ok((plan, plan.tiles(picture, self.core.backend.pool())?))
     }
 

@@ -2,7 +2,7 @@
 
 use crate::lru::Lru;
 use crate::{Engine, Error, Features};
-use smolvlm_processor::{DecodeOptions, Picture, PlanOptions};
+use smolvlm_processor::{DecodeOptions, Picture, PictureSettings, PlanOptions};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +22,8 @@ pub enum PictureSource {
     File(PathBuf),
     /// The bytes of a file.
     Bytes(Arc<[u8]>),
+    /// A frame of a clip, of a tile's size, which takes the place of a `Part::Frame`.
+    Frame(Arc<Picture>),
 }
 
 impl PictureSource {
@@ -31,7 +33,7 @@ impl PictureSource {
             PictureSource::File(path) => {
                 smolvlm_processor::Error::PictureFile { path: path.display().to_string(), source: Box::new(error) }
             }
-            PictureSource::Bytes(_) => error,
+            PictureSource::Bytes(_) | PictureSource::Frame(_) => error,
         })
     }
 
@@ -39,7 +41,13 @@ impl PictureSource {
         Ok(match self {
             PictureSource::File(path) => Picture::open(path, options)?,
             PictureSource::Bytes(bytes) => Picture::decode(bytes, options)?,
+            PictureSource::Frame(tile) => (**tile).clone(),
         })
+    }
+
+    /// Whether it is taken as it is.
+    pub(crate) fn is_frame(&self) -> bool {
+        matches!(self, PictureSource::Frame(_))
     }
 }
 
@@ -56,8 +64,9 @@ impl Key {
         Key { picture: picture.clone(), longest_edge: options.longest_edge, split: options.split }
     }
 
-    fn options(&self) -> PlanOptions {
-        PlanOptions { longest_edge: self.longest_edge, split: self.split, ..PlanOptions::default() }
+    fn settings(&self, engine: &Engine) -> Result<PictureSettings, Error> {
+        let options = PlanOptions { longest_edge: self.longest_edge, split: self.split, ..PlanOptions::default() };
+        engine.picture_settings(&options, self.picture.is_frame())
     }
 }
 
@@ -172,7 +181,7 @@ impl Gallery {
     fn of_one(&mut self, engine: &Engine, key: &Key) -> Result<Features, Error> {
         match self.seen.get(key) {
             Some(features) => Ok(features.clone()),
-            None => engine.see(&self.take(key)?, &key.options()),
+            None => engine.see_as(&self.take(key)?, &key.settings(engine)?),
         }
     }
 
@@ -183,16 +192,17 @@ impl Gallery {
         let own = keys.iter().filter(|key| !self.seen.contains(key)).cloned().collect::<Vec<Key>>();
         let others = self.decoded.keys().filter(|key| !own.contains(key)).cloned().collect::<Vec<Key>>();
         for (place, key) in own.iter().chain(&others).enumerate() {
-            let Some(Ok(picture)) = self.decoded.get(key) else { continue };
-            let tiles = engine.tiles(picture, &key.options());
+            // What cannot be asked so fails when it is asked for.
+            let (Some(Ok(picture)), Ok(settings)) = (self.decoded.get(key), key.settings(engine)) else { continue };
+            let tiles = engine.tiles(picture, &settings);
             if place < own.len() || tiles <= room {
                 room = room.saturating_sub(tiles);
-                now.extend(self.decoded.remove_entry(key));
+                now.extend(self.decoded.remove_entry(key).map(|(key, picture)| (key, picture, settings)));
             }
         }
-        let pictures = now.iter().filter_map(|(key, picture)| Some((picture.as_ref().ok()?, key.options())));
+        let pictures = now.iter().filter_map(|(_, picture, settings)| Some((picture.as_ref().ok()?, *settings)));
         let features = engine.see_all(&pictures.collect::<Vec<_>>());
-        for ((key, _), features) in now.into_iter().zip(features) {
+        for ((key, ..), features) in now.into_iter().zip(features) {
             match features {
                 Ok(features) => {
                     let bytes = features.bytes();

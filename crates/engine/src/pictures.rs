@@ -18,22 +18,31 @@ pub(crate) struct PictureKey {
     pixels: Sum,
     longest_edge: u32,
     split: bool,
+    resize: bool,
 }
 
 #[cfg(test)]
 impl PictureKey {
     /// Of some picture that a test calls so.
     pub(crate) fn named(name: u8) -> PictureKey {
-        PictureKey { pixels: [name; 32], longest_edge: 1, split: true }
+        PictureKey { pixels: [name; 32], longest_edge: 1, split: true, resize: true }
     }
 }
 
 /// A picture that was looked at: what it shows is known, and perhaps decoded.
 pub(crate) struct Look {
-    bytes: Arc<[u8]>,
+    source: Source,
     pixels: Sum,
     size: (u32, u32),
     picture: Option<Picture>,
+}
+
+/// What a picture can be had from again.
+enum Source {
+    /// A file's bytes.
+    File(Arc<[u8]>),
+    /// A frame.
+    Frame(Arc<Picture>),
 }
 
 impl Look {
@@ -44,7 +53,8 @@ impl Look {
 
     /// What its features are known by.
     pub(crate) fn key(&self, settings: &PictureSettings) -> PictureKey {
-        PictureKey { pixels: self.pixels, longest_edge: settings.longest_edge, split: settings.split }
+        let PictureSettings { longest_edge, split, resize, .. } = *settings;
+        PictureKey { pixels: self.pixels, longest_edge, split, resize }
     }
 
     /// The picture, decoded once more if it had to be.
@@ -52,10 +62,16 @@ impl Look {
     /// # Errors
     /// It is no picture, though it was one.
     pub(crate) fn take(&mut self, options: &DecodeOptions) -> Result<Picture, Error> {
-        match self.picture.take() {
-            Some(picture) => Ok(picture),
-            None => Ok(Picture::decode(&self.bytes, options)?),
+        match (self.picture.take(), &self.source) {
+            (Some(picture), _) => Ok(picture),
+            (None, Source::File(bytes)) => Ok(Picture::decode(bytes, options)?),
+            (None, Source::Frame(tile)) => Ok((**tile).clone()),
         }
+    }
+
+    /// Whether it is taken as it is.
+    pub(crate) fn is_frame(&self) -> bool {
+        matches!(self.source, Source::Frame(_))
     }
 }
 
@@ -78,19 +94,23 @@ impl Pictures {
     /// # Errors
     /// It cannot be read or is no picture.
     pub(crate) fn look(&mut self, source: &PictureSource) -> Result<Look, Error> {
-        let bytes = match source {
+        let bytes: Arc<[u8]> = match source {
             PictureSource::File(path) => Picture::read(path, &self.decode)?.into(),
             PictureSource::Bytes(bytes) => Arc::clone(bytes),
+            PictureSource::Frame(tile) => {
+                let (source, pixels, size) = (Source::Frame(Arc::clone(tile)), sum(tile), (tile.width, tile.height));
+                return Ok(Look { source, pixels, size, picture: None });
+            }
         };
         let of_file: Sum = Sha256::digest(&bytes).into();
         if let Some(&(pixels, size)) = self.files.get(&of_file) {
-            return Ok(Look { bytes, pixels, size, picture: None });
+            return Ok(Look { source: Source::File(bytes), pixels, size, picture: None });
         }
         let picture = Picture::decode(&bytes, &self.decode).map_err(|error| source.named(error))?;
         let (pixels, size) = (sum(&picture), (picture.width, picture.height));
         self.files.put(of_file, (pixels, size), 1);
         self.files.trim();
-        Ok(Look { bytes, pixels, size, picture: Some(picture) })
+        Ok(Look { source: Source::File(bytes), pixels, size, picture: Some(picture) })
     }
 
     /// Features, if they are there.

@@ -2,7 +2,7 @@
 
 use crate::capture::Capture;
 use crate::core::Core;
-use crate::{Error, Event, Times};
+use crate::{Error, Event, Features, Times};
 use smolvlm_backend::{KvSequence, Tensor};
 use smolvlm_model::Save;
 use smolvlm_processor::{Picture, Plan};
@@ -19,6 +19,15 @@ pub(crate) struct Prompt {
     pub(crate) logits: Tensor,
 }
 
+/// A prompt's pictures, one for each place in order.
+#[derive(Clone, Copy)]
+pub(crate) enum Sights<'a> {
+    /// Decoded; frames of clips have a tile's size.
+    Pictures(&'a [Picture]),
+    /// Through the tower already.
+    Seen(&'a [Features]),
+}
+
 /// Told of what happens; breaks off by `Break`.
 pub(crate) type Observer<'a> = &'a mut dyn FnMut(Event<'_>) -> ControlFlow<()>;
 
@@ -27,12 +36,12 @@ impl Core {
     pub(crate) fn take_prompt(
         &self,
         plan: &Plan,
-        pictures: &[Picture],
+        sights: Sights<'_>,
         capture: &mut Option<&mut Capture>,
         times: &mut Times,
         observer: Observer<'_>,
     ) -> Result<Option<Prompt>, Error> {
-        let Some(x) = self.embed(plan, pictures, capture, times, observer)? else { return Ok(None) };
+        let Some(x) = self.embed(plan, sights, capture, times, observer)? else { return Ok(None) };
         let start = Stopwatch::start();
         let mut sequence = self.sequence();
         let total = plan.ids.len();
@@ -59,7 +68,7 @@ impl Core {
     pub(crate) fn embed(
         &self,
         plan: &Plan,
-        pictures: &[Picture],
+        sights: Sights<'_>,
         capture: &mut Option<&mut Capture>,
         times: &mut Times,
         observer: Observer<'_>,
@@ -68,6 +77,19 @@ impl Core {
         let mut x = self.model.text.embed(backend, &plan.ids);
         let places = self.model.config.image_places(&plan.ids);
         let mut places = places.chunks(self.model.config.tokens_per_tile().max(1));
+        let pictures = match sights {
+            Sights::Pictures(pictures) => pictures,
+            Sights::Seen(seen) => {
+                let places = self.model.config.image_places(&plan.ids);
+                let mut first = 0;
+                for tiles in seen.iter().flat_map(|features| &features.tiles) {
+                    let own = places.get(first..first + tiles.rows()).unwrap_or_default();
+                    x = backend.scatter_rows(x, own, tiles);
+                    first += tiles.rows();
+                }
+                return Ok(Some(x));
+            }
+        };
         let mut done = 0;
         for (picture, layout) in pictures.iter().zip(&plan.pictures) {
             let start = Stopwatch::start();

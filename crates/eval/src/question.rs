@@ -50,7 +50,7 @@ pub(crate) fn questions(
         let before = messages.get(..index).unwrap_or_default();
         let Some(asked) = before.iter().rfind(|message| message.role == "user") else { continue };
         let places = before.iter().flat_map(|message| &message.content);
-        let places = places.filter(|part| matches!(part, Part::Image(_))).count();
+        let places = places.filter(|part| part.is_place()).count();
         let truth = Truth { question: said(asked), expected: said(message), annotators, also };
         let pictures = pictures.iter().take(places).cloned().collect();
         questions.push(Question { source, row, turn, messages: before.to_vec(), pictures, truth, skill });
@@ -65,7 +65,7 @@ pub(crate) fn questions(
 fn said(message: &Message) -> String {
     let texts = message.content.iter().filter_map(|part| match part {
         Part::Text(text) => Some(text.as_str()),
-        Part::Image(_) => None,
+        _ => None,
     });
     texts.collect::<Vec<_>>().join(" ").trim().to_owned()
 }

@@ -7,7 +7,7 @@
 use serde_json::Value;
 use smolvlm_sys::Files;
 
-use crate::{ClipDefaults, Error, PictureSettings, files};
+use crate::{ClipDefaults, ClipMode, Error, PictureSettings, files};
 
 /// The longest `longest_edge` accepted, in pixels. The reference cuts every picture down to 4,096 anyway
 /// (`MAX_IMAGE_SIZE` in transformers' `image_processing_pil_idefics3.py`).
@@ -117,7 +117,7 @@ impl SightSettings {
             tokens_per_tile,
             image_seq_len: processor.count("image_seq_len", 0, MAX_COUNT)?.map(|n| n as usize),
             image_token_id: config.needed("image_token_id", 0, MAX_COUNT, "the id of `<image>`")? as u32,
-            clips: clip_defaults(files, &processor, &image, tile)?,
+            clips: clip_defaults(files, config, &processor, &image, tile)?,
         })
     }
 }
@@ -198,7 +198,17 @@ fn picture_settings(image: &Section, vision: &Section, side: u32) -> Result<Pict
 
 /// How clips are shown: what the video processor's settings say, which lie in one of three files, else what SmolVLM2's do.
 /// A `size` beside `video_sampling` goes before its `video_size` (`SmolVLMVideoProcessor.__init__`).
-fn clip_defaults(files: &Files, processor: &Section, image: &Section, tile: u32) -> Result<ClipDefaults, Error> {
+fn clip_defaults(
+    files: &Files,
+    config: &Section,
+    processor: &Section,
+    image: &Section,
+    tile: u32,
+) -> Result<ClipDefaults, Error> {
+    let mode = match config.text("model_type")?.as_deref() {
+        Some("smolvlm") => ClipMode::SmolVlm2,
+        _ => ClipMode::V1,
+    };
     let own = match processor.section("video_processor")? {
         Some(own) => own,
         None => Section::open(files, "video_preprocessor_config.json")?,
@@ -220,7 +230,7 @@ fn clip_defaults(files: &Files, processor: &Section, image: &Section, tile: u32)
         Some(edge) => edge,
         None => sampling.longest_edge("video_size", MAX_LONGEST_EDGE)?.unwrap_or(tile),
     };
-    Ok(ClipDefaults { fps, max_frames, edge })
+    Ok(ClipDefaults { mode, fps, max_frames, edge })
 }
 
 /// A special token is written as its text, or as an object with the text under `content`.

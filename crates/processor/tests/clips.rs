@@ -22,7 +22,7 @@ fn every_clip_of_the_reference_is_shown_as_it_shows_it() {
         let number = |key: &str| row[key].as_f64().unwrap();
         let clip =
             ClipInfo { frames: number("total_frames") as usize, fps: number("fps"), duration: number("duration") };
-        let defaults = ClipDefaults { fps: number("target_fps"), max_frames: number("max_frames") as usize, edge: 64 };
+        let defaults = ClipDefaults { mode: ClipMode::SmolVlm2, fps: number("target_fps"), max_frames: number("max_frames") as usize, edge: 64 };
         let settings =
             ClipSettings { skip_seconds: number("skip_secs"), ..ClipSettings::new(ClipMode::SmolVlm2, defaults, 64) };
         let chosen = settings.choose(&clip).unwrap();
@@ -56,7 +56,7 @@ fn three_ways_to_show_a_clip_have_the_references_tokens() {
     let processor = Processor::open(&folder()).unwrap();
     for (mode, case, clip) in cases() {
         let sight = processor.settings().sight.as_ref().unwrap();
-        assert_eq!(sight.clips, ClipDefaults { fps: 1.0, max_frames: 64, edge: 64 });
+        assert_eq!(sight.clips, ClipDefaults { mode: ClipMode::SmolVlm2, fps: 1.0, max_frames: 64, edge: 64 });
         let settings = ClipSettings::new(mode, sight.clips, sight.pictures.tile);
         let chosen = settings.choose(&clip).unwrap();
         let indices: Vec<usize> = chosen.iter().map(|chosen| chosen.index).collect();

@@ -177,7 +177,7 @@ impl App {
         let processor = self.engine().processor();
         let text = messages.iter().flat_map(|message| &message.content).map(|part| match part {
             Part::Text(text) => text.len(),
-            Part::Image(_) => 0,
+            Part::Image(_) | Part::Clip(_) | Part::Frame => 0,
         });
         // A text that cannot fit however it is read is not read.
         let least = text.sum::<usize>() / self.token_bytes;
@@ -194,6 +194,7 @@ impl App {
         match picture {
             PictureSource::Bytes(bytes) => Ok(Picture::size(bytes, &self.options.decode())?),
             PictureSource::File(path) => Ok(Picture::size_of(path, &self.options.decode())?),
+            PictureSource::Frame(tile) => Ok((tile.width, tile.height)),
         }
     }
 

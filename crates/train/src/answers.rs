@@ -26,7 +26,7 @@ pub(crate) fn answer(engine: &Engine, loader: &Loader, draw: Draw, step: u64) ->
         texts.collect::<Vec<_>>().join(" ")
     };
     let (question, want) = (text(&question.content), text(&want.content));
-    let places = messages.iter().flat_map(|m| &m.content).filter(|part| matches!(part, Part::Image(_))).count();
+    let places = messages.iter().flat_map(|m| &m.content).filter(|part| part.is_place()).count();
     let (mut pictures, mut shown) = (Vec::new(), None);
     for file in sample.pictures.into_iter().take(places) {
         let Ok(data) = file.read(&loader.encoding.decode) else { return Ok(None) };

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
+mod alike;
 mod animation;
 mod clip;
 mod error;
@@ -15,6 +16,7 @@ mod folder;
 mod show;
 mod times;
 
+pub use alike::Alike;
 pub use clip::{Clip, ClipOptions};
 pub use error::Error;
 pub use ffmpeg::Programs;

@@ -81,7 +81,8 @@ fn as_text(sample: &Sample) -> String {
             let more = if rest == 0 { String::new() } else { format!("… ({rest} more)") };
             format!("{}{more}", one_line(&short))
         }
-        Part::Image(_) => match pictures.next().map(size) {
+        Part::Clip(_) => "[clip]".to_owned(),
+        Part::Image(_) | Part::Frame => match pictures.next().map(size) {
             Some(Ok((width, height))) => format!("[picture {width}x{height}]"),
             Some(Err(error)) => format!("[picture: {}]", one_line(&error)),
             None => "[picture: there is none for this place]".to_owned(),
@@ -99,7 +100,8 @@ fn as_json(sample: &Sample) -> Value {
     let mut pictures = sample.pictures.iter();
     let mut part = |part: &Part| match part {
         Part::Text(text) => json!({ "type": "text", "text": text }),
-        Part::Image(_) => {
+        Part::Clip(_) => json!({ "type": "video" }),
+        Part::Image(_) | Part::Frame => {
             let file = pictures.next();
             let mut object = match file.map(size) {
                 Some(Ok((width, height))) => json!({ "type": "image", "width": width, "height": height }),

@@ -124,7 +124,7 @@ mod tests {
         });
         let part = |part: &Part| match part {
             Part::Text(text) => text.clone(),
-            Part::Image(_) => format!("[{}]", pictures.next().unwrap()),
+            _ => format!("[{}]", pictures.next().unwrap()),
         };
         parts.iter().map(part).collect()
     }

@@ -212,7 +212,7 @@ mod tests {
         let mut parts = |parts: &[Part]| {
             let part = |part: &Part| match part {
                 Part::Text(text) => text.clone(),
-                Part::Image(_) => format!("[{}]", pictures.next().unwrap()),
+                _ => format!("[{}]", pictures.next().unwrap()),
             };
             parts.iter().map(part).collect::<Vec<_>>().join(" ")
         };

@@ -8,7 +8,7 @@ use crate::batch::Batch;
 use crate::line::Line;
 use crate::pictures::{Look, PictureKey, Pictures};
 use crate::{Ask, Engine, Error, Features, PictureSource, Request};
-use smolvlm_processor::PlanOptions;
+use smolvlm_processor::PictureSettings;
 use smolvlm_sys::Stopwatch;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,7 +35,7 @@ struct Wanted {
     key: PictureKey,
     /// As long as nobody has begun to see it for this request.
     look: Option<Look>,
-    options: PlanOptions,
+    settings: PictureSettings,
     features: Option<Features>,
 }
 
@@ -178,10 +178,11 @@ impl<'a> Arrivals<'a> {
         };
         let mut views = Vec::new();
         for look in looks {
-            let key = look.key(&self.engine.processor.picture_settings(&options)?);
+            let settings = self.engine.picture_settings(&options, look.is_frame())?;
+            let key = look.key(&settings);
             let features = self.pictures.features(&key);
             *(if features.is_some() { &mut counts.picture_hits } else { &mut counts.picture_misses }) += 1;
-            views.push(Wanted { key, look: Some(look), options: options.clone(), features });
+            views.push(Wanted { key, look: Some(look), settings, features });
         }
         Ok(State::Seeing { line, views })
     }
@@ -201,7 +202,7 @@ impl<'a> Arrivals<'a> {
             if !self.sight.sees(&wanted.key)
                 && let Some(look) = wanted.look.take()
             {
-                self.sight.begin(wanted.key, look, wanted.options.clone());
+                self.sight.begin(wanted.key, look, wanted.settings);
             }
         }
     }

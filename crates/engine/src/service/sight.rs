@@ -4,7 +4,7 @@ use crate::pictures::{Look, PictureKey};
 use crate::{Engine, Error, Features};
 use smolvlm_backend::Tensor;
 use smolvlm_model::Save;
-use smolvlm_processor::{DecodeOptions, PicturePlan, PlanOptions};
+use smolvlm_processor::{DecodeOptions, PicturePlan, PictureSettings};
 use smolvlm_sys::Stopwatch;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 struct View {
     key: PictureKey,
     look: Look,
-    options: PlanOptions,
+    settings: PictureSettings,
     /// Once it is cut into tiles: u8 [tiles, 3, side, side].
     cut: Option<(PicturePlan, Vec<u8>)>,
     /// Features of the tiles that have passed the tower.
@@ -56,8 +56,8 @@ impl<'a> Sight<'a> {
     }
 
     /// Begins to see a picture.
-    pub(super) fn begin(&mut self, key: PictureKey, look: Look, options: PlanOptions) {
-        let view = View { key, look, options, cut: None, tiles: Vec::new(), done: 0 };
+    pub(super) fn begin(&mut self, key: PictureKey, look: Look, settings: PictureSettings) {
+        let view = View { key, look, settings, cut: None, tiles: Vec::new(), done: 0 };
         self.views.push_back(Box::new(view));
     }
 
@@ -137,7 +137,7 @@ impl View {
     /// Cuts it into tiles, if it is not yet.
     fn cut(&mut self, engine: &Engine, decode: &DecodeOptions) -> Result<(), Error> {
         if self.cut.is_none() {
-            self.cut = Some(engine.cut(&self.look.take(decode)?, &self.options)?);
+            self.cut = Some(engine.cut(&self.look.take(decode)?, &self.settings)?);
         }
         Ok(())
     }

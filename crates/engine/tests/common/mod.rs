@@ -42,6 +42,7 @@ pub(crate) fn alone(engine: &Engine, ask: &Ask) -> Result<Vec<Answer>, Error> {
     let open = |source: &PictureSource| match source {
         PictureSource::File(path) => Picture::open(path, &options),
         PictureSource::Bytes(bytes) => Picture::decode(bytes, &options),
+        PictureSource::Frame(tile) => Ok((**tile).clone()),
     };
     let pictures = ask.pictures.iter().map(open).collect::<Result<Vec<_>, _>>()?;
     engine.answers(&ask.request, &pictures, None, &mut |_| ControlFlow::Continue(()))

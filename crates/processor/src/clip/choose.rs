@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     fn settings(mode: ClipMode) -> ClipSettings {
-        ClipSettings::new(mode, ClipDefaults { fps: 1.0, max_frames: 64, edge: 64 }, 64)
+        ClipSettings::new(mode, ClipDefaults { mode: ClipMode::SmolVlm2, fps: 1.0, max_frames: 64, edge: 64 }, 64)
     }
 
     fn clip(frames: usize, fps: f64) -> ClipInfo {

@@ -63,7 +63,7 @@ mod tests {
         let frame = Picture { width: 40, height: 20, rgb: (0..2400).map(|at| (at % 251) as u8).collect() };
         for mode in [ClipMode::SmolVlm2, ClipMode::V1, ClipMode::VlmEvalKit] {
             for filter in [Kernel::Lanczos, Kernel::Bicubic] {
-                let defaults = ClipDefaults { fps: 1.0, max_frames: 64, edge: 32 };
+                let defaults = ClipDefaults { mode: ClipMode::SmolVlm2, fps: 1.0, max_frames: 64, edge: 32 };
                 let settings = ClipSettings { filter, ..ClipSettings::new(mode, defaults, 64) };
                 let tile = settings.fit(&frame, 64, &pool).unwrap();
                 assert_eq!((tile.width, tile.height, tile.rgb.len()), (64, 64, 3 * 64 * 64));

@@ -45,6 +45,8 @@ pub struct ClipSettings {
 /// What a checkpoint says of clips (`video_sampling` of its video processor).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClipDefaults {
+    /// SmolVLM2's way where the checkpoint is of its kind (`model_type` smolvlm), else the first SmolVLM's.
+    pub mode: ClipMode,
     /// Frames a second.
     pub fps: f64,
     /// The most frames.

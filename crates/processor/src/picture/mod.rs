@@ -27,7 +27,7 @@ use format::Format;
 use samples::Samples;
 
 /// A picture in memory.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Picture {
     /// Its width in pixels.
     pub width: u32,
