@@ -121,12 +121,7 @@ impl ClipArgs {
     }
 
     /// Opens a clip, wherever it comes from.
-    pub(crate) fn open(
-        &self,
-        source: &Source,
-        sources: &SourceArgs,
-        decode: DecodeOptions,
-    ) -> Result<Opened, Error> {
+    pub(crate) fn open(&self, source: &Source, sources: &SourceArgs, decode: DecodeOptions) -> Result<Opened, Error> {
         let options = ClipOptions { decode, fps: self.fps, true_times: self.true_times, ..ClipOptions::default() };
         let name = source.name();
         let (clip, copy) = match source {
@@ -183,7 +178,7 @@ impl ClipArgs {
                 progress.show("frames", number + 1, total);
             }
             match decoding.join() {
-                Ok(done) => Ok(done.map_err(|error| opened.named(error))?),
+                Ok(done) => done.map_err(|error| opened.named(error)),
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         })?;

@@ -62,6 +62,9 @@ pub(crate) enum Error {
     /// Scoring answers.
     #[error(transparent)]
     Eval(#[from] smolvlm_eval::Error),
+    /// Clips.
+    #[error(transparent)]
+    Video(#[from] smolvlm_video::Error),
     /// What is drawn.
     #[error(transparent)]
     Synth(#[from] smolvlm_synth::Error),

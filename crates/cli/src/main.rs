@@ -8,6 +8,7 @@
 mod bench;
 mod chat;
 mod clipboard;
+mod clips;
 mod convert;
 mod data;
 mod demo;

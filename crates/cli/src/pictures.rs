@@ -18,6 +18,23 @@ pub(crate) enum Source {
     Data(String),
 }
 
+/// What takes a place of a chat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Medium {
+    Picture(Source),
+    Clip(Source),
+}
+
+/// What the names of clips end in. Animated pictures are pictures unless they are asked for as clips.
+const CLIPS: [&str; 14] =
+    [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mts", ".m2ts", ".mpg", ".mpeg", ".ogv", ".flv", ".wmv", ".3gp"];
+
+/// Whether a word's ending is that of a clip.
+pub(crate) fn is_clip_name(word: &str) -> bool {
+    let lower = word.to_ascii_lowercase();
+    CLIPS.iter().any(|ending| lower.ends_with(ending))
+}
+
 /// The most bytes of a picture that is no file: as many as are fetched.
 const MOST: u64 = 64 << 20;
 
@@ -44,6 +61,21 @@ impl Source {
             }
             _ => Source::File(word.into()),
         }
+    }
+
+    /// Whether it is a clip by its name, or a folder, whose pictures are the frames of one.
+    fn is_clip(&self) -> bool {
+        match self {
+            Source::File(path) => path.is_dir() || is_clip_name(&path.to_string_lossy()),
+            Source::Web(url) => is_clip_name(url.split(['?', '#']).next().unwrap_or(url)),
+            Source::Data(url) => url.starts_with("data:video/"),
+            Source::Stdin | Source::Clipboard => false,
+        }
+    }
+
+    /// A picture or a clip, by its name.
+    pub(crate) fn medium(self) -> Medium {
+        if self.is_clip() { Medium::Clip(self) } else { Medium::Picture(self) }
     }
 
     /// Where an image part's picture comes from; none if it is given beside the chat.

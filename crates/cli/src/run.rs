@@ -5,7 +5,9 @@ mod batch;
 mod chat;
 mod decoding;
 mod grammar;
+mod media;
 
+use crate::clips::ClipArgs;
 use crate::dump;
 use crate::error::{Error, one_line};
 use crate::options::{ModelArgs, PictureArgs};
@@ -14,10 +16,11 @@ use crate::pictures::SourceArgs;
 use crate::progress::Progress;
 use batch::BatchArgs;
 use clap::ArgGroup;
+use media::Media;
 use serde_json::json;
 use smolvlm_backend::Isa;
 use smolvlm_engine::{Answer, Capture, Defaults, Engine, Event, Request};
-use smolvlm_processor::{Message, PlanOptions};
+use smolvlm_processor::{ClipMode, Message, PlanOptions};
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -39,6 +42,8 @@ Examples:
   cat photo.jpg | smolvlm run - \"What is this?\"
   smolvlm run --clipboard \"What is this?\"
   smolvlm run -m MODEL cat.gif --frame 12 \"What does the cat do?\"
+  smolvlm run -m MODEL clip.mp4 \"What happens?\"
+  smolvlm run -m MODEL --video cat.gif \"What does the cat do?\" --max-frames 16
   smolvlm run -m MODEL --messages chat.json --json
   smolvlm run -m MODEL photo.jpg \"Read the sign.\" --max-edge 1024    a quarter of the work
   smolvlm run -m MODEL photo.jpg \"Tell a story.\" --temp 0.7 --top-p 0.9 --seed 1
@@ -57,13 +62,16 @@ Many questions at once, a row each (docs/batch.md):
 pub(crate) struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// Pictures: files, http(s) addresses, data: URLs, - for stdin; and last the question (unless -p or --messages gives it);
-    /// pictures alone are described
+    /// Pictures and clips: files, http(s) addresses, data: URLs, - for stdin; and last the question (unless -p or --messages
+    /// gives it); pictures alone are described
     #[arg(value_name = "PICTURE... QUESTION")]
     words: Vec<String>,
     /// A picture, as among the words; may be repeated, and comes behind the others
     #[arg(long, value_name = "PICTURE")]
     image: Vec<String>,
+    /// A clip, also an animated picture or a folder of frames; as --image
+    #[arg(long, value_name = "CLIP")]
+    video: Vec<String>,
     /// The question; - reads it from stdin
     #[arg(short, long, value_name = "TEXT", conflicts_with = "messages", allow_hyphen_values = true)]
     prompt: Option<String>,
@@ -90,6 +98,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     dump: Option<PathBuf>,
     #[command(flatten)]
+    clips: ClipArgs,
+    #[command(flatten)]
     decoding: DecodingArgs,
     #[command(flatten)]
     batch: BatchArgs,
@@ -109,20 +119,21 @@ pub(crate) fn run(mut args: Args) -> Result<(), Error> {
     if let Some(file) = args.batch.file()? {
         return batch::run(&args, file);
     }
-    let (messages, pictures) = chat::chat(&args)?;
-    let options = args.pictures.decode();
-    let pictures = pictures.iter().map(|source| args.sources.open(source, &options)).collect::<Result<Vec<_>, _>>()?;
+    let (mut messages, media) = chat::chat(&args)?;
+    let media = Media::open(&args, &media)?;
     let decode_pictures = start.elapsed().as_secs_f64();
     let dump_file = args.dump.as_deref().map(NewFile::begin).transpose()?;
     let loading = Instant::now();
     let engine = args.model.open()?;
     let load = loading.elapsed().as_secs_f64();
+    let plans = media.plan(&args.clips, engine.processor(), &mut messages)?;
     let request = request(&args, messages, &engine)?;
 
     let mut capture = Capture::default();
     let mut shown = Shown { json: args.json, progress: Progress::new(), first: None, failed: None };
     let wanted = dump_file.is_some().then_some(&mut capture);
-    let answers = engine.answers(&request, &pictures, wanted, &mut |event| shown.event(start, event))?;
+    let (answers, clips) =
+        media.answers(&engine, &args.clips, &plans, (&request, wanted), &mut |event| shown.event(start, event))?;
     shown.progress.clear();
     if let Some(source) = shown.failed {
         return Err(Error::stdout(source));
@@ -138,7 +149,11 @@ pub(crate) fn run(mut args: Args) -> Result<(), Error> {
             "prefill": answer.times.prefill, "decode": answer.times.decode, "first_text": first,
             "total": start.elapsed().as_secs_f64(),
         });
-        print_line(&answers::report(&engine, &answers, &request, times).to_string())?;
+        let mut report = answers::report(&engine, &answers, &request, times);
+        if let (Some(report), false) = (report.as_object_mut(), clips.is_empty()) {
+            report.insert("clips".into(), clips.into());
+        }
+        print_line(&report.to_string())?;
     } else {
         answers::print(&answers, &request)?;
     }
@@ -151,7 +166,7 @@ pub(crate) fn run(mut args: Args) -> Result<(), Error> {
 
 /// What is asked of the model: the call's words, over what the model's own settings ask for.
 fn request(args: &Args, messages: Vec<Message>, engine: &Engine) -> Result<Request, Error> {
-    Ok(asked(args, messages, args.decoding.choose(engine, defaults(engine)?)?))
+    asked(args, engine, messages, args.decoding.choose(engine, defaults(engine)?)?)
 }
 
 /// What the model's own settings ask for; stderr tells what of them is passed over.
@@ -164,10 +179,12 @@ fn defaults(engine: &Engine) -> Result<Defaults, Error> {
 }
 
 /// A chat with settings that were chosen for it.
-fn asked(args: &Args, messages: Vec<Message>, chosen: Chosen) -> Request {
+fn asked(args: &Args, engine: &Engine, messages: Vec<Message>, chosen: Chosen) -> Result<Request, Error> {
     let Chosen { sampling, max_tokens, stop, grammar } = chosen;
-    let plan = PlanOptions { special: args.special, ..args.pictures.plan() };
-    Request { messages, plan, sampling, max_tokens, stop, show_special: args.special, grammar }
+    let sees = engine.processor().settings().sight.is_some();
+    let clips = if sees { args.clips.settings(engine.processor())?.0.mode } else { ClipMode::default() };
+    let plan = PlanOptions { special: args.special, clips, ..args.pictures.plan() };
+    Ok(Request { messages, plan, sampling, max_tokens, stop, show_special: args.special, grammar })
 }
 
 /// The answer as it streams.

@@ -1,7 +1,7 @@
 //! Which tokens of a sample are learnt.
 
 use serde::{Deserialize, Serialize};
-use smolvlm_processor::{Message, Part, PlanOptions, Processor};
+use smolvlm_processor::{Message, PlanOptions, Processor};
 
 /// Which tokens are learnt. What stands for pictures never is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -22,7 +22,12 @@ fn every_clip_of_the_reference_is_shown_as_it_shows_it() {
         let number = |key: &str| row[key].as_f64().unwrap();
         let clip =
             ClipInfo { frames: number("total_frames") as usize, fps: number("fps"), duration: number("duration") };
-        let defaults = ClipDefaults { mode: ClipMode::SmolVlm2, fps: number("target_fps"), max_frames: number("max_frames") as usize, edge: 64 };
+        let defaults = ClipDefaults {
+            mode: ClipMode::SmolVlm2,
+            fps: number("target_fps"),
+            max_frames: number("max_frames") as usize,
+            edge: 64,
+        };
         let settings =
             ClipSettings { skip_seconds: number("skip_secs"), ..ClipSettings::new(ClipMode::SmolVlm2, defaults, 64) };
         let chosen = settings.choose(&clip).unwrap();

@@ -137,7 +137,12 @@ fn an_uneven_rate_is_taken_as_even_or_by_the_clock() {
         skip_seconds: 0.0,
         ..smolvlm_processor::ClipSettings::new(
             smolvlm_processor::ClipMode::SmolVlm2,
-            smolvlm_processor::ClipDefaults { mode: smolvlm_processor::ClipMode::SmolVlm2, fps: 1.0, max_frames: 3, edge: 64 },
+            smolvlm_processor::ClipDefaults {
+                mode: smolvlm_processor::ClipMode::SmolVlm2,
+                fps: 1.0,
+                max_frames: 3,
+                edge: 64,
+            },
             64,
         )
     };

@@ -70,6 +70,9 @@ impl Conversation {
                     "message {index} has a picture that it does not name: a `path` or `url` would be right"
                 )),
                 Part::Image(source) => Ok(Piece::Picture(Rc::new(open(&source)?))),
+                Part::Clip(_) | Part::Frame => {
+                    Error::usage(format!("message {index} has a clip: smolvlm run --messages takes it"))
+                }
             });
             let pieces = pieces.collect::<Result<_, Error>>()?;
             said.push(Said { role: message.role, pieces, stopped: false });

@@ -8,9 +8,9 @@ mod shown;
 
 use super::answers::about;
 use super::grammar::is_cut;
+use super::media::sources;
 use super::{Args, asked, defaults};
 use crate::error::{Error, one_line};
-use crate::pictures::Source;
 use crate::signals::stop_on_signals;
 use input::Input;
 use part::{Header, Part};
@@ -18,7 +18,7 @@ use row::Row;
 use serde_json::{Map, Value, json};
 use settings::{Settings, row_seed};
 use shown::Shown;
-use smolvlm_engine::{Answer, Ask, Engine, PictureSource, QueueOptions};
+use smolvlm_engine::{Answer, Ask, Engine, QueueOptions};
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -37,7 +37,7 @@ pub(super) struct BatchArgs {
     /// Answer every row of a JSON Lines file: {"image": "a.jpg", "prompt": "What is this?"}; - reads stdin to its end
     #[arg(
         long, value_name = "FILE", requires = "output", group = "programs",
-        conflicts_with_all = ["words", "image", "prompt", "messages", "dump", "verbose"],
+        conflicts_with_all = ["words", "image", "prompt", "messages", "dump", "verbose", "video"],
     )]
     batch: Option<String>,
     /// Where the answers go, a line a row; until all are there FILE.part has them
@@ -140,6 +140,7 @@ fn header(args: &Args, input: &Input) -> Result<Header, Error> {
             args.special,
             args.pictures.decode(),
             args.pictures.plan(),
+            &args.clips,
             smolvlm_engine::DTypeChoice::from(args.model.compute.dtype),
         )
     );
@@ -148,7 +149,7 @@ fn header(args: &Args, input: &Input) -> Result<Header, Error> {
 
 /// What is asked by a row.
 fn ask(args: &Args, row: Row, number: u64, settings: &mut Settings<'_>) -> Result<Ask, Error> {
-    let Row { messages, pictures, system, settings: own } = row;
+    let Row { messages, media, system, settings: own } = row;
     let mut messages = messages;
     let mut chosen = settings.choose(&own)?;
     if !own.contains_key("seed") {
@@ -162,12 +163,8 @@ fn ask(args: &Args, row: Row, number: u64, settings: &mut Settings<'_>) -> Resul
         (None, Some(system)) => _ = super::chat::tell(&mut messages, system),
         _ => {}
     }
-    let request = asked(args, messages, chosen);
-    let pictures = pictures.into_iter().map(|source| match source {
-        Source::File(file) => Ok(PictureSource::File(file)),
-        source => Ok(PictureSource::Bytes(args.sources.bytes(&source)?.into())),
-    });
-    Ok(Ask { request, pictures: pictures.collect::<Result<_, Error>>()? })
+    let pictures = sources(args, settings.engine().processor(), media, &mut messages)?;
+    Ok(Ask { request: asked(args, settings.engine(), messages, chosen)?, pictures })
 }
 
 /// A line of the file of answers.

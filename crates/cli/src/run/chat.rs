@@ -3,8 +3,8 @@
 use super::Args;
 use crate::error::Error;
 use crate::options::{CHAT, read_text};
-use crate::pictures::Source;
-use smolvlm_processor::{Message, Part, parse_messages};
+use crate::pictures::{Medium, Source, is_clip_name};
+use smolvlm_processor::{MediaSource, Message, Part, parse_messages};
 use std::io::Write;
 
 /// What can be asked at once.
@@ -21,31 +21,40 @@ const TRY_WITH_A_MODEL: &str = "  smolvlm run -m FOLDER photo.jpg               
   smolvlm demo -m FOLDER                                 a drawn picture, a question, an answer
   smolvlm run --help                                     the rest";
 
-/// The chat, and where its pictures come from in the order of their places.
-pub(super) fn chat(args: &Args) -> Result<(Vec<Message>, Vec<Source>), Error> {
+/// The chat, and what takes its places in their order.
+pub(super) fn chat(args: &Args) -> Result<(Vec<Message>, Vec<Medium>), Error> {
     let mut words = args.words.clone();
     let question = match (&args.prompt, &args.messages) {
         (Some(prompt), _) => {
             Some(if prompt == "-" { read_text("-", CHAT)?.trim_end_matches('\n').into() } else { prompt.clone() })
         }
         (None, Some(_)) => None,
-        (None, None) => question(&mut words, args.sources.is_some() || !args.image.is_empty())?,
+        (None, None) => {
+            question(&mut words, args.sources.is_some() || !args.image.is_empty() || !args.video.is_empty())?
+        }
     };
     if let Some(word) = words.iter().find(|word| !Source::of(word).is_there()) {
         return Error::usage(format!(
-            "'{word}' is no file: pictures come first, and the question last, as one word in quotes or behind -p"
+            "'{word}' is no file: pictures and clips come first, and the question last, as one word in quotes or behind -p"
         ));
     }
-    let given = args.sources.sources(words.iter().chain(&args.image))?;
+    let given = args.sources.sources(words.iter().chain(&args.image).chain(&args.video))?;
     let stdin = [&args.prompt, &args.messages].into_iter().any(|text| text.as_deref() == Some("-"));
     if stdin && given.contains(&Source::Stdin) {
         return Error::usage("'-' stands for a picture and for a text: stdin holds one");
     }
+    let clips = given.len() - usize::from(args.sources.is_some()) - args.video.len();
+    let clips = clips..clips + args.video.len();
+    let media = given.into_iter().enumerate().map(|(at, source)| match clips.contains(&at) {
+        true => Medium::Clip(source),
+        false => source.medium(),
+    });
+    let given: Vec<Medium> = media.collect();
     let mut messages = match (&args.messages, question) {
         (Some(file), _) => parse_messages(&read_text(file, CHAT)?)?,
         (None, question) => {
-            let question = question.unwrap_or_else(|| description(given.len()));
-            vec![about(given.len(), &question, args.special)]
+            let question = question.unwrap_or_else(|| description(&given));
+            vec![about(&given, &question, args.special)]
         }
     };
     if let Some(system) = &args.system
@@ -53,15 +62,26 @@ pub(super) fn chat(args: &Args) -> Result<(Vec<Message>, Vec<Source>), Error> {
     {
         return Error::usage("--system: the messages have a system message already");
     }
-    let files = place_pictures(&messages, given, args.special)?;
-    Ok((messages, files))
+    let media = place(&messages, given, args.special)?;
+    Ok((messages, media))
 }
 
-/// A question about so many pictures.
-pub(super) fn about(pictures: usize, question: &str, special: bool) -> Message {
+/// A question about pictures and clips.
+pub(super) fn about(media: &[Medium], question: &str, special: bool) -> Message {
     // With --special a typed <image> is a place: then the pictures go there and not in front.
-    let typed = if special { question.matches(smolvlm_processor::IMAGE).count() } else { 0 };
-    Message::user(pictures.saturating_sub(typed), question)
+    let mut typed = if special { question.matches(smolvlm_processor::IMAGE).count() } else { 0 };
+    let mut message = Message::user(0, question);
+    let places = media.iter().rev().filter_map(|medium| match medium {
+        Medium::Clip(_) => Some(Part::Clip(MediaSource::Given)),
+        Medium::Picture(_) if typed > 0 => {
+            typed -= 1;
+            None
+        }
+        Medium::Picture(_) => Some(Part::Image(MediaSource::Given)),
+    });
+    let places: Vec<Part> = places.collect();
+    message.content.splice(0..0, places.into_iter().rev());
+    message
 }
 
 /// Puts a system message in front, unless there is one.
@@ -76,7 +96,7 @@ pub(super) fn tell(messages: &mut Vec<Message>, system: &str) -> bool {
 /// The question: the last word, or none where pictures are all that is given (`others` by options).
 fn question(words: &mut Vec<String>, others: bool) -> Result<Option<String>, Error> {
     let is_picture = |word: &str| match Source::of(word) {
-        Source::File(path) => path.is_file() || is_picture_name(word),
+        Source::File(path) => path.exists() || is_picture_name(word),
         _ => !word.contains(char::is_whitespace), // a question may speak of an address
     };
     let question = words.pop_if(|word| !is_picture(word));
@@ -86,18 +106,23 @@ fn question(words: &mut Vec<String>, others: bool) -> Result<Option<String>, Err
     Ok(question)
 }
 
-/// What is asked about so many pictures of which nothing else is; stderr tells.
-fn description(pictures: usize) -> String {
-    let question = if pictures == 1 { "Describe the image." } else { "Describe the images." };
+/// What is asked about pictures and clips of which nothing else is; stderr tells.
+fn description(media: &[Medium]) -> String {
+    let question = match media {
+        [Medium::Picture(_)] => "Describe the image.",
+        [Medium::Clip(_)] => "Describe the video.",
+        media if media.iter().all(|medium| matches!(medium, Medium::Picture(_))) => "Describe the images.",
+        _ => "Describe what is shown.",
+    };
     let _ = writeln!(std::io::stderr(), "no question was given; asking: {question}");
     question.into()
 }
 
-/// Whether a word can be nothing but a picture's name: then it is a mistake where no such file is.
+/// Whether a word can be nothing but the name of a picture or a clip: then it is a mistake where no such file is.
 fn is_picture_name(word: &str) -> bool {
     const ENDINGS: [&str; 8] = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"];
     let lower = word.to_ascii_lowercase();
-    !word.contains(char::is_whitespace) && ENDINGS.iter().any(|ending| lower.ends_with(ending))
+    !word.contains(char::is_whitespace) && (ENDINGS.iter().any(|ending| lower.ends_with(ending)) || is_clip_name(word))
 }
 
 /// That nothing was asked, with what could be of the `model` of who names none.
@@ -106,47 +131,71 @@ fn nothing(model: Option<&str>) -> Error {
     Error::Nothing { what: "no picture and no question; for example:", examples }
 }
 
-/// Where the pictures come from in order of their places: what parts name, and the given ones for the others.
+/// What takes the places in their order: what parts name, and the given ones for the others.
 ///
 /// Places typed in text (`--special`) stand behind all given pictures' parts here; the plan counts them.
-pub(super) fn place_pictures(messages: &[Message], given: Vec<Source>, special: bool) -> Result<Vec<Source>, Error> {
-    let mut given = given.into_iter();
-    let (mut files, mut places) = (Vec::new(), 0usize);
-    let mut missing = 0usize;
+pub(super) fn place(messages: &[Message], given: Vec<Medium>, special: bool) -> Result<Vec<Medium>, Error> {
+    let (clips, pictures) = given.into_iter().partition(|medium| matches!(medium, Medium::Clip(_)));
+    let mut pictures = Given::new(pictures, "picture", "image");
+    let mut clips = Given::new(clips, "clip", "video");
+    let mut media = Vec::new();
     for part in messages.iter().flat_map(|m| &m.content) {
-        let typed = match part {
+        match part {
             Part::Image(source) => match Source::of_part(source) {
-                Some(source) => {
-                    files.push(source);
-                    continue;
-                }
-                None => 1,
+                Some(source) => media.push(Medium::Picture(source)),
+                None => media.extend(pictures.next()),
             },
-            Part::Text(text) if special => text.matches(smolvlm_processor::IMAGE).count(),
-            Part::Text(_) => 0,
-        };
-        places += typed;
-        for _ in 0..typed {
-            match given.next() {
-                Some(file) => files.push(file),
-                None => missing += 1,
+            Part::Clip(source) => match Source::of_part(source) {
+                Some(source) => media.push(Medium::Clip(source)),
+                None => media.extend(clips.next()),
+            },
+            Part::Text(text) if special => {
+                let typed = text.matches(smolvlm_processor::IMAGE).count();
+                media.extend((0..typed).filter_map(|_| pictures.next()));
             }
+            Part::Text(_) | Part::Frame => {}
         }
     }
-    let left = given.count();
-    if left > 0 {
-        return Error::usage(format!(
-            "{} picture(s) given, but the chat has {places} place(s) for them: parts {{\"type\": \"image\"}} without a path",
-            places + left
-        ));
+    pictures.finish()?;
+    clips.finish()?;
+    Ok(media)
+}
+
+/// Pictures or clips that are given beside a chat, and its places for them.
+struct Given {
+    left: std::vec::IntoIter<Medium>,
+    given: usize,
+    places: usize,
+    /// What one is called, and what the type of its part is.
+    what: &'static str,
+    kind: &'static str,
+}
+
+impl Given {
+    fn new(media: Vec<Medium>, what: &'static str, kind: &'static str) -> Given {
+        Given { given: media.len(), left: media.into_iter(), places: 0, what, kind }
     }
-    if missing > 0 {
-        return Error::usage(format!(
-            "the chat has {places} place(s) for pictures without a path, but {} picture(s) given; each place needs one",
-            places - missing
-        ));
+
+    fn next(&mut self) -> Option<Medium> {
+        self.places += 1;
+        self.left.next()
     }
-    Ok(files)
+
+    /// That each has found its place, and no place is empty.
+    fn finish(self) -> Result<(), Error> {
+        let Given { given, places, what, kind, .. } = self;
+        if given > places {
+            return Error::usage(format!(
+                "{given} {what}(s) given, but the chat has {places} place(s) for them: parts {{\"type\": \"{kind}\"}} without a path"
+            ));
+        }
+        if given < places {
+            return Error::usage(format!(
+                "the chat has {places} place(s) for {what}s without a path, but {given} {what}(s) given; each place needs one"
+            ));
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -170,7 +219,13 @@ mod tests {
         assert_eq!(asked(&["nowhere.JPG"], false).unwrap(), (None, 1));
         assert_eq!(asked(&["Who drew nowhere.jpg"], false).unwrap().1, 0);
         assert!(matches!(asked(&[], false), Err(Error::Nothing { .. })));
-        assert_eq!((description(1).as_str(), description(2).as_str()), ("Describe the image.", "Describe the images."));
+        let media = |words: &[&str]| words.iter().map(|word| Source::of(word).medium()).collect::<Vec<_>>();
+        let asked = [&["a.png"][..], &["a.png", "b.png"], &["a.mp4"], &["a.png", "b.mp4"]]
+            .map(|words| description(&media(words)));
+        assert_eq!(
+            asked,
+            ["Describe the image.", "Describe the images.", "Describe the video.", "Describe what is shown."]
+        );
     }
 
     #[test]

@@ -1,22 +1,22 @@
 //! A row: who is asked what about which pictures, and settings of its own.
 
-use super::super::chat::{about, place_pictures};
+use super::super::chat::{about, place};
 use super::settings::is_setting;
 use crate::error::Error;
-use crate::pictures::Source;
+use crate::pictures::{Medium, Source};
 use serde_json::{Map, Value};
 use smolvlm_processor::{MediaSource, Message, Part, read_messages};
 use std::path::Path;
 
 /// Keys that are no settings.
-const KEYS: [&str; 6] = ["id", "image", "images", "prompt", "messages", "system"];
+const KEYS: [&str; 8] = ["id", "image", "images", "video", "videos", "prompt", "messages", "system"];
 
 /// What a row asks.
 pub(super) struct Row {
     /// The chat.
     pub(super) messages: Vec<Message>,
-    /// Where its pictures come from, in the order of their places.
-    pub(super) pictures: Vec<Source>,
+    /// What takes the chat's places, in their order.
+    pub(super) media: Vec<Medium>,
     /// What the model is told before.
     pub(super) system: Option<String>,
     /// Settings, by the names of flags.
@@ -49,27 +49,32 @@ impl Row {
                 KEYS.join(", ")
             ));
         }
-        let given = pictures(&mut fields)?;
+        let mut given: Vec<Medium> = Vec::new();
+        for word in words(&mut fields, "image", "images")? {
+            given.push(source(&word, folder)?.medium());
+        }
+        for word in words(&mut fields, "video", "videos")? {
+            given.push(Medium::Clip(source(&word, folder)?));
+        }
         let mut messages = match (text(&mut fields, "prompt")?, fields.remove("messages")) {
-            (Some(prompt), None) => vec![about(given.len(), &prompt, special)],
+            (Some(prompt), None) => vec![about(&given, &prompt, special)],
             (None, Some(messages)) => read_messages(&messages)?,
             (Some(_), Some(_)) => return Error::usage("`prompt` and `messages` both ask; one would be right"),
             (None, None) => return Error::usage("the row asks nothing: it needs a `prompt` or `messages`"),
         };
         for part in messages.iter_mut().flat_map(|message| &mut message.content) {
-            if let Part::Image(MediaSource::File(file)) = part {
+            if let Part::Image(MediaSource::File(file)) | Part::Clip(MediaSource::File(file)) = part {
                 *file = folder.join(&*file);
             }
         }
-        let given = given.iter().map(|word| source(word, folder)).collect::<Result<_, _>>()?;
-        let pictures = place_pictures(&messages, given, special)?;
+        let media = place(&messages, given, special)?;
         let system = text(&mut fields, "system")?;
         fields.remove("id");
-        Ok(Row { messages, pictures, system, settings: fields })
+        Ok(Row { messages, media, system, settings: fields })
     }
 }
 
-/// Where a picture comes from that a row names: a file, an address, or a data URL.
+/// Where a picture or a clip comes from that a row names: a file, an address, or a data URL.
 fn source(word: &str, folder: &Path) -> Result<Source, Error> {
     match Source::of(word) {
         Source::File(file) => Ok(Source::File(folder.join(file))),
@@ -78,16 +83,16 @@ fn source(word: &str, folder: &Path) -> Result<Source, Error> {
     }
 }
 
-/// The words under `image` or `images`.
-fn pictures(fields: &mut Map<String, Value>) -> Result<Vec<String>, Error> {
-    let one = text(fields, "image")?;
-    let Some(several) = fields.remove("images") else { return Ok(one.into_iter().collect()) };
-    if one.is_some() {
-        return Error::usage("`image` and `images` both name pictures; one would be right");
+/// The words under a key that has one, or under one that has several.
+fn words(fields: &mut Map<String, Value>, one: &str, several: &str) -> Result<Vec<String>, Error> {
+    let word = text(fields, one)?;
+    let Some(words) = fields.remove(several) else { return Ok(word.into_iter().collect()) };
+    if word.is_some() {
+        return Error::usage(format!("`{one}` and `{several}` both name what is shown; one would be right"));
     }
-    match serde_json::from_value(several) {
-        Ok(several) => Ok(several),
-        Err(_) => Error::usage("`images` is no list of paths"),
+    match serde_json::from_value(words) {
+        Ok(words) => Ok(words),
+        Err(_) => Error::usage(format!("`{several}` is no list of paths")),
     }
 }
 
@@ -113,15 +118,19 @@ mod tests {
     fn rows_of_both_forms() {
         let row = read(json!({"id": [1], "image": "a.png", "prompt": "What?", "top_p": 0.5, "system": null})).unwrap();
         assert_eq!(row.messages, [Message::user(1, "What?")]);
-        assert_eq!(row.pictures, [Source::File("data/a.png".into())]);
+        assert_eq!(row.media, [Medium::Picture(Source::File("data/a.png".into()))]);
         assert_eq!((row.settings, row.system), (json!({"top_p": 0.5}).as_object().unwrap().clone(), None));
         let parts = json!([{"type": "image", "path": "b.png"}, {"type": "image"}, {"type": "text", "text": "?"}]);
         let chat = json!([{"role": "user", "content": parts}]);
         let row = read(json!({"messages": chat, "images": ["/c.png"], "system": "Be brief."})).unwrap();
-        assert_eq!(row.pictures, [Source::File("data/b.png".into()), Source::File("/c.png".into())]);
+        let picture = |name: &str| Medium::Picture(Source::File(name.into()));
+        assert_eq!(row.media, [picture("data/b.png"), picture("/c.png")]);
+        let row = read(json!({"image": "a.mp4", "videos": ["b.gif"], "prompt": "What?"})).unwrap();
+        let clip = |name: &str| Medium::Clip(Source::File(name.into()));
+        assert_eq!(row.media, [clip("data/a.mp4"), clip("data/b.gif")]);
         assert_eq!(row.system.as_deref(), Some("Be brief."));
         let row = read(json!({"image": "data:image/png;base64,AA==", "prompt": "What?"})).unwrap();
-        assert!(matches!(&row.pictures[..], [Source::Data(_)]));
+        assert!(matches!(&row.media[..], [Medium::Picture(Source::Data(_))]));
     }
 
     #[test]

@@ -56,6 +56,11 @@ impl<'a> Settings<'a> {
         Ok(Settings { engine, call, defaults, last: (Map::new(), usual.clone()), usual })
     }
 
+    /// Whose answers are asked for.
+    pub(super) fn engine(&self) -> &'a Engine {
+        self.engine
+    }
+
     /// Those of a row.
     pub(super) fn choose(&mut self, own: &Map<String, Value>) -> Result<Chosen, Error> {
         if own.is_empty() {
