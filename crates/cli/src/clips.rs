@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use smolvlm_engine::{Engine, Features};
 use smolvlm_kernels::Pool;
 use smolvlm_kernels::resample::Kernel;
-use smolvlm_processor::{ClipMode, ClipSettings, DecodeOptions, Message, Part, Picture, Processor};
+use smolvlm_processor::{ClipDefaults, ClipMode, ClipSettings, DecodeOptions, Message, Part, Picture, Processor};
 use smolvlm_video::{Alike, Clip, ClipOptions, Frame, Shown};
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -103,21 +103,26 @@ impl ClipArgs {
     /// How a model is shown clips.
     pub(crate) fn settings(&self, processor: &Processor) -> Result<(ClipSettings, u32), Error> {
         let sight = processor.settings().sight.as_ref().ok_or(smolvlm_processor::Error::SeesNothing)?;
+        let tile = sight.pictures.tile;
+        Ok((self.over(sight.clips, tile), tile))
+    }
+
+    /// What the call asks for over what a model does.
+    pub(crate) fn over(&self, defaults: ClipDefaults, tile: u32) -> ClipSettings {
         let mode = match self.video_mode {
-            None => sight.clips.mode,
+            None => defaults.mode,
             Some(Mode::Smolvlm2) => ClipMode::SmolVlm2,
             Some(Mode::V1) => ClipMode::V1,
             Some(Mode::Vlmevalkit) => ClipMode::VlmEvalKit,
         };
-        let tile = sight.pictures.tile;
-        let mut settings = ClipSettings::new(mode, sight.clips, tile);
+        let mut settings = ClipSettings::new(mode, defaults, tile);
         settings.max_frames = self.max_frames.map_or(settings.max_frames, |most| most as usize);
         settings.fps = self.video_fps.unwrap_or(settings.fps);
         settings.skip_seconds = self.skip_seconds.unwrap_or(settings.skip_seconds);
         if let Resize::Bicubic = self.video_resize {
             settings.filter = Kernel::Bicubic;
         }
-        Ok((settings, tile))
+        settings
     }
 
     /// Opens a clip, wherever it comes from.
@@ -165,8 +170,8 @@ impl ClipArgs {
             });
             for Frame { number, tile } in receive {
                 let start = Instant::now();
-                let last = watched.features.last().filter(|_| alike.as_mut().is_some_and(|a| a.is_like_last(&tile)));
-                let features = match last {
+                let is_alike = alike.as_mut().is_some_and(|alike| alike.is_like_last(&tile));
+                let features = match watched.features.last().filter(|_| is_alike) {
                     Some(last) => last.clone(),
                     None => {
                         watched.encoded += 1;
@@ -205,6 +210,11 @@ impl Opened {
             Some(copy) => named(error, copy.path(), &self.name),
             None => error.into(),
         }
+    }
+
+    /// Its name for messages.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// What is shown of it, as JSON.

@@ -1,9 +1,13 @@
-//! `smolvlm explain`: what a picture will cost, before it is run.
+//! `smolvlm explain`: what a picture or a clip will cost, before it is run.
 
+mod clip;
+
+use crate::clips::ClipArgs;
 use crate::error::Error;
 use crate::options::{ModelName, PictureArgs};
 use crate::output::{NewFile, print_line};
-use crate::pictures::{Source, SourceArgs};
+use crate::pictures::{Medium, Source, SourceArgs};
+use clip::Priced;
 use serde_json::{Value, json};
 use smolvlm_kernels::Pool;
 use smolvlm_processor::{PRESETS, PicturePlan, PictureSettings, Preset, Processor};
@@ -16,13 +20,14 @@ Examples:
   smolvlm explain photo.jpg --png tiles.png           draws what the model will see
   smolvlm explain *.jpg --preset 2b --max-edge 768
   smolvlm explain --preset 256m --size 1920x1080 --json
-  smolvlm explain -m MODEL --size - < sizes.txt       one size a line, as 640x480";
+  smolvlm explain -m MODEL --size - < sizes.txt       one size a line, as 640x480
+  smolvlm explain -m MODEL clip.mp4 --contact-sheet frames.png    draws the frames that the model will see";
 
-/// Show what pictures will cost: sizes, tiles, tokens, and what a lower --max-edge would save
+/// Show what pictures and clips will cost: sizes, tiles, tokens, frames, and what a lower --max-edge would save
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Pictures: files, of which only the headers are read, http(s) addresses, data: URLs, - for stdin
+    /// Pictures and clips: files, http(s) addresses, data: URLs, - for stdin; of pictures only the headers are read
     #[arg(value_name = "PICTURE")]
     files: Vec<String>,
     /// A size in pixels in place of a picture, as 1920x1080; may be repeated; - reads one a line from stdin
@@ -38,6 +43,14 @@ pub(crate) struct Args {
     sources: SourceArgs,
     #[command(flatten)]
     pictures: PictureArgs,
+    /// A clip, also an animated picture or a folder of frames; may be repeated
+    #[arg(long, value_name = "CLIP")]
+    video: Vec<String>,
+    #[command(flatten)]
+    clips: ClipArgs,
+    /// Draw the frames that are shown of the one clip given to FILE
+    #[arg(long, value_name = "FILE")]
+    contact_sheet: Option<PathBuf>,
     /// Print one JSON object a line for each picture or size
     #[arg(long)]
     json: bool,
@@ -94,14 +107,34 @@ struct Cost {
 
 /// The command.
 pub(crate) fn run(args: Args) -> Result<(), Error> {
-    let sources = args.sources.sources(args.files.iter())?;
-    if sources.is_empty() && args.size.is_empty() {
-        return Error::usage("no picture and no size; for example: smolvlm explain photo.jpg, or --size 1920x1080");
+    let words = args.sources.sources(args.files.iter())?;
+    let (mut sources, mut clips) = (Vec::new(), Vec::new());
+    for medium in words.into_iter().map(Source::medium) {
+        match medium {
+            Medium::Picture(source) => sources.push(source),
+            Medium::Clip(source) => clips.push(source),
+        }
+    }
+    clips.extend(args.video.iter().map(|word| Source::of(word)));
+    if sources.is_empty() && clips.is_empty() && args.size.is_empty() {
+        return Error::usage(
+            "no picture, no clip and no size; for example: smolvlm explain photo.jpg, or --size 1920x1080",
+        );
     }
     let pricing = Pricing::of(&args)?;
     let settings = pricing.settings(&args.pictures)?;
     if let Some(png) = &args.png {
         draw(&args, &settings, &sources, png)?;
+    }
+    if args.contact_sheet.is_some() && clips.len() != 1 {
+        return Error::usage("--contact-sheet draws one clip: give one");
+    }
+    for source in &clips {
+        let clip = Priced::open(&args, &pricing, source)?;
+        if let Some(path) = &args.contact_sheet {
+            clip.contact_sheet(path)?;
+        }
+        clip.show(&args, &pricing)?;
     }
     for source in &sources {
         let (width, height) = args.sources.size(source, &args.pictures.decode())?;

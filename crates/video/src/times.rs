@@ -20,7 +20,9 @@ impl Times {
             seconds.push(now);
             now += duration;
         }
-        Times { seconds, fps: durations.len() as f64 / now.max(f64::MIN_POSITIVE) }
+        // Sums of hundredths are not whole: a millionth of a second is enough.
+        let whole = (now * 1e6).round() / 1e6;
+        Times { seconds, fps: durations.len() as f64 / whole.max(1e-6) }
     }
 
     /// Of frames at an even rate.
