@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use smolvlm_engine::{Engine, Features};
 use smolvlm_kernels::Pool;
 use smolvlm_kernels::resample::Kernel;
-use smolvlm_processor::{ClipDefaults, ClipMode, ClipSettings, DecodeOptions, Message, Part, Picture, Processor};
+use smolvlm_processor::{ClipDefaults, ClipMode, ClipSettings, DecodeOptions, MAX_LONGEST_EDGE, Picture, Processor};
 use smolvlm_video::{Alike, Clip, ClipOptions, Frame, Shown};
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -37,6 +37,9 @@ pub(crate) struct ClipArgs {
     /// Seconds to leave out at both ends of a clip that is longer than --max-frames seconds; smolvlm2 alone [default: 1]
     #[arg(long, value_name = "N", value_parser = not_negative)]
     skip_seconds: Option<f64>,
+    /// Bring a frame's longer side to N pixels before it becomes a tile [default: the model's own]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_LONGEST_EDGE)))]
+    video_edge: Option<u32>,
     /// What frames are resized with: as pictures are, or as transformers' video processor does
     #[arg(long, value_name = "FILTER", value_enum, default_value_t)]
     video_resize: Resize,
@@ -117,6 +120,7 @@ impl ClipArgs {
         };
         let mut settings = ClipSettings::new(mode, defaults, tile);
         settings.max_frames = self.max_frames.map_or(settings.max_frames, |most| most as usize);
+        settings.edge = self.video_edge.unwrap_or(settings.edge);
         settings.fps = self.video_fps.unwrap_or(settings.fps);
         settings.skip_seconds = self.skip_seconds.unwrap_or(settings.skip_seconds);
         if let Resize::Bicubic = self.video_resize {
@@ -245,20 +249,6 @@ impl Watched {
     pub(crate) fn saved(&self) -> Option<(usize, f64)> {
         let alike = self.features.len() - self.encoded;
         (alike > 0).then(|| (alike, self.vision / self.encoded.max(1) as f64 * alike as f64))
-    }
-}
-
-/// Puts what clips become in the places of the clips.
-pub(crate) fn expand<'s>(messages: &mut [Message], shown: impl Iterator<Item = &'s Shown>) {
-    let mut shown = shown.map(|shown| &shown.parts);
-    for message in messages {
-        let parts = std::mem::take(&mut message.content);
-        for part in parts {
-            match part {
-                Part::Clip(_) => message.content.extend(shown.next().into_iter().flatten().cloned()),
-                part => message.content.push(part),
-            }
-        }
     }
 }
 

@@ -197,7 +197,8 @@ fn picture_settings(image: &Section, vision: &Section, side: u32) -> Result<Pict
 }
 
 /// How clips are shown: what the video processor's settings say, which lie in one of three files, else what SmolVLM2's do.
-/// A `size` beside `video_sampling` goes before its `video_size` (`SmolVLMVideoProcessor.__init__`).
+/// A `size` beside `video_sampling` goes before its `video_size` (`SmolVLMVideoProcessor.__init__`), also where it was meant for
+/// pictures.
 fn clip_defaults(
     files: &Files,
     config: &Section,
@@ -215,7 +216,7 @@ fn clip_defaults(
     };
     let (sampling, size) = match own.section("video_sampling")? {
         Some(sampling) => (Some(sampling), own.longest_edge("size", MAX_LONGEST_EDGE)?),
-        None => (image.section("video_sampling")?, None),
+        None => (image.section("video_sampling")?, image.longest_edge("size", MAX_LONGEST_EDGE)?),
     };
     let sampling = sampling.unwrap_or_else(|| own.empty("video_sampling"));
     let fps = match sampling.get("fps") {

@@ -13,7 +13,7 @@ use crate::options::{Options, model_name};
 use crate::running::Running;
 use axum::http::StatusCode;
 use smolvlm_engine::{Ask, Defaults, Engine, PictureSource, Request, Service};
-use smolvlm_processor::{Message, Part, Picture, Plan, PlanOptions};
+use smolvlm_processor::{ClipMode, Message, Part, Picture, Plan, PlanOptions};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -54,10 +54,17 @@ pub(crate) struct View {
     pub(crate) split: Option<bool>,
 }
 
+/// What a request shows, as far as it is at hand.
+#[derive(Default)]
+pub(crate) struct Shown {
+    pub(crate) pictures: Vec<Near>,
+    pub(crate) clips: Vec<Near>,
+}
+
 /// What a request asks of the model, its pictures not fetched yet.
 pub(crate) struct Question {
     pub(crate) messages: Vec<Message>,
-    pub(crate) pictures: Vec<Near>,
+    pub(crate) shown: Shown,
     pub(crate) plan: PlanOptions,
     pub(crate) decoding: Decoding,
     pub(crate) form: Option<Form>,
@@ -124,21 +131,45 @@ impl App {
         Most { samples: self.options.max_n as usize, tokens: tokens.max(1) }
     }
 
-    /// That there are not too many pictures, and those that are at hand.
-    pub(crate) fn pictures(&self, said: &mut Said) -> Result<Vec<Near>, Failure> {
-        let (found, most) = (said.pictures.len(), self.options.max_pictures as usize);
+    /// That not too much is shown, and what of it is at hand.
+    pub(crate) fn shown(&self, said: &mut Said) -> Result<Shown, Failure> {
+        let (found, most) = (said.pictures.len() + said.clips.len(), self.options.max_pictures as usize);
         if found > most {
-            let what = format!("the request shows {found} pictures; this server takes at most {most}");
+            let what = format!("the request shows {found} pictures and clips; this server takes at most {most}");
             return Err(Failure::field("messages", what).code("too_many_images"));
         }
-        self.media.near(std::mem::take(&mut said.pictures))
+        if !said.clips.is_empty() && self.clip_settings().is_none() {
+            return Err(smolvlm_processor::Error::SeesNothing.into());
+        }
+        let pictures = self.media.near(std::mem::take(&mut said.pictures))?;
+        Ok(Shown { pictures, clips: self.media.near(std::mem::take(&mut said.clips))? })
+    }
+
+    /// What messages show as the engine takes it, fetched; frames take the places of clips.
+    pub(crate) async fn fetched(
+        self: &Arc<App>,
+        mut messages: Vec<Message>,
+        shown: Shown,
+    ) -> Result<(Vec<Message>, Vec<PictureSource>), Failure> {
+        let files = self.media.all(shown.pictures).await?;
+        let pictures = files.into_iter().map(|bytes| PictureSource::Bytes(bytes.into())).collect();
+        let clips = self.media.all(shown.clips).await?;
+        if clips.is_empty() {
+            return Ok((messages, pictures));
+        }
+        self.aside(move |app| {
+            let sources = app.with_clips(&mut messages, pictures, &clips)?;
+            Ok((messages, sources))
+        })
+        .await
     }
 
     /// How the pictures are cut: as the request says, or as their `detail` does.
     pub(crate) fn plan(&self, view: View, detail: Option<Detail>) -> PlanOptions {
         let tile = self.engine().processor().settings().sight.as_ref().map(|sight| sight.pictures.tile);
         let low = tile.filter(|_| detail == Some(Detail::Low));
-        PlanOptions { longest_edge: view.max_edge.or(low), split: view.split, ..PlanOptions::default() }
+        let clips = self.clip_settings().map_or(ClipMode::default(), |(settings, _)| settings.mode);
+        PlanOptions { longest_edge: view.max_edge.or(low), split: view.split, clips, ..PlanOptions::default() }
     }
 
     /// Runs what computes or waits for the disk aside of those who speak with clients. Few do so at a time: more threads
@@ -201,8 +232,8 @@ impl App {
     /// Brings a question to the model: fetches its pictures, looks whether it fits, and has it taken.
     pub(crate) async fn ask(self: &Arc<App>, question: Question) -> Result<Running, Failure> {
         self.check_running()?;
-        let Question { messages, pictures, plan, decoding, form } = question;
-        let pictures = self.media.all(pictures).await?;
+        let Question { messages, shown, plan, decoding, form } = question;
+        let (messages, pictures) = self.fetched(messages, shown).await?;
         let grammar = match form {
             Some(form) => Some(self.forms.bind(self, form).await?),
             None => None,

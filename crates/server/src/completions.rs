@@ -1,6 +1,6 @@
 //! `POST /v1/completions`: a text that the model goes on with, without the roles of a chat.
 
-use crate::app::{App, Question};
+use crate::app::{App, Question, Shown};
 use crate::chat::{passed_over, stream_fields};
 use crate::decoding::{Decoding, MOST_TOP, OF_LLAMA};
 use crate::error::Failure;
@@ -81,7 +81,7 @@ fn read(value: &Value, app: &App) -> Result<(Question, How), Failure> {
     let how = How { stream, usage, logprobs: decoding.sampling.logprobs.is_some() };
     let plan = PlanOptions { chat: false, ..PlanOptions::default() };
     let messages = vec![Message::text("user", &prompt)];
-    Ok((Question { messages, pictures: Vec::new(), plan, decoding, form }, how))
+    Ok((Question { messages, shown: Shown::default(), plan, decoding, form }, how))
 }
 
 /// `prompt`: a text, or a list of one.

@@ -10,6 +10,7 @@ mod app;
 mod auth;
 mod body;
 mod chat;
+mod clips;
 mod completions;
 pub mod config;
 mod connections;

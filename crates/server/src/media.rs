@@ -3,14 +3,13 @@
 use crate::error::{Error, Failure};
 use crate::options::Options;
 use axum::http::StatusCode;
-use smolvlm_engine::PictureSource;
 use smolvlm_processor::{is_data_url, percent_decoded, read_data_url};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// Where a picture comes from.
+/// Where a picture or a clip comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
     /// `data:`
@@ -33,7 +32,7 @@ impl Source {
             "file" => Ok(Source::File(url.get(5..).unwrap_or_default().to_owned())),
             _ => Err(Failure::field(
                 at,
-                format!("'{at}' is no address of a picture; data:image/png;base64,… would be right"),
+                format!("'{at}' is no address of a picture or a clip; data:image/png;base64,… would be right"),
             )
             .code("invalid_image")),
         }
@@ -94,8 +93,8 @@ impl Media {
 
     fn one(&self, source: Source) -> Result<Near, Failure> {
         match source {
-            Source::Data(url) => Ok(Near::Here(PictureSource::Bytes(read_data_url(&url)?.into()))),
-            Source::File(path) => Ok(Near::Here(PictureSource::Bytes(self.file(&path)?.into()))),
+            Source::Data(url) => Ok(Near::Here(read_data_url(&url)?)),
+            Source::File(path) => Ok(Near::Here(self.file(&path)?)),
             Source::Web(url) => self.may_fetch().map(|()| Near::Far(url)),
         }
     }
@@ -110,16 +109,16 @@ impl Media {
         Err(Failure::new(StatusCode::FORBIDDEN, what).code("remote_media_not_allowed").of("messages"))
     }
 
-    /// All pictures, those of the web fetched.
-    pub(crate) async fn all(&self, near: Vec<Near>) -> Result<Vec<PictureSource>, Failure> {
-        let mut pictures = Vec::with_capacity(near.len());
-        for picture in near {
-            pictures.push(match picture {
-                Near::Here(picture) => picture,
-                Near::Far(url) => PictureSource::Bytes(self.fetch(url).await?.into()),
+    /// The bytes of all, those of the web fetched.
+    pub(crate) async fn all(&self, near: Vec<Near>) -> Result<Vec<Vec<u8>>, Failure> {
+        let mut files = Vec::with_capacity(near.len());
+        for file in near {
+            files.push(match file {
+                Near::Here(bytes) => bytes,
+                Near::Far(url) => self.fetch(url).await?,
             });
         }
-        Ok(pictures)
+        Ok(files)
     }
 
     #[cfg(feature = "net")]
@@ -170,9 +169,9 @@ impl Media {
     }
 }
 
-/// A picture that is here, or the address of one.
+/// A picture or a clip that is here, its file's bytes, or the address of one.
 pub(crate) enum Near {
-    Here(PictureSource),
+    Here(Vec<u8>),
     Far(String),
 }
 

@@ -6,11 +6,13 @@ use crate::media::Source;
 use serde_json::Value;
 use smolvlm_processor::{MediaSource, Message, Part};
 
-/// What is said, and where its pictures come from.
+/// What is said, and where its pictures and clips come from.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Said {
     pub(crate) messages: Vec<Message>,
     pub(crate) pictures: Vec<Source>,
+    /// The same of its clips.
+    pub(crate) clips: Vec<Source>,
     /// What the pictures' `detail` asks for; none where no picture has one.
     pub(crate) detail: Option<Detail>,
 }
@@ -123,17 +125,39 @@ impl Said {
                 let url = fields.text("image_url")?;
                 self.picture(url.ok_or_else(|| Failure::field(&name, format!("'{name}' is missing")))?, &name)?
             }
-            Some(other @ ("input_audio" | "file" | "input_file" | "refusal" | "video_url" | "input_video")) => {
-                let what = format!("parts of the type {other} are not served; the model reads text and pictures");
+            Some("video_url") => {
+                let name = fields.name("video_url");
+                let url = match fields.value("video_url") {
+                    Some(Value::String(url)) => url,
+                    Some(value) => {
+                        let mut clip = Fields::of(value, &name)?;
+                        let url = clip.text("url")?;
+                        clip.finish()?;
+                        url.ok_or_else(|| Failure::field(&name, format!("'{name}.url' is missing")))?
+                    }
+                    None => return Err(Failure::field(&name, format!("'{name}' is missing"))),
+                };
+                self.clips.push(Source::of(url, &name)?);
+                Part::Clip(MediaSource::Given)
+            }
+            Some(other @ ("input_audio" | "file" | "input_file" | "refusal" | "input_video")) => {
+                let what =
+                    format!("parts of the type {other} are not served; the model reads text, pictures and clips");
                 return Err(Failure::field(&fields.name("type"), what).code("unsupported_parameter"));
             }
             Some(_) => {
                 let name = fields.name("type");
-                return Err(Failure::field(&name, format!("'{name}' is no known type; text and image_url are")));
+                return Err(Failure::field(
+                    &name,
+                    format!("'{name}' is no known type; text, image_url and video_url are"),
+                ));
             }
             None => {
                 let name = fields.name("type");
-                return Err(Failure::field(&name, format!("'{name}' is missing; text and image_url are known")));
+                return Err(Failure::field(
+                    &name,
+                    format!("'{name}' is missing; text, image_url and video_url are known"),
+                ));
             }
         };
         fields.finish()?;
@@ -218,7 +242,12 @@ mod tests {
             (json!([{"role": "user", "content": "a", "mood": "x"}]), "messages[0].mood"),
             (json!([{"role": "assistant", "content": "a", "tool_calls": [1]}]), "messages[0].tool_calls"),
             (json!([{"role": "user", "content": ["a"]}]), "messages[0].content[0]"),
-            (json!([{"role": "user", "content": [{"type": "video_url"}]}]), "messages[0].content[0].type"),
+            (json!([{"role": "user", "content": [{"type": "input_video"}]}]), "messages[0].content[0].type"),
+            (json!([{"role": "user", "content": [{"type": "video_url"}]}]), "messages[0].content[0].video_url"),
+            (
+                json!([{"role": "user", "content": [{"type": "video_url", "video_url": {"url": "ftp://a"}}]}]),
+                "messages[0].content[0].video_url",
+            ),
             (json!([{"role": "user", "content": [{"text": "x"}]}]), "messages[0].content[0].type"),
             (json!([{"role": "user", "content": [{"type": "text"}]}]), "messages[0].content[0].text"),
             (json!([{"role": "user", "content": [{"type": "image_url"}]}]), "messages[0].content[0].image_url"),

@@ -123,9 +123,12 @@ pub struct Options {
     /// MiB of all requests' bodies together
     #[arg(long, value_name = "MIB", env = "SMOLVLM_MAX_BODIES", default_value_t = 256, value_parser = count(1 << 20), help_heading = "Limits")]
     pub max_bodies: u32,
-    /// Pictures of a request
+    /// Pictures and clips of a request
     #[arg(long, value_name = "N", env = "SMOLVLM_MAX_PICTURES", default_value_t = 16, value_parser = count(4096), help_heading = "Limits")]
     pub max_pictures: u32,
+    /// Frames of a clip that are shown [default: the model's own, mostly 64]
+    #[arg(long, value_name = "N", env = "SMOLVLM_MAX_FRAMES", value_parser = count(4096), help_heading = "Limits")]
+    pub max_frames: Option<u32>,
     /// Pixels of a picture, before it is resized
     #[arg(long, value_name = "N", env = "SMOLVLM_MAX_PIXELS", default_value_t = 64_000_000, value_parser = count(1 << 30), help_heading = "Limits")]
     pub max_pixels: u32,

@@ -84,3 +84,33 @@ pub enum Error {
     #[error("stopped")]
     Stopped,
 }
+
+impl Error {
+    /// What is wrong, without the names of files.
+    pub fn what(&self) -> String {
+        let path = match self {
+            Error::Read { path, .. }
+            | Error::Refused { path, .. }
+            | Error::Hanging { path, .. }
+            | Error::NoFrames { path, .. }
+            | Error::Short { path, .. }
+            | Error::TooLarge { path, .. }
+            | Error::Processor(smolvlm_processor::Error::PictureFile { path, .. }) => path.as_str(),
+            Error::Missing { .. } | Error::Start { .. } | Error::Processor(_) | Error::Stopped => "",
+        };
+        let whole = self.to_string();
+        whole.strip_prefix(path).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&whole).to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_can_be_told_without_the_files_name() {
+        let error = Error::NoFrames { path: "/tmp/x".into(), what: "nothing".into() };
+        assert_eq!((error.to_string().as_str(), error.what().as_str()), ("/tmp/x: nothing", "nothing"));
+        assert_eq!(Error::Stopped.what(), "stopped");
+    }
+}

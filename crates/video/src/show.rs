@@ -2,7 +2,7 @@
 
 use crate::{Clip, Error};
 use smolvlm_kernels::Pool;
-use smolvlm_processor::{Chosen, ClipInfo, ClipSettings, Part, Picture};
+use smolvlm_processor::{Chosen, ClipInfo, ClipSettings, Message, Part, Picture};
 use std::ops::ControlFlow;
 
 /// What a clip becomes.
@@ -72,6 +72,20 @@ impl Clip {
         match failed {
             Some(error) => Err(error.into()),
             None => done,
+        }
+    }
+}
+
+/// Puts what clips become in the places of the clips.
+pub fn expand<'s>(messages: &mut [Message], shown: impl Iterator<Item = &'s Shown>) {
+    let mut shown = shown.map(|shown| &shown.parts);
+    for message in messages {
+        let parts = std::mem::take(&mut message.content);
+        for part in parts {
+            match part {
+                Part::Clip(_) => message.content.extend(shown.next().into_iter().flatten().cloned()),
+                part => message.content.push(part),
+            }
         }
     }
 }

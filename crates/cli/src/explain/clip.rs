@@ -1,7 +1,7 @@
 //! What a clip will cost: which of its frames are shown, when, and how many tokens they take.
 
 use super::{Args, Pricing};
-use crate::clips::{Opened, expand};
+use crate::clips::Opened;
 use crate::error::Error;
 use crate::output::{NewFile, print_line};
 use crate::pictures::Source;
@@ -9,7 +9,7 @@ use serde_json::json;
 use smolvlm_kernels::Pool;
 use smolvlm_processor::{ClipDefaults, ClipMode, ClipSettings, MediaSource, Message, Part, Picture, PlanOptions};
 use smolvlm_synth::{Kit, Rgb, Sample, Turn, sheet};
-use smolvlm_video::Shown;
+use smolvlm_video::{Shown, expand};
 use std::ops::ControlFlow;
 use std::path::Path;
 

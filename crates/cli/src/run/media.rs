@@ -1,14 +1,14 @@
 //! The pictures and clips that are asked about, on their way to an answer.
 
 use super::Args;
-use crate::clips::{ClipArgs, Opened, Watched, expand};
+use crate::clips::{ClipArgs, Opened, Watched};
 use crate::error::Error;
 use crate::pictures::Medium;
 use crate::progress::Progress;
 use serde_json::Value;
 use smolvlm_engine::{Answer, Capture, Engine, Event, Features, PictureSource, Request};
 use smolvlm_processor::{Message, Picture, Processor};
-use smolvlm_video::Shown;
+use smolvlm_video::{Shown, expand};
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::Arc;

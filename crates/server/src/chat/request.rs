@@ -107,10 +107,10 @@ impl ChatRequest {
         decoding.sampling.logprobs = logprobs(&mut fields)?;
         let form = Form::of(&mut fields)?;
         fields.finish()?;
-        let pictures = app.pictures(&mut said)?;
+        let shown = app.shown(&mut said)?;
         let plan = app.plan(view, said.detail);
         let (logprobs, choices) = (decoding.sampling.logprobs.is_some(), decoding.sampling.samples);
-        let question = Question { messages: said.messages, pictures, plan, decoding, form };
+        let question = Question { messages: said.messages, shown, plan, decoding, form };
         Ok(ChatRequest { question, how: How { stream, usage, logprobs, choices } })
     }
 }

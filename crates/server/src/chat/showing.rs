@@ -1,17 +1,16 @@
 //! A chat that is looked at, not answered: what its pictures and its prompt become.
 
 use super::request::{messages, view};
-use crate::app::App;
+use crate::app::{App, Shown};
 use crate::error::Failure;
 use crate::fields::Fields;
-use crate::media::Near;
 use smolvlm_processor::{Message, Plan, PlanOptions};
 use std::sync::Arc;
 
-/// The chat and its pictures, not fetched yet.
+/// The chat and what it shows, not fetched yet.
 pub(crate) struct Showing {
     messages: Vec<Message>,
-    pictures: Vec<Near>,
+    shown: Shown,
     options: PlanOptions,
 }
 
@@ -21,15 +20,15 @@ impl Showing {
         app.check_model(fields.text("model")?)?;
         let mut said = messages(fields)?;
         let view = view(fields)?;
-        let pictures = app.pictures(&mut said)?;
+        let shown = app.shown(&mut said)?;
         let options = app.plan(view, said.detail);
-        Ok(Showing { messages: said.messages, pictures, options })
+        Ok(Showing { messages: said.messages, shown, options })
     }
 
     /// The plan, however long.
     pub(crate) async fn plan(self, app: &Arc<App>) -> Result<Plan, Failure> {
-        let Showing { messages, pictures, options } = self;
-        let pictures = app.media.all(pictures).await?;
+        let Showing { messages, shown, options } = self;
+        let (messages, pictures) = app.fetched(messages, shown).await?;
         app.aside(move |app| app.planned(&messages, &pictures, &options)).await
     }
 }

@@ -67,10 +67,10 @@ impl ResponseRequest {
         decoding.sampling.logprobs = logprobs(&mut fields)?;
         let format = format(&mut fields)?;
         fields.finish()?;
-        let pictures = app.pictures(&mut said)?;
+        let shown = app.shown(&mut said)?;
         let plan = app.plan(view, said.detail);
         let echo = echo(value, instructions, &decoding);
-        let question = Question { messages: said.messages, pictures, plan, decoding, form: format };
+        let question = Question { messages: said.messages, shown, plan, decoding, form: format };
         Ok(ResponseRequest { question, stream, echo })
     }
 }

@@ -1,4 +1,4 @@
-//! The settings files of a new checkpoint, with the names and values of SmolVLM's.
+//! The settings files of a new checkpoint, with the names and values of SmolVLM2's.
 
 use super::tokens::Tokens;
 use crate::Error;
@@ -14,7 +14,8 @@ use std::path::Path;
 const CHAT_TEMPLATE: &str = "<|im_start|>{% for message in messages %}{{message['role'] | capitalize}}\
     {% if message['content'][0]['type'] == 'image' %}{{':'}}{% else %}{{': '}}{% endif %}\
     {% for line in message['content'] %}{% if line['type'] == 'text' %}{{line['text']}}\
-    {% elif line['type'] == 'image' %}{{ '<image>' }}{% endif %}{% endfor %}<end_of_utterance>\n\
+    {% elif line['type'] == 'image' %}{{ '<image>' }}{% elif line['type'] == 'video' %}{{ '<video>' }}{% endif %}{% endfor %}\
+    <end_of_utterance>\n\
     {% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}";
 
 /// Tiles along a resized picture's longer side.
@@ -61,8 +62,8 @@ pub(super) fn config(
         "torch_dtype": dtype,
     });
     json!({
-        "model_type": "idefics3",
-        "architectures": ["Idefics3ForConditionalGeneration"],
+        "model_type": "smolvlm",
+        "architectures": ["SmolVLMForConditionalGeneration"],
         "image_token_id": image,
         "pad_token_id": turn_end,
         "scale_factor": scale_factor,
@@ -70,7 +71,7 @@ pub(super) fn config(
         "torch_dtype": dtype,
         "text_config": text_config,
         "vision_config": {
-            "model_type": "idefics3_vision",
+            "model_type": "smolvlm_vision",
             "hidden_size": vision.hidden,
             "intermediate_size": vision.intermediate,
             "num_hidden_layers": vision.layers,
@@ -123,12 +124,30 @@ pub(super) fn write(
         ),
         (
             "processor_config.json",
-            json!({"image_seq_len": config.tokens_per_tile(), "processor_class": "Idefics3Processor"}),
+            json!({
+                "image_seq_len": config.tokens_per_tile(),
+                "processor_class": "SmolVLMProcessor",
+                "video_processor": {
+                    "video_processor_type": "SmolVLMVideoProcessor",
+                    "do_convert_rgb": true,
+                    "do_resize": true,
+                    "size": {"longest_edge": side},
+                    "resample": 1,
+                    "max_image_size": {"longest_edge": side},
+                    "do_rescale": true,
+                    "rescale_factor": 1.0 / 255.0,
+                    "do_normalize": true,
+                    "image_mean": [0.5, 0.5, 0.5],
+                    "image_std": [0.5, 0.5, 0.5],
+                    "do_pad": true,
+                    "video_sampling": {"fps": 1, "max_frames": 64, "video_size": {"longest_edge": side}},
+                },
+            }),
         ),
         (
             "preprocessor_config.json",
             json!({
-                "image_processor_type": "Idefics3ImageProcessor",
+                "image_processor_type": "SmolVLMImageProcessor",
                 "do_convert_rgb": true,
                 "do_resize": true,
                 "size": {"longest_edge": longest_edge.unwrap_or(TILES * side)},
@@ -141,7 +160,7 @@ pub(super) fn write(
                 "image_mean": [0.5, 0.5, 0.5],
                 "image_std": [0.5, 0.5, 0.5],
                 "do_pad": true,
-                "processor_class": "Idefics3Processor",
+                "processor_class": "SmolVLMProcessor",
             }),
         ),
         ("chat_template.json", json!({"chat_template": CHAT_TEMPLATE})),

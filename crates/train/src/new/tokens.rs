@@ -124,7 +124,7 @@ impl Tokens {
         config.insert("model_max_length".into(), context.into());
         config.insert("padding_side".into(), "left".into());
         config.insert("truncation_side".into(), "left".into());
-        config.insert("processor_class".into(), "Idefics3Processor".into());
+        config.insert("processor_class".into(), "SmolVLMProcessor".into());
         write(&folder.join("tokenizer.json"), self.text.as_bytes())?;
         write(&folder.join("tokenizer_config.json"), format!("{:#}\n", Value::Object(config)).as_bytes())?;
         write(&folder.join("special_tokens_map.json"), format!("{:#}\n", Value::Object(map)).as_bytes())
