@@ -1,6 +1,7 @@
 //! Against a server of a tiny model, over real sockets.
 
 mod answers;
+mod clips;
 mod connections;
 mod media;
 mod others;
