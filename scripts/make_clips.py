@@ -9,6 +9,7 @@ mode NAME, NAME.json (frames, question, input ids, greedy tokens and text) and N
 
     pixels          u8 [frames, 3, 64, 64]    tiles as Pillow makes them, before rescaling
     torch_pixels    u8 [frames, 3, 64, 64]    as transformers' video processor makes them (smolvlm2 alone)
+    torch_bicubic   u8 [frames, 3, 64, 64]    the same by the filter that it takes on a GPU, and before torchvision 0.27
     image_features  f32 [frames, tokens, text_hidden]
     last_logits     f32 [4, vocab]
 """
@@ -87,15 +88,17 @@ def smolvlm2(folder, model, processor, frames):
     messages = [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": QUESTION}]}]
     metadata = VideoMetadata(total_num_frames=FRAMES, fps=FPS, duration=FRAMES / FPS)
     prompt = processor.apply_chat_template(messages, add_generation_prompt=True)
-    inputs = processor(text=prompt, videos=[np.stack(frames)], video_metadata=[metadata], do_sample_frames=True,
-                       return_tensors="pt")
+    shown = lambda **options: processor(text=prompt, videos=[np.stack(frames)], video_metadata=[metadata],
+                                        do_sample_frames=True, return_tensors="pt", **options)
+    inputs = shown()
     chosen = [int(at) for at in processor.video_processor.sample_frames(metadata)]
     images = [Image.fromarray(frames[at]) for at in chosen]
     edge = processor.video_processor.size["longest_edge"]
     pillow = processor.image_processor(images=[images], do_image_splitting=False, size={"longest_edge": edge},
                                        return_tensors="pt")["pixel_values"]
     record(folder, "smolvlm2", model, processor, inputs["input_ids"], bytes_of(pillow),
-           {"torch_pixels": bytes_of(inputs["pixel_values"])}, indices=chosen)
+           {"torch_pixels": bytes_of(inputs["pixel_values"]),
+            "torch_bicubic": bytes_of(shown(resample=Image.BICUBIC)["pixel_values"])}, indices=chosen)
 
 
 def v1(folder, model, processor, frames, checkout):

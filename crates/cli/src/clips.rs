@@ -40,7 +40,7 @@ pub(crate) struct ClipArgs {
     /// Bring a frame's longer side to N pixels before it becomes a tile [default: the model's own]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_LONGEST_EDGE)))]
     video_edge: Option<u32>,
-    /// What frames are resized with: as pictures are, or as transformers' video processor does
+    /// What frames are resized with
     #[arg(long, value_name = "FILTER", value_enum, default_value_t)]
     video_resize: Resize,
     /// Choose frames, and tell their times, by the clock where a clip's rate is uneven; the reference takes it as even
@@ -69,8 +69,10 @@ pub(crate) enum Mode {
 /// `--video-resize`
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum Resize {
+    /// as pictures are
     #[default]
     Lanczos,
+    /// as transformers' video processor does on a GPU and before torchvision 0.27
     Bicubic,
 }
 

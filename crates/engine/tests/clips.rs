@@ -9,7 +9,8 @@ use smolvlm_engine::{
 };
 use smolvlm_golden::{Case, distance, folder, tensors};
 use smolvlm_kernels::Pool;
-use smolvlm_processor::{ClipInfo, ClipMode, ClipSettings, DecodeOptions, Message, Picture, PlanOptions};
+use smolvlm_kernels::resample::Kernel;
+use smolvlm_processor::{ClipDefaults, ClipInfo, ClipMode, ClipSettings, DecodeOptions, Message, Picture, PlanOptions};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -76,5 +77,29 @@ fn clips_have_the_references_pixels_features_and_answers() {
             &mut || ControlFlow::Continue(()),
         );
         assert_eq!(answers, vec![answer.output_ids; 3], "{name}");
+    }
+}
+
+/// transformers' video processor resizes by torch: by Lanczos, or, on a GPU and before torchvision 0.27, by a bicubic filter in
+/// its stead.
+#[test]
+fn frames_are_near_those_of_transformers_video_processor() {
+    let tensors = tensors(&folder().join("smolvlm2/clips/smolvlm2.safetensors"));
+    let defaults = ClipDefaults { mode: ClipMode::SmolVlm2, fps: 1.0, max_frames: 64, edge: 64 };
+    let settings = ClipSettings::new(ClipMode::SmolVlm2, defaults, 64);
+    let chosen = settings.choose(&ClipInfo { frames: 23, fps: 4.0, duration: 23.0 / 4.0 }).unwrap();
+    for (filter, name, most) in [(Kernel::Bicubic, "torch_bicubic", 2), (Kernel::Lanczos, "torch_pixels", 2)] {
+        let want = tensors[name].u8();
+        let settings = ClipSettings { filter, ..settings };
+        let mut worst = 0;
+        for (chosen, want) in chosen.iter().zip(want.chunks_exact(3 * 64 * 64)) {
+            let file = folder().join(format!("smolvlm2/clips/frames/{:03}.png", chosen.index));
+            let picture = Picture::open(&file, &DecodeOptions::default()).unwrap();
+            let tile = settings.fit(&picture, 64, &Pool::new(1)).unwrap().rgb;
+            let of_plane = |at: usize| tile[3 * (at % 4096) + at / 4096];
+            worst = worst.max(want.iter().enumerate().map(|(at, want)| want.abs_diff(of_plane(at))).max().unwrap());
+        }
+        assert!(worst <= most, "{filter:?}: {worst}");
+        eprintln!("{filter:?}: {worst}");
     }
 }

@@ -37,8 +37,8 @@ pub struct ClipSettings {
     pub skip_seconds: f64,
     /// The longer side to which a frame is brought before it becomes a tile, in pixels.
     pub edge: u32,
-    /// What frames are resized with: Lanczos as pictures are, or bicubic, which torch takes where transformers' video
-    /// processor asks it for Lanczos.
+    /// What frames are resized with: Lanczos as pictures are, or bicubic, which transformers' video processor takes on a GPU
+    /// and before torchvision 0.27.
     pub filter: Kernel,
 }
 
