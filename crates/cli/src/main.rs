@@ -35,6 +35,7 @@ mod synth;
 mod terminal;
 mod tokenizer;
 mod train;
+mod watch;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
@@ -74,6 +75,7 @@ enum Command {
     Doctor(doctor::Args),
     New(new::Args),
     Tokenizer(tokenizer::Args),
+    Watch(Box<watch::Args>),
 }
 
 fn main() -> ExitCode {
@@ -108,6 +110,7 @@ fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(args),
         Command::New(args) => new::run(args),
         Command::Tokenizer(args) => tokenizer::run(args),
+        Command::Watch(args) => watch::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

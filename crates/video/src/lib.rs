@@ -19,5 +19,5 @@ mod times;
 pub use alike::Alike;
 pub use clip::{Clip, ClipOptions};
 pub use error::Error;
-pub use ffmpeg::Programs;
+pub use ffmpeg::{Programs, Stream};
 pub use show::{Frame, Shown, expand};

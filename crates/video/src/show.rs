@@ -16,6 +16,14 @@ pub struct Shown {
     pub parts: Vec<Part>,
 }
 
+impl Shown {
+    /// Frames of a part of a clip between two moments, and the words around them: the part's own length among them.
+    pub fn part(settings: &ClipSettings, chosen: Vec<Chosen>, clip: ClipInfo, (from, to): (f64, f64)) -> Shown {
+        let parts = settings.parts(&ClipInfo { duration: (to - from).max(0.0), ..clip }, &chosen);
+        Shown { clip, chosen, parts }
+    }
+}
+
 /// A frame that is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
@@ -35,6 +43,19 @@ impl Clip {
         let chosen = settings.choose(&clip)?;
         let parts = settings.parts(&clip, &chosen);
         Ok(Shown { clip, chosen, parts })
+    }
+
+    /// What is shown of a part between two moments, in seconds; none where the clip has no frame there.
+    ///
+    /// # Errors
+    /// As [`Clip::plan`].
+    pub fn plan_between(&self, settings: &ClipSettings, from: f64, to: f64) -> Result<Option<Shown>, Error> {
+        let clip = self.info();
+        let chosen = settings.choose_between(&clip, from, to)?;
+        if chosen.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Shown::part(settings, chosen, clip, (from, to.min(clip.duration)))))
     }
 
     /// Decodes the frames of a plan and brings each to a tile's size. `take` is given each in order, and may break off: never

@@ -49,6 +49,25 @@ impl ClipSettings {
         })
     }
 
+    /// The frames that are shown of a part of a clip, between two moments in seconds, as of a clip of its own but with its
+    /// numbers and times in the whole; none where the part has none.
+    ///
+    /// # Errors
+    /// As [`ClipSettings::choose`].
+    pub fn choose_between(&self, clip: &ClipInfo, from: f64, to: f64) -> Result<Vec<Chosen>, Error> {
+        let frame = |seconds: f64| ((seconds * clip.fps - 1e-6).ceil().max(0.0) as usize).min(clip.frames);
+        let (first, end) = (frame(from), frame(to));
+        let frames = end.saturating_sub(first);
+        if frames == 0 {
+            return Ok(Vec::new());
+        }
+        let part = ClipInfo { frames, fps: clip.fps, duration: frames as f64 / clip.fps };
+        let settings = ClipSettings { skip_seconds: 0.0, ..*self };
+        let start = first as f64 / clip.fps;
+        let in_whole = |chosen: Chosen| Chosen { index: chosen.index + first, seconds: chosen.seconds + start };
+        Ok(settings.choose(&part)?.into_iter().map(in_whole).collect())
+    }
+
     /// `SmolVLMVideoProcessor.sample_frames` of transformers' `video_processing_smolvlm.py`.
     fn evenly(&self, clip: &ClipInfo) -> Vec<usize> {
         let estimated = (self.fps * clip.duration).round_ties_even();
@@ -146,6 +165,21 @@ mod tests {
         let long = kit.choose(&clip(10_000, 25.0)).unwrap();
         assert_eq!((long.len(), long[63].index, long[63].seconds), (64, 399 * 25, 399.0));
         assert_eq!(kit.choose(&clip(5, 25.0)).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn parts_of_a_clip_are_shown_as_clips_of_their_own() {
+        let v2 = settings(ClipMode::SmolVlm2);
+        let clip = clip(250, 25.0);
+        let part = v2.choose_between(&clip, 4.0, 8.0).unwrap();
+        let seen: Vec<(usize, u32)> = part.iter().map(|c| (c.index, (c.seconds * 100.0).round() as u32)).collect();
+        assert_eq!(seen, [(100, 400), (133, 532), (166, 664), (199, 796)]);
+        assert_eq!(v2.choose_between(&clip, 8.0, 99.0).unwrap().len(), 2);
+        assert!(v2.choose_between(&clip, 10.0, 14.0).unwrap().is_empty());
+        // The parts have every frame once.
+        let every = ClipSettings { fps: 1000.0, max_frames: 1000, ..v2 };
+        let parts = (0..4).flat_map(|at| every.choose_between(&clip, 3.0 * at as f64, 3.0 * (at + 1) as f64).unwrap());
+        assert!(parts.map(|chosen| chosen.index).eq(0..250));
     }
 
     #[test]

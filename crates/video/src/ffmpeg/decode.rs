@@ -127,16 +127,27 @@ impl Film {
     /// The next frame, a PPM file; none at the end.
     fn read(&self, reader: &mut BufReader<Process>) -> Result<Option<Picture>, Error> {
         let broken = |source| Error::Start { program: self.programs.ffmpeg.display().to_string(), source };
-        let Some((width, height)) = header(reader).map_err(broken)? else { return Ok(None) };
-        if u64::from(width) * u64::from(height) > self.limit {
-            return Err(Error::TooLarge { path: self.path.display().to_string(), width, height, limit: self.limit });
-        }
-        let mut rgb = vec![0; 3 * width as usize * height as usize];
-        match reader.read_exact(&mut rgb) {
-            Ok(()) => Ok(Some(Picture { width, height, rgb })),
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
-            Err(error) => Err(broken(error)),
-        }
+        let path = || self.path.display().to_string();
+        next(reader, self.limit).map_err(broken)?.map_err(|(width, height)| Error::TooLarge {
+            path: path(),
+            width,
+            height,
+            limit: self.limit,
+        })
+    }
+}
+
+/// The next picture of a pipe of PPM files, none at its end; or the size of one with more pixels than allowed.
+pub(super) fn next(reader: &mut impl Read, limit: u64) -> std::io::Result<Result<Option<Picture>, (u32, u32)>> {
+    let Some((width, height)) = header(reader)? else { return Ok(Ok(None)) };
+    if u64::from(width) * u64::from(height) > limit {
+        return Ok(Err((width, height)));
+    }
+    let mut rgb = vec![0; 3 * width as usize * height as usize];
+    match reader.read_exact(&mut rgb) {
+        Ok(()) => Ok(Ok(Some(Picture { width, height, rgb }))),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(Ok(None)),
+        Err(error) => Err(error),
     }
 }
 

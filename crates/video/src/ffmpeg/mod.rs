@@ -6,6 +6,7 @@
 mod decode;
 mod probe;
 mod process;
+mod stream;
 
 use crate::Error;
 use crate::times::Times;
@@ -16,6 +17,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+pub use stream::Stream;
 
 /// Containers that are read.
 const CONTAINERS: &str = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,ivf,obu,ogg,flv,asf,\
