@@ -143,8 +143,7 @@ impl Watcher<'_> {
     fn stream(&mut self) -> Result<(), Error> {
         let (settings, tile) = self.args.clips.settings(self.engine.processor())?;
         let live = Live::open(&self.args.clip, self.args.every, &settings, tile)?;
-        loop {
-            let Some(part) = live.part(&self.stop)? else { break };
+        while let Some(part) = live.part(&self.stop)? {
             let features = part.tiles.iter().map(|tile| self.engine.see_frame(tile)).collect::<Result<Vec<_>, _>>()?;
             self.note(part.span, &part.shown, &features, json!({ "dropped": part.dropped }))?;
         }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const FOLDER_FPS: f64 = 1.0;
 
 /// How clips are opened.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct ClipOptions {
     /// FFmpeg.
     pub programs: Programs,
@@ -23,12 +23,6 @@ pub struct ClipOptions {
     /// Frames are chosen, and their times told, by the clock, where a clip's frames come at an uneven rate. The reference
     /// takes all clips as even.
     pub true_times: bool,
-}
-
-impl Default for ClipOptions {
-    fn default() -> ClipOptions {
-        ClipOptions { programs: Programs::default(), decode: DecodeOptions::default(), fps: None, true_times: false }
-    }
 }
 
 /// A clip whose frames can be asked for.
