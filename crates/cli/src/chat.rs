@@ -15,9 +15,10 @@ mod show;
 mod turn;
 mod words;
 
+use crate::clips::ClipArgs;
 use crate::error::{Error, one_line};
 use crate::options::{ModelArgs, PictureArgs};
-use crate::pictures::{Source, SourceArgs};
+use crate::pictures::{Medium, Source, SourceArgs};
 use crate::run::DecodingArgs;
 use crate::terminal::{Shown, Terminal};
 use clap::ArgGroup;
@@ -35,6 +36,7 @@ const EXAMPLES: &str = "\
 Examples:
   smolvlm chat                                   with nano, the small model that this program carries
   smolvlm chat -m MODEL photo.jpg                the first question is about this picture
+  smolvlm chat -m MODEL clip.mp4                 or about this clip
   smolvlm chat -m MODEL --system \"Answer in one word.\"
   smolvlm chat -m MODEL --temp 0.7 -n 200
   smolvlm chat -m MODEL --load chat.json         goes on where /save left off
@@ -53,7 +55,7 @@ const ROWS: u32 = 16;
 pub(crate) struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// Pictures of the first question: files, http(s) addresses, data: URLs
+    /// Pictures and clips of the first question: files, http(s) addresses, data: URLs
     #[arg(value_name = "PICTURE")]
     words: Vec<String>,
     /// What the model is told before all
@@ -81,6 +83,8 @@ pub(crate) struct Args {
     sources: SourceArgs,
     #[command(flatten)]
     pictures: PictureArgs,
+    #[command(flatten)]
+    clips: ClipArgs,
     #[command(flatten)]
     decoding: DecodingArgs,
 }
@@ -121,7 +125,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
 }
 
 /// The pictures of the call. Mistakes are told before the model is loaded.
-fn given(args: &Args) -> Result<Vec<Source>, Error> {
+fn given(args: &Args) -> Result<Vec<Medium>, Error> {
     if let Some(word) = args.words.iter().find(|word| !Source::of(word).is_there()) {
         return Error::usage(format!("'{word}' is no file: the words are pictures; questions are asked once it runs"));
     }
@@ -129,7 +133,7 @@ fn given(args: &Args) -> Result<Vec<Source>, Error> {
     if sources.contains(&Source::Stdin) {
         return Error::usage("stdin is for questions: '-' cannot be a picture here");
     }
-    Ok(sources)
+    Ok(sources.into_iter().map(Source::medium).collect())
 }
 
 /// Loads the model.

@@ -38,9 +38,9 @@ fn arguments_that_are_wrong() {
     let model = model();
     let model = text(&model);
     for (code, args, says) in [
-        (2, vec!["run", "-m", model, "no-such.JPG"], "'no-such.JPG' is no file: pictures come first"),
-        (2, vec!["run", "-m", model, "What?", &photo], "'What?' is no file: pictures come first"),
-        (2, vec!["run", "-m", model, "What", "is", "this?"], "'What' is no file: pictures come first"),
+        (2, vec!["run", "-m", model, "no-such.JPG"], "'no-such.JPG' is no file: pictures and clips come first"),
+        (2, vec!["run", "-m", model, "What?", &photo], "'What?' is no file: pictures and clips come first"),
+        (2, vec!["run", "-m", model, "What", "is", "this?"], "'What' is no file: pictures and clips come first"),
         (2, vec!["run", "-m", model, "no-such.png", "What?"], "'no-such.png' is no file"),
         (1, vec!["run", "-m", model, "--image", "no-such.png", "What?"], "no-such.png: No such file"),
         (1, vec!["run", "-m", model, "--messages", "no-such.json"], "no-such.json: No such file"),
@@ -134,7 +134,8 @@ fn chats_that_are_wrong() {
         (r#"[{"content": "hi"}]"#, 0, "message 0: `role` is missing"),
         (r#"[{"role": "user"}]"#, 0, "message 0: `content` is missing"),
         (&user("[]"), 0, "message 0: the content is empty"),
-        (&user("[{\"type\": \"video\"}]"), 0, "the type \"video\" is unknown"),
+        (&user("[{\"type\": \"audio\"}]"), 0, "the type \"audio\" is unknown"),
+        (&user("[{\"type\": \"video\"}]"), 0, "1 place(s) for clips without a path"),
         (&user(r#"[{"type": "image", "url": "ftp://x/y.png"}]"#), 0, "\"ftp://x/y.png\" is no address; https://"),
         (
             &user(r#"[{"type": "image", "path": "ftp://x/y.png"}]"#),

@@ -61,7 +61,7 @@ fn broken_and_lying_pictures_are_refused() {
         ("a.jpg", b"%PDF-1.7\n".to_vec(), "but a PDF"),
         ("a.webp", b"RIFF\0\0\0\0WEBPVP8 ".to_vec(), "the WebP picture is truncated"),
         ("a.heic", b"\0\0\0\x18ftypheic".to_vec(), "but a HEIC; convert it first, as in: magick FILE picture.png"),
-        ("a.mp4", b"\0\0\0\x18ftypisom".to_vec(), "but a video (MP4)"),
+        ("film.png", b"\0\0\0\x18ftypisom".to_vec(), "but a video (MP4)"),
         ("a.tga", b"\0\0\x02\0\0\0\0\0\0\0\0\0\x05\0\x05\0\x18\0".to_vec(), "but a TGA; convert it first"),
         ("noise.png", vec![7; 1000], "no kind of picture that is known here"),
         ("cut.png", cut(&whole), "the PNG picture is truncated"),
@@ -81,8 +81,10 @@ fn broken_and_lying_pictures_are_refused() {
         assert!(error.starts_with(&format!("error: {}: ", path.display())), "{error}");
         assert!(error.contains(says), "{name}: '{error}' should say '{says}'");
     }
-    let error = smolvlm(&["run", "-m", text(&model), text(dir.path()), "What?"]).refused();
-    assert!(error.ends_with(": a folder, not a picture; the path of a picture in it would be right"), "{error}");
+    // A folder's pictures are the frames of a clip.
+    let empty = tempfile::tempdir().unwrap();
+    let error = smolvlm(&["run", "-m", text(&model), text(empty.path()), "What?"]).refused();
+    assert!(error.contains("no frames: a folder of pictures"), "{error}");
     #[cfg(unix)]
     for endless in ["/dev/zero", "/dev/urandom"] {
         let error = smolvlm(&["run", "-m", text(&model), endless, "What?"]).refused();

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{smolvlm, text};
+use common::{smolvlm, smolvlm_with, text};
 use serde_json::{Value, json};
 use smolvlm_golden::repository;
 use std::path::{Path, PathBuf};
@@ -128,6 +128,28 @@ fn rows_of_a_batch_show_clips() {
     }
     assert!(answers[2]["error"].as_str().unwrap().contains("nowhere.mp4"), "{}", answers[2]);
     assert!(answers[3]["error"].as_str().unwrap().contains("both name"), "{}", answers[3]);
+}
+
+#[test]
+fn a_conversation_has_clips_and_is_saved_with_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, frames, saved) = (model(), frames(), folder.path().join("chat.json"));
+    let case = case("smolvlm2");
+    let question = case["question"].as_str().unwrap();
+    let words = ["chat", "-m", text(&model), "--fps", "4", "-n", "24", "--json"];
+    let lines = format!("/video {}\n{question}\nAnd then?\n/show\n/save {}\n", text(&frames), text(&saved));
+    let answers = smolvlm_with(&words, lines).ok();
+    let answers: Vec<Value> = answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(answers[0]["text"].as_str().unwrap().trim(), case["greedy_text"].as_str().unwrap().trim());
+    assert_eq!(answers[0]["prompt_tokens"], case["input_ids"].as_array().unwrap().len());
+    assert!(answers[1]["cached_tokens"].as_u64() > Some(200), "the frames are known: {}", answers[1]);
+    let kept: Value = serde_json::from_str(&std::fs::read_to_string(&saved).unwrap()).unwrap();
+    assert_eq!(kept[0]["content"][0], json!({"type": "video", "path": frames}));
+    let load = [&words[..], &["--load", text(&saved)]].concat();
+    let again = smolvlm_with(&load, "/retry\n").ok();
+    assert_eq!(serde_json::from_str::<Value>(&again).unwrap()["text"], answers[1]["text"]);
+    let broken = smolvlm_with(&words, "/video nowhere.mp4\n");
+    assert!(broken.stderr.contains("nowhere.mp4") && broken.code == 1, "{}", broken.stderr);
 }
 
 #[test]

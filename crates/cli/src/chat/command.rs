@@ -7,6 +7,8 @@ use super::words;
 pub(super) enum Command {
     /// Pictures for the next question.
     Image(Vec<String>),
+    /// Clips for it.
+    Video(Vec<String>),
     /// What the model is told before all; `None` shows it.
     System(Option<String>),
     Clear,
@@ -21,12 +23,13 @@ pub(super) enum Command {
 }
 
 /// Every command: its name, what stands behind it, and what it does.
-pub(super) const COMMANDS: [(&str, &str, &str); 11] = [
+pub(super) const COMMANDS: [(&str, &str, &str); 12] = [
     (
         "image",
         "PATH|URL|clipboard ...",
         "pictures for the next question; a path typed or dropped into a line does the same",
     ),
+    ("video", "PATH|URL ...", "clips for the next question: films, animated pictures, folders of frames"),
     ("system", "[TEXT]", "what the model is told before all; \"\" takes it back, nothing shows it"),
     ("clear", "", "forget what was said"),
     ("retry", "", "ask the last question again"),
@@ -60,6 +63,10 @@ fn read(name: &str, rest: &str) -> Result<Command, String> {
         "image" | "images" => match words::names(rest) {
             names if names.is_empty() => Err("/image needs a picture: /image photo.jpg".into()),
             names => Ok(Command::Image(names)),
+        },
+        "video" | "videos" => match words::names(rest) {
+            names if names.is_empty() => Err("/video needs a clip: /video clip.mp4".into()),
+            names => Ok(Command::Video(names)),
         },
         "system" if rest.is_empty() => Ok(Command::System(None)),
         "system" => Ok(Command::System(Some(words::unquoted(rest).to_owned()))),
@@ -136,6 +143,7 @@ mod tests {
             of(" /image 'a b.png' c\\ d.png clipboard https://a/b.png"),
             Command::Image(texts(&["a b.png", "c d.png", "clipboard", "https://a/b.png"]))
         );
+        assert_eq!(of("/video a.mp4"), Command::Video(texts(&["a.mp4"])));
         assert_eq!(of("/system"), Command::System(None));
         assert_eq!(of("/system Be brief.\nVery."), Command::System(Some("Be brief.\nVery.".into())));
         assert_eq!(of("/system \"\""), Command::System(Some(String::new())));
@@ -158,6 +166,7 @@ mod tests {
     fn mistakes_have_one_line() {
         for (line, says) in [
             ("/image", "needs a picture"),
+            ("/video", "needs a clip"),
             ("/save", "/save needs a file"),
             ("/set temperature", "needs a value"),
             ("/clear all", "stands alone"),

@@ -54,25 +54,22 @@ impl Said {
 }
 
 impl Conversation {
-    /// Of messages whose image parts name their pictures; `open` brings them.
+    /// Of messages whose parts name their pictures and clips; `open` brings them.
     ///
     /// # Errors
     /// A part that names none, or a picture that cannot be had.
     pub(super) fn of(
         messages: Vec<Message>,
-        open: &mut dyn FnMut(&MediaSource) -> Result<Seen, Error>,
+        open: &mut dyn FnMut(&Part) -> Result<Seen, Error>,
     ) -> Result<Conversation, Error> {
         let mut said = Vec::new();
         for (index, message) in messages.into_iter().enumerate() {
             let pieces = message.content.into_iter().map(|part| match part {
                 Part::Text(text) => Ok(Piece::Text(text)),
-                Part::Image(MediaSource::Given) => Error::usage(format!(
-                    "message {index} has a picture that it does not name: a `path` or `url` would be right"
-                )),
-                Part::Image(source) => Ok(Piece::Picture(Rc::new(open(&source)?))),
-                Part::Clip(_) | Part::Frame => {
-                    Error::usage(format!("message {index} has a clip: smolvlm run --messages takes it"))
-                }
+                Part::Image(MediaSource::Given) | Part::Clip(MediaSource::Given) | Part::Frame => Error::usage(
+                    format!("message {index} has a picture that it does not name: a `path` or `url` would be right"),
+                ),
+                part => Ok(Piece::Picture(Rc::new(open(&part)?))),
             });
             let pieces = pieces.collect::<Result<_, Error>>()?;
             said.push(Said { role: message.role, pieces, stopped: false });
@@ -163,12 +160,12 @@ impl Conversation {
     /// What the model is told: messages, and the pictures of their places.
     pub(super) fn told(&self) -> (Vec<Message>, Vec<&Rc<Seen>>) {
         let told: Vec<&Said> = self.messages().filter(|(_, told)| *told).map(|(said, _)| said).collect();
-        let part = |piece: &Piece| match piece {
-            Piece::Text(text) => Part::Text(text.clone()),
-            Piece::Picture(_) => Part::Image(MediaSource::Given),
+        let parts = |piece: &Piece| match piece {
+            Piece::Text(text) => vec![Part::Text(text.clone())],
+            Piece::Picture(seen) => seen.parts(),
         };
         let message =
-            |said: &&Said| Message { role: said.role.clone(), content: said.pieces.iter().map(part).collect() };
+            |said: &&Said| Message { role: said.role.clone(), content: said.pieces.iter().flat_map(parts).collect() };
         (told.iter().map(message).collect(), told.iter().flat_map(|said| said.pictures()).collect())
     }
 
@@ -180,7 +177,7 @@ impl Conversation {
 
 /// Pictures as the engine takes them.
 pub(super) fn sources(pictures: &[&Rc<Seen>]) -> Vec<PictureSource> {
-    pictures.iter().map(|picture| picture.source()).collect()
+    pictures.iter().flat_map(|picture| picture.sources()).collect()
 }
 
 #[cfg(test)]

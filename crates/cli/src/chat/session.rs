@@ -10,12 +10,12 @@ use super::settings::Settings;
 use super::{Args, file, show, turn, words};
 use crate::error::{Error, one_line};
 use crate::output::print_line;
-use crate::pictures::Source;
+use crate::pictures::{Medium, Source};
 use crate::run::Chosen;
 use crate::terminal::Terminal;
 use serde_json::json;
 use smolvlm_engine::{Ask, Engine, Request, Service};
-use smolvlm_processor::PlanOptions;
+use smolvlm_processor::{Part, Picture, PlanOptions};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::rc::Rc;
@@ -97,8 +97,8 @@ impl Session<'_> {
             Entry::Verbatim(text) => text,
             Entry::Line(line) => {
                 let found = words::find(&line).map_err(Error::Usage)?;
-                let sources: Vec<Source> = found.pictures.into_iter().map(Source::File).collect();
-                self.attach(&sources)?;
+                let media: Vec<Medium> = found.pictures.into_iter().map(|path| Source::File(path).medium()).collect();
+                self.attach(&media)?;
                 found.text
             }
         };
@@ -183,7 +183,7 @@ impl Session<'_> {
         if messages.is_empty() {
             return Ok(0);
         }
-        let sizes: Vec<(u32, u32)> = pictures.iter().map(|picture| picture.size).collect();
+        let sizes: Vec<(u32, u32)> = pictures.iter().flat_map(|picture| picture.sizes()).collect();
         let options = PlanOptions { generation_prompt: answer, ..self.settings.plan().clone() };
         Ok(self.engine().processor().plan(&messages, &sizes, &options)?.ids.len())
     }
@@ -191,8 +191,12 @@ impl Session<'_> {
     fn command(&mut self, command: Command) -> Result<(), Error> {
         match command {
             Command::Image(names) => {
-                let sources = names.iter().map(|name| source(name)).collect::<Result<Vec<_>, _>>()?;
-                self.attach(&sources)?;
+                let media = names.iter().map(|name| Ok(source(name)?.medium()));
+                self.attach(&media.collect::<Result<Vec<_>, Error>>()?)?;
+            }
+            Command::Video(names) => {
+                let media = names.iter().map(|name| Ok(Medium::Clip(source(name)?)));
+                self.attach(&media.collect::<Result<Vec<_>, Error>>()?)?;
             }
             Command::System(None) => match self.talk.system() {
                 Some(text) => self.output.info(&text),
@@ -215,11 +219,11 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Opens pictures, shows them, and keeps them for the next question: all or none.
-    pub(super) fn attach(&mut self, sources: &[Source]) -> Result<(), Error> {
+    /// Opens pictures and clips, shows them, and keeps them for the next question: all or none.
+    pub(super) fn attach(&mut self, media: &[Medium]) -> Result<(), Error> {
         let mut seen = Vec::new();
-        for source in sources {
-            let (picture, pixels) = Seen::open(source, &self.args.sources, &self.args.pictures.decode())?;
+        for medium in media {
+            let (picture, pixels) = self.open(medium)?;
             let about = picture.about(self.engine(), self.settings.plan())?;
             seen.push((Rc::new(picture), pixels, about));
         }
@@ -231,6 +235,12 @@ impl Session<'_> {
             self.waiting.push(picture);
         }
         Ok(())
+    }
+
+    /// Reads a picture or a clip; see [`Seen::open`].
+    fn open(&self, medium: &Medium) -> Result<(Seen, Picture), Error> {
+        let args = self.args;
+        Seen::open(medium, (&args.sources, &args.clips), &args.pictures.decode(), self.engine().processor())
     }
 
     fn save(&self, path: &Path) -> Result<(), Error> {
@@ -247,10 +257,14 @@ impl Session<'_> {
 
     /// Goes on with a conversation from a file, in the place of this one.
     pub(super) fn load(&mut self, path: &Path) -> Result<(), Error> {
-        let (sources, options) = (&self.args.sources, self.args.pictures.decode());
-        let mut open = |place: &smolvlm_processor::MediaSource| {
-            let source = Source::of_part(place).ok_or(Error::Usage("a picture without a name".into()))?;
-            Ok(Seen::open(&source, sources, &options)?.0)
+        let mut open = |part: &Part| {
+            let named = |place| Source::of_part(place).ok_or(Error::Usage("a picture without a name".into()));
+            let medium = match part {
+                Part::Clip(place) => Medium::Clip(named(place)?),
+                Part::Image(place) => Medium::Picture(named(place)?),
+                Part::Text(_) | Part::Frame => return Error::usage("neither a picture nor a clip"),
+            };
+            Ok(self.open(&medium)?.0)
         };
         let talk = Conversation::of(file::read(path)?, &mut open)?;
         let questions = talk.messages().filter(|(said, _)| said.role == "user").count();
@@ -263,7 +277,7 @@ impl Session<'_> {
     }
 }
 
-/// Where a picture of `/image` comes from.
+/// Where a picture of `/image`, or a clip of `/video`, comes from.
 fn source(name: &str) -> Result<Source, Error> {
     match name {
         "clipboard" => Ok(Source::Clipboard),

@@ -7,7 +7,7 @@ use crate::run::fresh_seed;
 use crate::run::{Chosen, DecodingArgs, is_setting, over, settings};
 use serde_json::{Map, Value};
 use smolvlm_engine::{Defaults, Engine};
-use smolvlm_processor::PlanOptions;
+use smolvlm_processor::{ClipMode, PlanOptions};
 
 /// Settings that have other names here than their flags have.
 const NAMES: [(&str, &str); 3] = [("temperature", "temp"), ("tokens", "max_tokens"), ("edge", "max_edge")];
@@ -33,7 +33,10 @@ impl Settings {
     /// # Errors
     /// They do not fit together.
     pub(super) fn new(engine: &Engine, args: &Args, defaults: Defaults) -> Result<Settings, Error> {
-        let (call, plan) = (args.decoding.clone(), args.pictures.plan());
+        let processor = engine.processor();
+        let sees = processor.settings().sight.is_some();
+        let clips = if sees { args.clips.settings(processor)?.0.mode } else { ClipMode::default() };
+        let (call, plan) = (args.decoding.clone(), PlanOptions { clips, ..args.pictures.plan() });
         let chosen = call.choose(engine, defaults.clone())?;
         one_answer(&chosen)?;
         Ok(Settings { call, defaults, own: Map::new(), chosen, call_plan: plan.clone(), plan, drawn: 0 })

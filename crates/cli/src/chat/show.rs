@@ -29,7 +29,7 @@ pub(super) fn conversation(session: &Session<'_>) -> Result<String, Error> {
     }
     let (messages, pictures) = session.talk.told();
     let tokens = if messages.is_empty() { 0 } else { session.tokens(false)? };
-    let of_pictures = pictures.iter().map(|picture| Ok(picture.plan(engine, plan)?.1)).sum::<Result<usize, Error>>()?;
+    let of_pictures = pictures.iter().map(|picture| Ok(picture.cost(engine, plan)?.1)).sum::<Result<usize, Error>>()?;
     let of_pictures = if of_pictures > 0 { format!(", {of_pictures} of them of pictures") } else { String::new() };
     lines.push(format!(
         "{tokens} of {} tokens of the context{of_pictures}; answers take up to {}",

@@ -3,6 +3,7 @@
 //! Terminals drop a path in quotes, with backslashes, or as a `file:` address. What is found must be there: a question may
 //! speak of files.
 
+use crate::pictures::is_clip_name;
 use smolvlm_processor::percent_decoded;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -156,12 +157,12 @@ fn is_picture(word: &Word, leads: bool) -> Option<Result<(Range<usize>, PathBuf)
     (is_named && (has_folder || leads && !is_address) && !path.exists()).then(|| Err(missing()))
 }
 
-/// Whether a name ends as those of pictures do.
+/// Whether a name ends as those of pictures and clips do.
 fn is_picture_name(name: &str) -> bool {
     const ENDINGS: [&str; 14] =
         ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "qoi", "ico", "pbm", "pgm", "ppm", "pnm"];
     let parts = Path::new(name).extension().and_then(|ending| ending.to_str());
-    parts.is_some_and(|ending| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+    parts.is_some_and(|ending| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))) || is_clip_name(name)
 }
 
 /// Whether a file holds a picture, as far as its beginning tells.

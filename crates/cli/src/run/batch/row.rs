@@ -124,11 +124,13 @@ mod tests {
         let chat = json!([{"role": "user", "content": parts}]);
         let row = read(json!({"messages": chat, "images": ["/c.png"], "system": "Be brief."})).unwrap();
         let picture = |name: &str| Medium::Picture(Source::File(name.into()));
-        assert_eq!(row.media, [picture("data/b.png"), picture("/c.png")]);
+        assert_eq!(
+            (row.media.as_slice(), row.system.as_deref()),
+            (&[picture("data/b.png"), picture("/c.png")][..], Some("Be brief."))
+        );
         let row = read(json!({"image": "a.mp4", "videos": ["b.gif"], "prompt": "What?"})).unwrap();
         let clip = |name: &str| Medium::Clip(Source::File(name.into()));
         assert_eq!(row.media, [clip("data/a.mp4"), clip("data/b.gif")]);
-        assert_eq!(row.system.as_deref(), Some("Be brief."));
         let row = read(json!({"image": "data:image/png;base64,AA==", "prompt": "What?"})).unwrap();
         assert!(matches!(&row.media[..], [Medium::Picture(Source::Data(_))]));
     }
@@ -141,7 +143,7 @@ mod tests {
             (json!({"id": 1}), "it needs a `prompt` or `messages`"),
             (json!({"prompt": "a", "messages": []}), "both ask"),
             (json!({"prompt": 1}), "`prompt` is no text"),
-            (json!({"prompt": "a", "image": "b", "images": []}), "both name pictures"),
+            (json!({"prompt": "a", "image": "b", "images": []}), "both name what is shown"),
             (json!({"prompt": "a", "images": "b"}), "`images` is no list of paths"),
             (json!({"prompt": "a", "image": "-"}), "stdin is not read for each"),
             (json!({"messages": [{"role": "user"}]}), "message 0: `content` is missing"),
