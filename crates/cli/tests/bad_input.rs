@@ -76,7 +76,7 @@ fn arguments_that_are_wrong() {
         (1, vec!["models", "--verify", "org/name"], "org/name: not in the cache"),
         (1, vec!["run", "-m", &photo, "hi"], "a file, not a folder"),
         (1, vec!["run", "-m", "src", "hi"], "no config.json in it"),
-        (2, vec!["explain"], "no picture and no size"),
+        (2, vec!["explain"], "no picture, no clip and no size"),
         (2, vec!["explain", "--size", "0x5"], "'0x5' is no size in pixels"),
         (2, vec!["explain", "--size", "5"], "'5' is no size in pixels"),
         (2, vec!["explain", "--size", "99999999999x5"], "is no size in pixels"),
