@@ -2,7 +2,7 @@
 
     scripts/make-smollm2.sh
     cargo build --release
-    pip install torch torchvision transformers num2words av pillow
+    pip install torch torchvision torchcodec transformers num2words pillow
     python benches/clips.py [--rounds 5] [--seconds 60] [--model models/smollm2-256m] [--program target/release/smolvlm]
                             [--no-peer]
 

@@ -227,6 +227,35 @@ fn damaged_films_are_refused_or_shown_as_far_as_they_go() {
 }
 
 #[test]
+fn a_film_of_a_day_and_one_of_8k_pixels_are_shown() {
+    if !ffmpeg_is_there() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let options = ClipOptions::default();
+    // A frame every ten minutes, for a day and a night.
+    let long = film(folder.path(), "long.mkv", 145, "1/600", &["-c:v", "libx264", "-g", "10", "-pix_fmt", "yuv420p"]);
+    let info = Clip::open(&long, &options).unwrap().info();
+    assert!(info.duration > 86_000.0 && info.frames == 145, "{info:?}");
+    assert_eq!(shown(&long, &options, &[0, 71, 144], 0), [0, 71, 144]);
+    let large = folder.path().join("large.mp4");
+    let made = Command::new("ffmpeg")
+        .args(["-v", "error", "-y", "-f", "lavfi", "-i", "color=red:size=7680x4320:rate=1:duration=2"])
+        .args(["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"])
+        .arg(&large)
+        .status();
+    assert!(made.unwrap().success());
+    let mut sizes = Vec::new();
+    let clip = Clip::open(&large, &options).unwrap();
+    clip.frames(&[0, 1], &mut |_, picture| {
+        sizes.push((picture.width, picture.height));
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert_eq!(sizes, [(7680, 4320); 2]);
+}
+
+#[test]
 fn names_are_files_whatever_they_look_like() {
     if !ffmpeg_is_there() {
         return;
