@@ -10,6 +10,7 @@ use serde_json::Value;
 use smolvlm_kernels::Pool;
 use smolvlm_kernels::resample::lanczos_rgb;
 use smolvlm_processor::{Alpha, DecodeOptions, Error, Picture, PictureSettings};
+use std::ops::ControlFlow;
 
 fn golden(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden").join(path)
@@ -132,6 +133,22 @@ fn good_files_like_pillow() {
         let later = case["frames"].as_array().map_or(&[][..], Vec::as_slice);
         for (frame, case) in (0..).zip([case].into_iter().chain(later)) {
             wrong.extend(differences(&bytes, frame, case).map(|what| format!("{name} {frame} {what}")));
+        }
+        // In one walk along the file: all of them, and every second.
+        for step in [1, 2] {
+            let wanted: Vec<u32> = (0..=later.len() as u32).step_by(step).collect();
+            let mut walked = Vec::new();
+            let done = Picture::frames(&bytes, &wanted, &DecodeOptions::default(), &mut |place, picture| {
+                walked.push((wanted[place], picture));
+                ControlFlow::Continue(())
+            });
+            let alone = |frame: &u32| {
+                let options = DecodeOptions { frame: *frame, ..DecodeOptions::default() };
+                (*frame, Picture::decode(&bytes, &options).unwrap())
+            };
+            if done.is_err() || walked != wanted.iter().map(alone).collect::<Vec<_>>() {
+                wrong.push(format!("{name}: frames of one walk, by {step}"));
+            }
         }
         let beyond = DecodeOptions { frame: later.len() as u32 + 1, ..DecodeOptions::default() };
         for refusal in [Picture::decode(&bytes, &beyond).err(), Picture::size(&bytes, &beyond).err()] {

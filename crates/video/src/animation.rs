@@ -19,9 +19,3 @@ pub(crate) fn open(path: &Path, options: &DecodeOptions) -> Result<(Vec<u8>, Tim
     let seconds = frame_seconds(&bytes).map_err(named)?;
     Ok((bytes, Times::lasting(&seconds)))
 }
-
-/// A frame of its bytes.
-pub(crate) fn frame(bytes: &[u8], index: usize, options: &DecodeOptions) -> Result<Picture, Error> {
-    let frame = u32::try_from(index).unwrap_or(u32::MAX);
-    Ok(Picture::decode(bytes, &DecodeOptions { frame, ..*options })?)
-}

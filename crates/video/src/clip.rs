@@ -93,21 +93,28 @@ impl Clip {
         take: &mut dyn FnMut(usize, Picture) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let decode = &self.options.decode;
-        let mut each = |get: &dyn Fn(usize) -> Result<Picture, Error>| {
-            for &index in wanted {
-                if take(index, get(index)?).is_break() {
-                    return Err(Error::Stopped);
-                }
-            }
-            Ok(())
-        };
         match &self.kind {
-            Kind::Animation(bytes) => each(&|index| animation::frame(bytes, index, decode)),
-            Kind::Folder(files) => each(&|index| {
-                let short =
-                    || Error::Short { path: self.path.display().to_string(), wanted: index + 1, found: files.len() };
-                folder::frame(files.get(index).ok_or_else(short)?, decode)
-            }),
+            Kind::Animation(bytes) => {
+                let frames: Vec<u32> = wanted.iter().map(|&index| u32::try_from(index).unwrap_or(u32::MAX)).collect();
+                let mut stopped = false;
+                Picture::frames(bytes, &frames, decode, &mut |place, picture| {
+                    let done = take(wanted.get(place).copied().unwrap_or(0), picture);
+                    stopped = done.is_break();
+                    done
+                })?;
+                if stopped { Err(Error::Stopped) } else { Ok(()) }
+            }
+            Kind::Folder(files) => {
+                let path = || self.path.display().to_string();
+                for &index in wanted {
+                    let short = || Error::Short { path: path(), wanted: index + 1, found: files.len() };
+                    let frame = folder::frame(files.get(index).ok_or_else(short)?, decode)?;
+                    if take(index, frame).is_break() {
+                        return Err(Error::Stopped);
+                    }
+                }
+                Ok(())
+            }
             Kind::Film(film) => film.frames(wanted, take),
         }
     }

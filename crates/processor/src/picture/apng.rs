@@ -5,19 +5,25 @@
 use png::{BlendOp, ColorType, DisposeOp};
 
 use super::png::{Convert, Parts, next_frame, reader, refusal};
-use super::samples::{Samples, blend};
-use super::{DecodeOptions, Work};
+use super::samples::blend;
+use super::{DecodeOptions, Take, Work};
 use crate::Error;
 
-/// The pixels of a frame that is not the first.
-pub(super) fn decode(bytes: &[u8], parts: &Parts, size: (u32, u32), options: &DecodeOptions) -> Result<Samples, Error> {
+/// The pixels of frames, ascending, of which none is the first.
+pub(super) fn walk(
+    bytes: &[u8],
+    (parts, size): (&Parts, (u32, u32)),
+    wanted: &[u32],
+    options: &DecodeOptions,
+    take: Take<'_>,
+) -> Result<(), Error> {
     let mut reader = reader(bytes, size)?;
     let (color, depth) = reader.output_color_type();
     let convert = Convert::new(color, depth, parts)?;
     let mut work = Work::new(options);
     let mut canvas = Canvas::new(size, color.samples());
     let mut last: Option<Frame> = None;
-    for at in 0..=options.frame {
+    for at in 0..=wanted.last().copied().unwrap_or(0) {
         work.add(u64::from(size.0) * u64::from(size.1))?;
         if let Some(frame) = &last {
             canvas.dispose(frame);
@@ -36,8 +42,14 @@ pub(super) fn decode(bytes: &[u8], parts: &Parts, size: (u32, u32), options: &De
             (at > 0 && frame.over && color != ColorType::Grayscale).then(|| convert.colours(&samples).into_rgba());
         canvas.draw(&frame, &samples, masks.as_deref(), at > 0);
         last = Some(frame);
+        if wanted.binary_search(&at).is_ok() {
+            if take(size, convert.colours(&canvas.samples)).is_break() {
+                break;
+            }
+            work = Work::new(options);
+        }
     }
-    Ok(convert.colours(&canvas.samples))
+    Ok(())
 }
 
 /// Where a frame stands, and what becomes of it.

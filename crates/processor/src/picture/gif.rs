@@ -6,7 +6,7 @@ use weezl::{BitOrder, LzwStatus};
 use super::bytes::le16;
 use super::gif_canvas::Canvas;
 use super::samples::{Palette, Samples, palette};
-use super::{DecodeOptions, Header, Name, Work};
+use super::{DecodeOptions, Header, Name, Take, Work, one};
 use crate::Error;
 
 const NAME: Name = Name("GIF");
@@ -22,17 +22,32 @@ pub(super) fn header(bytes: &[u8], frame: u32) -> Result<Header, Error> {
 
 /// The pixels of a frame, with what the frames before it left.
 pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Samples, Error> {
+    one(|take| walk(bytes, &[options.frame], options, take), NAME.truncated())
+}
+
+/// The pixels of several, ascending.
+pub(super) fn walk(bytes: &[u8], wanted: &[u32], options: &DecodeOptions, take: Take<'_>) -> Result<(), Error> {
+    let last = wanted.last().copied().unwrap_or(0);
     let mut screen = Screen::of(bytes)?;
     let mut work = Work::new(options);
-    let first = screen.frame(0, options.frame)?;
+    let first = screen.frame(0, last)?;
     let mut canvas = Canvas::new(&screen, &first, screen.size())?;
-    for at in 1..=options.frame {
-        let frame = screen.frame(at, options.frame)?;
-        let (width, height) = if canvas.size() == screen.size() { (0, 0) } else { screen.size() };
-        work.add((2 * frame.width * frame.height + width * height) as u64)?;
-        canvas.draw(&screen, frame)?;
+    for at in 0..=last {
+        if at > 0 {
+            let frame = screen.frame(at, last)?;
+            let (width, height) = if canvas.size() == screen.size() { (0, 0) } else { screen.size() };
+            work.add((2 * frame.width * frame.height + width * height) as u64)?;
+            canvas.draw(&screen, frame)?;
+        }
+        if wanted.binary_search(&at).is_ok() {
+            let (width, height) = canvas.size();
+            if take((width as u32, height as u32), canvas.samples()).is_break() {
+                break;
+            }
+            work = Work::new(options);
+        }
     }
-    Ok(canvas.into_samples())
+    Ok(())
 }
 
 /// How long each frame is shown, in seconds.

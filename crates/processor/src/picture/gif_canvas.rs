@@ -193,16 +193,17 @@ impl Canvas {
     }
 
     /// The pixels with alpha, if any is.
-    pub(super) fn into_samples(self) -> Samples {
-        match self.pixels {
-            Pixels::Indices { indices, mut palette, transparency: Some(index), .. } => {
-                if let Some([.., alpha]) = palette.get_mut(usize::from(index)) {
+    pub(super) fn samples(&self) -> Samples {
+        match &self.pixels {
+            Pixels::Indices { indices, palette, transparency: Some(index), .. } => {
+                let mut palette = palette.clone();
+                if let Some([.., alpha]) = palette.get_mut(usize::from(*index)) {
                     *alpha = 0;
                 }
                 Samples::Rgba(indices.iter().flat_map(|&index| colour(&palette, index)).collect())
             }
-            Pixels::Indices { indices, palette, .. } => super::samples::look_up(&palette, &indices),
-            Pixels::Colours { rgba, alpha: true } => Samples::Rgba(rgba),
+            Pixels::Indices { indices, palette, .. } => super::samples::look_up(palette, indices),
+            Pixels::Colours { rgba, alpha: true } => Samples::Rgba(rgba.clone()),
             Pixels::Colours { rgba, alpha: false } => {
                 Samples::Rgb(rgba.as_chunks::<4>().0.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect())
             }

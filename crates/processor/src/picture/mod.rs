@@ -19,6 +19,7 @@ mod webp;
 
 pub use animation::frame_seconds;
 use std::io::Read;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::Error;
@@ -143,6 +144,28 @@ impl Picture {
         Ok(if options.exif { header.orientation.apply(picture) } else { picture })
     }
 
+    /// Decodes frames of an animation, `wanted` of them, ascending and each once, in one walk along the file. `take` is given
+    /// each with its place in `wanted`, and may break off.
+    ///
+    /// # Errors
+    /// As [`Picture::decode`], of the last that is wanted.
+    pub fn frames(
+        bytes: &[u8],
+        wanted: &[u32],
+        options: &DecodeOptions,
+        take: &mut dyn FnMut(usize, Picture) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let Some(&last) = wanted.last() else { return Ok(()) };
+        let format = Format::of(bytes)?;
+        let header = format.header(bytes, &DecodeOptions { frame: last, ..*options })?;
+        let mut place = 0;
+        format.walk(bytes, wanted, options, &mut |(width, height), samples| {
+            let picture = Picture { width, height, rgb: samples.flatten(options.alpha) };
+            place += 1;
+            take(place - 1, if options.exif { header.orientation.apply(picture) } else { picture })
+        })
+    }
+
     /// The (width, height) of a file, as [`Picture::size`] finds it.
     ///
     /// # Errors
@@ -189,6 +212,25 @@ impl Format {
         Ok(header)
     }
 
+    /// Frames of a file, ascending: in one walk where its frames build on each other.
+    fn walk(self, bytes: &[u8], wanted: &[u32], options: &DecodeOptions, take: Take<'_>) -> Result<(), Error> {
+        match self {
+            Format::Gif => gif::walk(bytes, wanted, options, take),
+            Format::WebP => webp::walk(bytes, wanted, options, take),
+            Format::Png => png::walk(bytes, wanted, options, take),
+            _ => {
+                for &frame in wanted {
+                    let options = DecodeOptions { frame, ..*options };
+                    let Header { width, height, .. } = self.header(bytes, &options)?;
+                    if take((width, height), self.decode(bytes, (width, height), &options)?).is_break() {
+                        break;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
     /// The pixels of a file whose header says `size`.
     fn decode(self, bytes: &[u8], size: (u32, u32), options: &DecodeOptions) -> Result<Samples, Error> {
         match self {
@@ -200,9 +242,22 @@ impl Format {
             Format::Pnm => pnm::decode(bytes, size),
             Format::Qoi => qoi::decode(bytes, size),
             Format::Tiff => tiff::decode(bytes, size, options),
-            Format::WebP => webp::decode(bytes, size, options),
+            Format::WebP => webp::decode(bytes, options),
         }
     }
+}
+
+/// Is given the size and the pixels of frames that are asked for, in order, and may break off.
+type Take<'a> = &'a mut dyn FnMut((u32, u32), Samples) -> ControlFlow<()>;
+
+/// The pixels of the one frame that a walk along a file is asked for.
+fn one(walk: impl FnOnce(Take<'_>) -> Result<(), Error>, missing: Error) -> Result<Samples, Error> {
+    let mut found = None;
+    walk(&mut |_, samples| {
+        found = Some(samples);
+        ControlFlow::Break(())
+    })?;
+    found.ok_or(missing)
 }
 
 /// What the frames in front of the one that is asked for may cost.

@@ -10,7 +10,7 @@ use std::io::{Cursor, ErrorKind, Read};
 use png::{BitDepth, ColorType, DecodingError, Limits, Transformations};
 
 use super::samples::{Palette, Samples, colour, palette};
-use super::{DecodeOptions, Header, Name, Orientation, apng, bytes};
+use super::{DecodeOptions, Header, Name, Orientation, Take, apng, bytes, one};
 use crate::Error;
 
 const NAME: Name = Name("PNG");
@@ -30,9 +30,24 @@ pub(super) fn header(bytes: &[u8], frame: u32) -> Result<Header, Error> {
 pub(super) fn decode(bytes: &[u8], size: (u32, u32), options: &DecodeOptions) -> Result<Samples, Error> {
     let parts = Parts::find(bytes)?;
     if options.frame > 0 {
-        return apng::decode(bytes, &parts, size, options);
+        return one(|take| apng::walk(bytes, (&parts, size), &[options.frame], options, take), NAME.truncated());
     }
     first_frame(bytes, &parts, size)
+}
+
+/// The pixels of several frames, ascending.
+pub(super) fn walk(bytes: &[u8], wanted: &[u32], options: &DecodeOptions, take: Take<'_>) -> Result<(), Error> {
+    let parts = Parts::find(bytes)?;
+    let rest = match wanted {
+        [0, rest @ ..] => {
+            if take(parts.size, first_frame(bytes, &parts, parts.size)?).is_break() {
+                return Ok(());
+            }
+            rest
+        }
+        rest => rest,
+    };
+    if rest.is_empty() { Ok(()) } else { apng::walk(bytes, (&parts, parts.size), rest, options, take) }
 }
 
 /// The pixels of the first frame, whatever the chunk `tRNS` says: what Pillow gives of a file inside an icon.

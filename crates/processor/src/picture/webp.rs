@@ -9,8 +9,9 @@ use image_webp::{DecodingError, WebPDecoder};
 
 use super::bytes::le32;
 use super::samples::Samples;
-use super::{DecodeOptions, Header, Name, Orientation, Work};
+use super::{DecodeOptions, Header, Name, Orientation, Take, Work, one};
 use crate::Error;
+use std::ops::ControlFlow;
 
 const NAME: Name = Name("WebP");
 
@@ -39,34 +40,44 @@ pub(super) fn header(bytes: &[u8], frame: u32) -> Result<Header, Error> {
 }
 
 /// The pixels of a frame, with what the frames before it left.
-pub(super) fn decode(bytes: &[u8], size: (u32, u32), options: &DecodeOptions) -> Result<Samples, Error> {
+pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Samples, Error> {
+    one(|take| walk(bytes, &[options.frame], options, take), NAME.truncated())
+}
+
+/// The pixels of several, ascending.
+pub(super) fn walk(bytes: &[u8], wanted: &[u32], options: &DecodeOptions, take: Take<'_>) -> Result<(), Error> {
     let file = File::of(bytes)?;
+    let size = (file.width, file.height);
     let mut work = Work::new(options);
     let mut canvas = Canvas::new(size);
-    let mut frames = 0;
+    let mut at = 0;
     let mut add = |frame: Frame| {
         work.add(2 * u64::from(frame.width) * u64::from(frame.height))?;
         if frame.left + frame.width > size.0 || frame.top + frame.height > size.1 {
             return Err(NAME.corrupt("a frame stands out of the picture"));
         }
-        canvas.draw(&frame, frames == 0, &mut work)?;
-        frames += 1;
-        Ok(())
+        canvas.draw(&frame, at == 0, &mut work)?;
+        at += 1;
+        if wanted.binary_search(&(at - 1)).is_err() {
+            return Ok(ControlFlow::Continue(()));
+        }
+        work = Work::new(options);
+        let rgb = || canvas.rgba.as_chunks::<4>().0.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect();
+        let samples = if file.has_alpha() { Samples::Rgba(canvas.rgba.clone()) } else { Samples::Rgb(rgb()) };
+        Ok(take(size, samples))
     };
     if file.flags & ANIMATION == 0 {
         let image = Image::of(file.chunks)?;
-        add(Frame { left: 0, top: 0, width: size.0, height: size.1, blend: false, clear: false, image })?;
-    } else {
-        let moving = Chunks(file.chunks).filter(|chunk| chunk.kind == b"ANMF");
-        for chunk in moving.take(options.frame as usize + 1) {
-            add(Frame::of(chunk.data)?)?;
+        let _ = add(Frame { left: 0, top: 0, width: size.0, height: size.1, blend: false, clear: false, image })?;
+        return Ok(());
+    }
+    let last = wanted.last().map_or(0, |last| *last as usize);
+    for chunk in Chunks(file.chunks).filter(|chunk| chunk.kind == b"ANMF").take(last + 1) {
+        if add(Frame::of(chunk.data)?)?.is_break() {
+            break;
         }
     }
-    match frames {
-        0 => Err(NAME.truncated()),
-        _ if file.has_alpha() => Ok(Samples::Rgba(canvas.rgba)),
-        _ => Ok(Samples::Rgb(canvas.rgba.as_chunks::<4>().0.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect())),
-    }
+    Ok(())
 }
 
 /// How long each frame is shown, in seconds; nothing of a picture that does not move.
