@@ -74,8 +74,19 @@ fn sender(seconds: &str) -> Option<(Child, String)> {
         eprintln!("left out: FFmpeg is not installed (apt install ffmpeg)");
         return None;
     };
-    // Until it listens; to knock would be to come.
-    std::thread::sleep(std::time::Duration::from_millis(700));
+    // Until it listens. To knock would be to come: Linux tells who listens, elsewhere a while must do.
+    let listens = |table: &str| table.lines().any(|line| line.contains(&format!(":{port:04X} 00000000:0000 0A")));
+    for _ in 0..100 {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        match std::fs::read_to_string("/proc/net/tcp") {
+            Ok(table) if listens(&table) => return Some((child, address)),
+            Ok(_) => {}
+            Err(_) => {
+                std::thread::sleep(std::time::Duration::from_secs(2));
+                break;
+            }
+        }
+    }
     Some((child, address))
 }
 
