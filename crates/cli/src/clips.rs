@@ -13,6 +13,7 @@ use smolvlm_video::{Alike, Clip, ClipOptions, Frame, Shown};
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 
@@ -112,6 +113,11 @@ impl ClipArgs {
         Ok((self.over(sight.clips, tile), tile))
     }
 
+    /// Whose way a model is shown clips in; of one that sees nothing it does not matter.
+    pub(crate) fn mode(&self, processor: &Processor) -> ClipMode {
+        self.settings(processor).map_or(ClipMode::default(), |(settings, _)| settings.mode)
+    }
+
     /// What the call asks for over what a model does.
     pub(crate) fn over(&self, defaults: ClipDefaults, tile: u32) -> ClipSettings {
         let mode = match self.video_mode {
@@ -194,6 +200,20 @@ impl ClipArgs {
             }
         })?;
         Ok(watched)
+    }
+
+    /// Opens a clip and decodes what is shown of it, all at once.
+    pub(crate) fn frames(
+        &self,
+        source: &Source,
+        sources: &SourceArgs,
+        decode: DecodeOptions,
+        processor: &Processor,
+    ) -> Result<(Shown, Vec<Arc<Picture>>), Error> {
+        let opened = self.open(source, sources, decode)?;
+        let shown = opened.clip.plan(&self.settings(processor)?.0)?;
+        let tiles = self.tiles(processor, &opened, &shown)?;
+        Ok((shown, tiles.into_iter().map(Arc::new).collect()))
     }
 
     /// A clip's frames as tiles, decoded.

@@ -20,7 +20,7 @@ use media::Media;
 use serde_json::json;
 use smolvlm_backend::Isa;
 use smolvlm_engine::{Answer, Capture, Defaults, Engine, Event, Request};
-use smolvlm_processor::{ClipMode, Message, PlanOptions};
+use smolvlm_processor::{Message, PlanOptions};
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -166,7 +166,7 @@ pub(crate) fn run(mut args: Args) -> Result<(), Error> {
 
 /// What is asked of the model: the call's words, over what the model's own settings ask for.
 fn request(args: &Args, messages: Vec<Message>, engine: &Engine) -> Result<Request, Error> {
-    asked(args, engine, messages, args.decoding.choose(engine, defaults(engine)?)?)
+    Ok(asked(args, engine, messages, args.decoding.choose(engine, defaults(engine)?)?))
 }
 
 /// What the model's own settings ask for; stderr tells what of them is passed over.
@@ -179,12 +179,11 @@ fn defaults(engine: &Engine) -> Result<Defaults, Error> {
 }
 
 /// A chat with settings that were chosen for it.
-fn asked(args: &Args, engine: &Engine, messages: Vec<Message>, chosen: Chosen) -> Result<Request, Error> {
+fn asked(args: &Args, engine: &Engine, messages: Vec<Message>, chosen: Chosen) -> Request {
     let Chosen { sampling, max_tokens, stop, grammar } = chosen;
-    let sees = engine.processor().settings().sight.is_some();
-    let clips = if sees { args.clips.settings(engine.processor())?.0.mode } else { ClipMode::default() };
+    let clips = args.clips.mode(engine.processor());
     let plan = PlanOptions { special: args.special, clips, ..args.pictures.plan() };
-    Ok(Request { messages, plan, sampling, max_tokens, stop, show_special: args.special, grammar })
+    Request { messages, plan, sampling, max_tokens, stop, show_special: args.special, grammar }
 }
 
 /// The answer as it streams.

@@ -13,7 +13,7 @@ use crate::signals::stop_on_signals;
 use live::Live;
 use serde_json::{Value, json};
 use smolvlm_engine::{Engine, Features, Request, Sampling};
-use smolvlm_processor::{ClipMode, DecodeOptions, MediaSource, Message, Part, PlanOptions};
+use smolvlm_processor::{DecodeOptions, MediaSource, Message, Part, PlanOptions};
 use smolvlm_video::{Shown, Stream, expand};
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -172,7 +172,7 @@ impl Watcher<'_> {
 
     /// Greedy; nothing where it was stopped.
     fn answer(&self, messages: Vec<Message>, seen: &[Features]) -> Result<String, Error> {
-        let clips = self.args.clips.settings(self.engine.processor()).map_or(ClipMode::default(), |(s, _)| s.mode);
+        let clips = self.args.clips.mode(self.engine.processor());
         let request = Request {
             messages,
             plan: PlanOptions { clips, ..PlanOptions::default() },

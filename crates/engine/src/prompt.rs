@@ -76,11 +76,9 @@ impl Core {
         let backend = &*self.backend;
         let mut x = self.model.text.embed(backend, &plan.ids);
         let places = self.model.config.image_places(&plan.ids);
-        let mut places = places.chunks(self.model.config.tokens_per_tile().max(1));
         let pictures = match sights {
             Sights::Pictures(pictures) => pictures,
             Sights::Seen(seen) => {
-                let places = self.model.config.image_places(&plan.ids);
                 let mut first = 0;
                 for tiles in seen.iter().flat_map(|features| &features.tiles) {
                     let own = places.get(first..first + tiles.rows()).unwrap_or_default();
@@ -90,6 +88,7 @@ impl Core {
                 return Ok(Some(x));
             }
         };
+        let mut places = places.chunks(self.model.config.tokens_per_tile().max(1));
         let mut done = 0;
         for (picture, layout) in pictures.iter().zip(&plan.pictures) {
             let start = Stopwatch::start();

@@ -45,13 +45,14 @@ impl Seen {
         match medium {
             Medium::Picture(source) => Seen::picture(source, sources, options),
             Medium::Clip(source) => {
-                let opened = clips.open(source, sources, *options)?;
-                let shown = opened.clip.plan(&clips.settings(processor)?.0)?;
-                let tiles = clips.tiles(processor, &opened, &shown)?;
-                let first = tiles.first().cloned().ok_or_else(|| Error::Usage("the clip has no frames".into()))?;
+                let (shown, tiles) = clips.frames(source, sources, *options, processor)?;
+                let first = tiles
+                    .first()
+                    .map(|tile| (**tile).clone())
+                    .ok_or_else(|| Error::Usage("the clip has no frames".into()))?;
                 let place = place(source);
                 let bytes = if place.is_some() { Vec::new() } else { sources.bytes(source)? };
-                let kind = Kind::Clip(Box::new(shown), tiles.into_iter().map(Arc::new).collect());
+                let kind = Kind::Clip(Box::new(shown), tiles);
                 Ok((Seen { name: source.name(), bytes: bytes.into(), kind, place }, first))
             }
         }

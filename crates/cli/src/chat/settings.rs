@@ -7,7 +7,7 @@ use crate::run::fresh_seed;
 use crate::run::{Chosen, DecodingArgs, is_setting, over, settings};
 use serde_json::{Map, Value};
 use smolvlm_engine::{Defaults, Engine};
-use smolvlm_processor::{ClipMode, PlanOptions};
+use smolvlm_processor::PlanOptions;
 
 /// Settings that have other names here than their flags have.
 const NAMES: [(&str, &str); 3] = [("temperature", "temp"), ("tokens", "max_tokens"), ("edge", "max_edge")];
@@ -33,9 +33,7 @@ impl Settings {
     /// # Errors
     /// They do not fit together.
     pub(super) fn new(engine: &Engine, args: &Args, defaults: Defaults) -> Result<Settings, Error> {
-        let processor = engine.processor();
-        let sees = processor.settings().sight.is_some();
-        let clips = if sees { args.clips.settings(processor)?.0.mode } else { ClipMode::default() };
+        let clips = args.clips.mode(engine.processor());
         let (call, plan) = (args.decoding.clone(), PlanOptions { clips, ..args.pictures.plan() });
         let chosen = call.choose(engine, defaults.clone())?;
         one_answer(&chosen)?;

@@ -164,7 +164,7 @@ fn ask(args: &Args, row: Row, number: u64, settings: &mut Settings<'_>) -> Resul
         _ => {}
     }
     let pictures = sources(args, settings.engine().processor(), media, &mut messages)?;
-    Ok(Ask { request: asked(args, settings.engine(), messages, chosen)?, pictures })
+    Ok(Ask { request: asked(args, settings.engine(), messages, chosen), pictures })
 }
 
 /// A line of the file of answers.

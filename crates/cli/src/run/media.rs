@@ -11,7 +11,6 @@ use smolvlm_processor::{Message, Picture, Processor};
 use smolvlm_video::{Shown, expand};
 use std::io::Write;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::time::Instant;
 
 /// Pictures, decoded, and clips, opened, in the order of their places.
@@ -149,10 +148,8 @@ pub(super) fn sources(
             Medium::Picture(Source::File(file)) => sources.push(PictureSource::File(file)),
             Medium::Picture(source) => sources.push(PictureSource::Bytes(args.sources.bytes(&source)?.into())),
             Medium::Clip(source) => {
-                let opened = args.clips.open(&source, &args.sources, args.pictures.decode())?;
-                let shown = opened.clip.plan(&args.clips.settings(processor)?.0)?;
-                let tiles = args.clips.tiles(processor, &opened, &shown)?;
-                sources.extend(tiles.into_iter().map(|tile| PictureSource::Frame(Arc::new(tile))));
+                let (shown, tiles) = args.clips.frames(&source, &args.sources, args.pictures.decode(), processor)?;
+                sources.extend(tiles.into_iter().map(PictureSource::Frame));
                 plans.push(shown);
             }
         }

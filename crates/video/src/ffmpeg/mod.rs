@@ -118,12 +118,14 @@ fn failure(path: &Path, programs: &Programs, ended: &Ended) -> Option<Error> {
 
 /// What FFmpeg complains of in a line, without addresses of its memory and the file's name.
 fn complaint(said: &str, path: &Path) -> String {
-    let name = format!("file:{}: ", path.display());
+    let name = format!("{}: ", path.display());
     let mut lines: Vec<&str> = Vec::new();
     for line in said.lines() {
         let line = line.trim();
         let line = line.strip_prefix('[').and_then(|rest| rest.split_once("] ")).map_or(line, |(_, rest)| rest);
-        let line = line.strip_prefix(&name).unwrap_or(line).trim_end_matches('.');
+        // Films are given as file:NAME, streams by their addresses.
+        let bare = line.strip_prefix("file:").unwrap_or(line);
+        let line = bare.strip_prefix(&name).unwrap_or(line).trim_end_matches('.');
         if !line.is_empty() && !lines.contains(&line) && lines.len() < 2 {
             lines.push(line);
         }

@@ -1,7 +1,7 @@
 //! What comes as long as it comes: a camera, or an address that FFmpeg listens to.
 
 use super::decode::next;
-use super::{Process, Programs, complaint};
+use super::{Process, Programs, failure};
 use crate::Error;
 use smolvlm_processor::Picture;
 use std::io::BufReader;
@@ -70,13 +70,7 @@ impl Stream {
     /// Why it ended, if something was wrong.
     pub fn finish(self, programs: &Programs) -> Option<Error> {
         let ended = self.reader.into_inner().finish();
-        match super::failure(Path::new(&self.name), programs, &ended) {
-            Some(Error::Refused { path, .. }) => {
-                let says = complaint(&ended.said.replace(&format!("{path}: "), ""), Path::new(""));
-                Some(Error::Refused { path, says })
-            }
-            other => other,
-        }
+        failure(Path::new(&self.name), programs, &ended)
     }
 }
 
