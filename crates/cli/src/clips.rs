@@ -26,9 +26,11 @@ const DRIFT: f64 = 1.0;
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Clips (docs/video.md)")]
 pub(crate) struct ClipArgs {
-    /// Which of a clip's frames are shown, and the words around them [default: smolvlm2, of a first SmolVLM v1]
-    #[arg(long, value_name = "MODE", value_enum)]
-    video_mode: Option<Mode>,
+    /// Which of a clip's frames are shown, and the words around them: smolvlm2 (one a second, at most 64, each behind its
+    /// time), v1 (as the first SmolVLM's script) or vlmevalkit (the prompt behind the published scores) [default: smolvlm2, of
+    /// a first SmolVLM v1]
+    #[arg(long, value_name = "MODE")]
+    video_mode: Option<ClipMode>,
     /// The most frames of a clip [default: the model's own, 64; v1 50]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     max_frames: Option<u32>,
@@ -54,17 +56,6 @@ pub(crate) struct ClipArgs {
     #[arg(long, value_name = "LEVELS", value_parser = not_negative, num_args = 0..=1, default_missing_value = "1",
           require_equals = true)]
     dedup: Option<f64>,
-}
-
-/// `--video-mode`
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Mode {
-    /// one frame a second, at most 64, each behind its time
-    Smolvlm2,
-    /// as the first SmolVLM's script: at most 50 frames, their middle square, no times
-    V1,
-    /// the prompt behind the published scores
-    Vlmevalkit,
 }
 
 /// `--video-resize`
@@ -120,13 +111,7 @@ impl ClipArgs {
 
     /// What the call asks for over what a model does.
     pub(crate) fn over(&self, defaults: ClipDefaults, tile: u32) -> ClipSettings {
-        let mode = match self.video_mode {
-            None => defaults.mode,
-            Some(Mode::Smolvlm2) => ClipMode::SmolVlm2,
-            Some(Mode::V1) => ClipMode::V1,
-            Some(Mode::Vlmevalkit) => ClipMode::VlmEvalKit,
-        };
-        let mut settings = ClipSettings::new(mode, defaults, tile);
+        let mut settings = ClipSettings::new(self.video_mode.unwrap_or(defaults.mode), defaults, tile);
         settings.max_frames = self.max_frames.map_or(settings.max_frames, |most| most as usize);
         settings.edge = self.video_edge.unwrap_or(settings.edge);
         settings.fps = self.video_fps.unwrap_or(settings.fps);

@@ -1,28 +1,28 @@
-// Pictures as cards: small, with their tiles drawn on them and what they cost; and one of them large.
+// Pictures and clips as cards: small, with their tiles drawn on them and what they cost; and one of them large.
 
 import { byId, el, icon, show } from "./dom.js";
 import { whole } from "./format.js";
-import { inWords, overlay, tilesInShort, tokensOf } from "./plan.js";
+import { inWords, overlay, seenInShort, sizeInShort, tokensOf } from "./plan.js";
 
 /** Pictures this much wider or taller than high or wide are bounded by the other side. */
 const WIDE = 1.9;
 
 /**
- * The card of a picture. `fields` are the settings that its plan depends on; `onremove`, where given, gets a button.
+ * The card of a picture or a clip. `fields` are the settings that its plan depends on; `onremove`, where given, gets a button.
  * Returns `{ node, planned }`, where `planned` is the plan, or null where there is none.
  */
-export function card(picture, fields, { onopen, onremove } = {}) {
-  const frame = el("button", { type: "button", class: "frame", "aria-label": `Show ${picture.name} large`, onclick: onopen }, image(picture));
-  const size = `${whole(picture.width)}×${whole(picture.height)}`;
+export function card(medium, fields, { onopen, onremove } = {}) {
+  const frame = el("button", { type: "button", class: "frame", "aria-label": `Show ${medium.name} large`, onclick: onopen }, ...thumbnail(medium));
+  const size = sizeInShort(medium);
   const note = el("p", {}, size);
-  const remove = onremove && el("button", { type: "button", class: "remove", "aria-label": `Remove ${picture.name}`, title: "Remove", onclick: onremove }, icon("close"));
+  const remove = onremove && el("button", { type: "button", class: "remove", "aria-label": `Remove ${medium.name}`, title: "Remove", onclick: onremove }, icon("close"));
   const node = el("li", { class: "card" }, el("div", { class: "shown" }, frame, remove), note);
-  const planned = picture.plan(fields).then(
+  const planned = medium.plan(fields).then(
     (plan) => {
       if (!plan) return null;
       const tiles = overlay(plan);
       if (tiles) frame.append(tiles);
-      note.replaceChildren(size, el("br"), tilesInShort(plan), el("br"), `${whole(tokensOf(plan))} tokens`);
+      note.replaceChildren(size, el("br"), seenInShort(plan), el("br"), `${whole(tokensOf(plan))} tokens`);
       return plan;
     },
     (error) => {
@@ -34,13 +34,23 @@ export function card(picture, fields, { onopen, onremove } = {}) {
   return { node, planned };
 }
 
-function image(picture) {
-  const shape = picture.width / picture.height;
+function thumbnail(medium) {
+  const src = medium.isClip ? medium.poster : medium.url;
+  const mark = medium.isClip && el("span", { class: "film" }, icon("film"));
+  if (!src) return [el("span", { class: "unshown" }), mark];
+  const shape = medium.width / medium.height;
   const className = shape > WIDE ? "wide" : shape < 1 / WIDE ? "tall" : null;
-  return el("img", { src: picture.url, alt: "", class: className, draggable: "false" });
+  return [el("img", { src, alt: "", class: className, draggable: "false" }), mark];
 }
 
-/** The large picture, with its neighbours by the arrow keys. */
+/** The whole of it, to be looked at: a film plays; one that the browser cannot show says so. */
+function large(medium) {
+  if (!medium.isClip || medium.moves) return el("img", { src: medium.url, alt: medium.name });
+  if (!medium.poster) return el("p", { class: "unshown" }, "The browser cannot show this film.");
+  return el("video", { src: medium.url, controls: true, loop: true, muted: true, "aria-label": medium.name });
+}
+
+/** The large picture or clip, with its neighbours by the arrow keys. */
 export class Viewer {
   #dialog = byId("viewer");
   #pictures = [];
@@ -59,7 +69,7 @@ export class Viewer {
     });
     this.#dialog.addEventListener("keydown", (event) => {
       const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      if (step) this.#step(step);
+      if (step && event.target.tagName !== "VIDEO") this.#step(step);
     });
     this.#dialog.addEventListener("close", () => byId("viewer-stage").replaceChildren());
   }
@@ -90,8 +100,8 @@ export class Viewer {
     }
     const place = this.#pictures.length > 1 ? `${at + 1} of ${this.#pictures.length}: ` : "";
     byId("viewer-name").textContent = place + picture.name + (picture.converted ? ", sent as PNG" : "");
-    const frame = el("div", { class: "frame enlarged" }, el("img", { src: picture.url, alt: picture.name }));
-    frame.style.setProperty("--shape", picture.width / picture.height);
+    const frame = el("div", { class: "frame enlarged" }, large(picture));
+    frame.style.setProperty("--shape", picture.width ? picture.width / picture.height : 1);
     byId("viewer-stage").replaceChildren(frame);
     const words = byId("viewer-plan");
     words.textContent = "";

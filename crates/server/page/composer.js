@@ -1,8 +1,9 @@
-// Where a question is written: its text and its pictures. One stands at the foot of the page; another in the place of a
+// Where a question is written: its text, its pictures and its clips. One stands at the foot of the page; another in the place of a
 // sent question that is being changed.
 
 import { byId, show } from "./dom.js";
 import { card } from "./cards.js";
+import { clipIn } from "./clips.js";
 import { counted } from "./format.js";
 import { pictureOf } from "./pictures.js";
 import { tokensOf } from "./plan.js";
@@ -10,6 +11,7 @@ import { pictureFields } from "./settings.js";
 
 export class Composer {
   root = byId("composer-template").content.firstElementChild.cloneNode(true);
+  /** Pictures and clips, in their order. */
   pictures = [];
   #context;
   #busy = false;
@@ -61,10 +63,10 @@ export class Composer {
     this.#text.focus();
   }
 
-  /** Takes files; what is no picture is said in place. */
+  /** Takes files; what is neither picture nor clip is said in place. */
   async add(files) {
     this.#complain("");
-    const read = await Promise.allSettled(files.map((file, at) => pictureOf(file, file.name || `picture ${at + 1}`)));
+    const read = await Promise.allSettled(files.map((file, at) => mediumOf(file, file.name || `picture ${at + 1}`)));
     this.pictures.push(...read.filter((result) => result.value).map((result) => result.value));
     this.#complain(read.filter((result) => result.reason).map((result) => result.reason.message).join(" "));
     this.draw();
@@ -143,7 +145,7 @@ export class Composer {
     const plans = (await Promise.all(cards.map(({ planned }) => planned))).filter(Boolean);
     if (drawing !== this.#planned || plans.length < 2) return;
     const sum = (of) => plans.reduce((all, plan) => all + of(plan), 0);
-    total.textContent = `${counted(plans.length, "picture")}, ${counted(sum((plan) => plan.tiles), "tile")}, ${counted(sum(tokensOf), "token")}`;
+    total.textContent = `${contentsOf(this.pictures)}, ${counted(sum((plan) => plan.tiles), "tile")}, ${counted(sum(tokensOf), "token")}`;
     show(total, true);
   }
 
@@ -154,4 +156,13 @@ export class Composer {
     this.#seeText();
     (this.root.querySelectorAll(".remove")[Math.min(at, this.pictures.length - 1)] ?? this.#text).focus();
   }
+}
+
+const mediumOf = async (file, name) => (await clipIn(file, name)) ?? pictureOf(file, name);
+
+/** "2 pictures", "1 clip", "2 pictures and 1 clip" */
+function contentsOf(media) {
+  const clips = media.filter((medium) => medium.isClip).length;
+  const pictures = media.length - clips;
+  return [pictures && counted(pictures, "picture"), clips && counted(clips, "clip")].filter(Boolean).join(" and ");
 }

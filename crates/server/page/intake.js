@@ -1,4 +1,4 @@
-// Pictures that are dropped on the page or pasted into it.
+// Pictures and clips that are dropped on the page or pasted into it.
 
 import { byId, show } from "./dom.js";
 
@@ -29,7 +29,7 @@ export function takeIn(target) {
     if (isOpen()) give([...event.dataTransfer.files]);
   });
   addEventListener("paste", (event) => {
-    const files = [...(event.clipboardData?.files ?? [])].filter((file) => file.type.startsWith("image/"));
+    const files = [...(event.clipboardData?.files ?? [])].filter((file) => /^(image|video)\//.test(file.type));
     if (!files.length || !isOpen()) return;
     event.preventDefault();
     give(files);

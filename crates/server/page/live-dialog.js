@@ -1,7 +1,7 @@
 // Live mode as a person sees it: the camera with the newest answer over it, figures, and the answers as a running line.
 
 import { announce } from "./announce.js";
-import { readDataUrl } from "./pictures.js";
+import { readDataUrl } from "./medium.js";
 import { Camera } from "./camera.js";
 import { answer, fillAnswer } from "./conversation.js";
 import { byId, el, show } from "./dom.js";

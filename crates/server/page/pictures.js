@@ -1,33 +1,19 @@
 // Pictures that a question carries: what was chosen, dropped, pasted or taken, as the server will get it.
 
-import { postJson } from "./api.js";
+import { Medium } from "./medium.js";
 
 /** Kinds that the server reads as they are. All others that the browser can show are drawn anew as PNG. */
 const SENT_AS_IS = new Set(["image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp"]);
 /** Neither browsers nor servers do well with pictures of more pixels. */
 const MOST_PIXELS = 64_000_000;
 
-let made = 0;
-
 /** One picture. Make it with [`pictureOf`]. */
-export class Picture {
-  id = (made += 1);
-  #dataUrl = null;
-  #plans = new Map();
-
+export class Picture extends Medium {
   constructor(blob, name, shown, converted) {
-    this.blob = blob;
-    this.name = name;
-    this.url = URL.createObjectURL(blob);
+    super(blob, name);
     this.width = shown.naturalWidth;
     this.height = shown.naturalHeight;
     this.converted = converted;
-  }
-
-  /** Its file as a `data:` URL. */
-  dataUrl() {
-    this.#dataUrl ??= readDataUrl(this.blob);
-    return this.#dataUrl;
   }
 
   /** The part of a message that carries it. */
@@ -35,29 +21,9 @@ export class Picture {
     return { type: "image_url", image_url: { url: await this.dataUrl() } };
   }
 
-  /**
-   * How the server will cut it: `{ width, height, resized, rows, cols, tiles, tokens }`. Asked once for each setting.
-   * `null` where the server makes no plans; throws a `ServerError` where it refuses the picture.
-   */
-  plan(fields) {
-    const setting = JSON.stringify(fields);
-    if (!this.#plans.has(setting)) {
-      const asked = this.#ask(fields);
-      this.#plans.set(setting, asked);
-      asked.catch(() => this.#plans.delete(setting));
-    }
-    return this.#plans.get(setting);
-  }
-
-  async #ask(fields) {
-    const messages = [{ role: "user", content: [await this.part()] }];
-    try {
-      const answer = await postJson("v1/plan", { messages, ...fields });
-      return (answer.pictures ?? answer.images ?? answer.plans)?.[0] ?? null;
-    } catch (error) {
-      if (error.status === 404 || error.status === 405) return null;
-      throw error;
-    }
+  /** How it is cut: `{ width, height, resized, rows, cols, tiles, tokens }`. */
+  planIn({ pictures }) {
+    return pictures?.[0] ?? null;
   }
 }
 
@@ -85,16 +51,6 @@ export async function pictureOfCanvas(canvas, name, type = "image/png") {
 export function blobOf(canvas, type = "image/png", quality = 0.92) {
   return new Promise((done, fail) => {
     canvas.toBlob((blob) => (blob ? done(blob) : fail(new Error("The picture could not be drawn."))), type, quality);
-  });
-}
-
-/** A file as a `data:` URL. */
-export function readDataUrl(blob) {
-  return new Promise((done, fail) => {
-    const reader = new FileReader();
-    reader.onload = () => done(reader.result);
-    reader.onerror = () => fail(new Error("The picture's file can no longer be read."));
-    reader.readAsDataURL(blob);
   });
 }
 

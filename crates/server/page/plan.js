@@ -1,7 +1,7 @@
-// How a picture is cut: drawn over it, and in words.
+// What becomes of a picture or a clip: its cuts drawn over it, and in words.
 
 import { svg } from "./dom.js";
-import { counted, whole } from "./format.js";
+import { counted, duration, whole } from "./format.js";
 
 /**
  * The cuts, to lie over a picture of any size: the model sees the picture stretched to whole tiles, so over the picture
@@ -20,13 +20,25 @@ export function overlay(plan) {
 /** The tokens of a plan. */
 export const tokensOf = (plan) => plan.tokens ?? plan.image_tokens ?? 0;
 
-/** The tiles in a few signs: "3×4 + 1 tiles", "whole". */
-export function tilesInShort({ rows, cols, tiles }) {
+/** What is known without a plan: "1,600×900", "640×480, 12 s". */
+export function sizeInShort({ isClip, width, height, seconds }) {
+  const size = width && `${whole(width)}×${whole(height)}`;
+  return [size, seconds && duration(seconds * 1000)].filter(Boolean).join(", ") || (isClip ? "clip" : "");
+}
+
+/** What is seen of it, in a few signs: "3×4 + 1 tiles", "1 tile", "12 frames". */
+export function seenInShort({ frames, rows, cols, tiles }) {
+  if (frames) return counted(frames, "frame");
   return tiles > 1 ? `${rows}×${cols} + 1 tiles` : "1 tile";
 }
 
-/** The plan of one picture in a sentence. */
-export function inWords(picture, plan) {
+/** The plan of a picture or a clip in a sentence. */
+export function inWords(medium, plan) {
+  if (medium.isClip) return `${sizeInShort(medium)}: ${counted(plan.frames, "frame")} shown, ${counted(tokensOf(plan), "token")}`;
+  return wayInWords(medium, plan);
+}
+
+function wayInWords(picture, plan) {
   const sizes = [[picture.width, picture.height]];
   for (const size of [plan.resized, plan.refined]) {
     if (Array.isArray(size) && String(size) !== String(sizes.at(-1))) sizes.push(size);

@@ -55,7 +55,7 @@ export class QuestionView {
     const edit = button("Edit", "edit", () => this.edit());
     edit.dataset.edit = "yes";
     this.#said.replaceChildren(
-      el("ul", { class: "strip", "aria-label": pictures.length ? "Pictures" : null }, ...cards.map(({ node }) => node)),
+      el("ul", { class: "strip", "aria-label": pictures.length ? "Pictures and clips" : null }, ...cards.map(({ node }) => node)),
       text ? el("p", { class: "question" }, text) : "",
       el("div", { class: "acts" }, edit, text ? copyButton(() => text) : null),
     );

@@ -2,6 +2,7 @@
 
 use crate::auth::Keys;
 use crate::body::Bodies;
+use crate::clips::Depth;
 use crate::decoding::Most;
 use crate::error::{Error, Failure};
 use crate::form::{Form, Forms};
@@ -150,6 +151,7 @@ impl App {
         self: &Arc<App>,
         mut messages: Vec<Message>,
         shown: Shown,
+        depth: Depth,
     ) -> Result<(Vec<Message>, Vec<PictureSource>), Failure> {
         let files = self.media.all(shown.pictures).await?;
         let pictures = files.into_iter().map(|bytes| PictureSource::Bytes(bytes.into())).collect();
@@ -158,7 +160,7 @@ impl App {
             return Ok((messages, pictures));
         }
         self.aside(move |app| {
-            let sources = app.with_clips(&mut messages, pictures, &clips)?;
+            let sources = app.with_clips(&mut messages, pictures, &clips, depth)?;
             Ok((messages, sources))
         })
         .await
@@ -233,7 +235,7 @@ impl App {
     pub(crate) async fn ask(self: &Arc<App>, question: Question) -> Result<Running, Failure> {
         self.check_running()?;
         let Question { messages, shown, plan, decoding, form } = question;
-        let (messages, pictures) = self.fetched(messages, shown).await?;
+        let (messages, pictures) = self.fetched(messages, shown, Depth::Pixels).await?;
         let grammar = match form {
             Some(form) => Some(self.forms.bind(self, form).await?),
             None => None,

@@ -5,12 +5,21 @@ use crate::error::Failure;
 use axum::http::StatusCode;
 use smolvlm_engine::PictureSource;
 use smolvlm_kernels::Pool;
-use smolvlm_processor::{ClipSettings, DecodeOptions, Message, Part};
+use smolvlm_processor::{ClipSettings, DecodeOptions, Message, Part, Picture};
 use smolvlm_video::{Clip, ClipOptions, Error, expand};
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// How much of a clip is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// How many frames of which size.
+    Sizes,
+    /// The frames.
+    Pixels,
+}
 
 /// How long the frames of a clip may take.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -20,24 +29,26 @@ impl App {
     pub(crate) fn clip_settings(&self) -> Option<(ClipSettings, u32)> {
         let sight = self.engine().processor().settings().sight.as_ref()?;
         let tile = sight.pictures.tile;
-        let mut settings = ClipSettings::new(sight.clips.mode, sight.clips, tile);
+        let mode = self.options.video_mode.unwrap_or(sight.clips.mode);
+        let mut settings = ClipSettings::new(mode, sight.clips, tile);
         settings.max_frames = self.options.max_frames.map_or(settings.max_frames, |most| most as usize);
         Some((settings, tile))
     }
 
-    /// Puts frames in the places of clips: the messages then have places for what is returned, in their order. This decodes,
-    /// which takes long.
+    /// Puts frames in the places of clips: the messages then have places for what is returned, in their order. What is only
+    /// planned gets blank ones; decoding takes long.
     pub(crate) fn with_clips(
         &self,
         messages: &mut [Message],
         pictures: Vec<PictureSource>,
         clips: &[Vec<u8>],
+        depth: Depth,
     ) -> Result<Vec<PictureSource>, Failure> {
         if clips.is_empty() {
             return Ok(pictures);
         }
         let Some((settings, tile)) = self.clip_settings() else { return Ok(pictures) };
-        let decoded = clips.iter().map(|bytes| frames(bytes, &settings, tile, self.options.decode()));
+        let decoded = clips.iter().map(|bytes| frames(bytes, &settings, tile, self.options.decode(), depth));
         let (shown, frames): (Vec<_>, Vec<_>) = decoded.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
         let (mut pictures, mut frames) = (pictures.into_iter(), frames.into_iter());
         let mut sources = Vec::new();
@@ -60,6 +71,7 @@ fn frames(
     settings: &ClipSettings,
     tile: u32,
     decode: DecodeOptions,
+    depth: Depth,
 ) -> Result<(smolvlm_video::Shown, Vec<PictureSource>), Failure> {
     let start = Instant::now();
     let failed = |error: std::io::Error| {
@@ -71,6 +83,10 @@ fn frames(
     let options = ClipOptions { decode, ..ClipOptions::default() };
     let clip = Clip::open(file.path(), &options).map_err(|error| failure(&error))?;
     let shown = clip.plan(settings).map_err(|error| failure(&error))?;
+    if depth == Depth::Sizes {
+        let blank = Arc::new(Picture { width: tile, height: tile, rgb: vec![0; 3 * (tile as usize).pow(2)] });
+        return Ok((shown.clone(), vec![PictureSource::Frame(blank); shown.chosen.len()]));
+    }
     let mut frames = Vec::with_capacity(shown.chosen.len());
     let done = clip.show(&shown, settings, tile, &Pool::new(1), &mut |frame| {
         frames.push(PictureSource::Frame(Arc::new(frame.tile)));

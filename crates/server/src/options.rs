@@ -3,7 +3,7 @@
 use crate::error::Error;
 use clap::ValueEnum;
 use smolvlm_engine::ServiceOptions;
-use smolvlm_processor::DecodeOptions;
+use smolvlm_processor::{ClipMode, DecodeOptions};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -126,6 +126,9 @@ pub struct Options {
     /// Pictures and clips of a request
     #[arg(long, value_name = "N", env = "SMOLVLM_MAX_PICTURES", default_value_t = 16, value_parser = count(4096), help_heading = "Limits")]
     pub max_pictures: u32,
+    /// Which of a clip's frames are shown, and the words around them: smolvlm2, v1 or vlmevalkit [default: the model's own]
+    #[arg(long, value_name = "MODE", env = "SMOLVLM_VIDEO_MODE", help_heading = "Limits")]
+    pub video_mode: Option<ClipMode>,
     /// Frames of a clip that are shown [default: the model's own, mostly 64]
     #[arg(long, value_name = "N", env = "SMOLVLM_MAX_FRAMES", value_parser = count(4096), help_heading = "Limits")]
     pub max_frames: Option<u32>,

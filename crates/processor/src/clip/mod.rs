@@ -9,6 +9,7 @@ pub(crate) use prompt::VLMEVALKIT;
 
 pub use choose::{Chosen, ClipInfo};
 use smolvlm_kernels::resample::Kernel;
+use std::str::FromStr;
 
 /// Whose way of showing clips is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,21 @@ pub enum ClipMode {
     V1,
     /// VLMEvalKit's (`SmolVLM2.build_prompt_video`), behind the published scores of clips.
     VlmEvalKit,
+}
+
+impl ClipMode {
+    /// All of them, by the names that options and files have for them.
+    const NAMES: [(&'static str, ClipMode); 3] =
+        [("smolvlm2", ClipMode::SmolVlm2), ("v1", ClipMode::V1), ("vlmevalkit", ClipMode::VlmEvalKit)];
+}
+
+impl FromStr for ClipMode {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<ClipMode, String> {
+        let known = ClipMode::NAMES.iter().find(|(known, _)| *known == name);
+        known.map(|(_, mode)| *mode).ok_or_else(|| "smolvlm2, v1 or vlmevalkit would be right".to_owned())
+    }
 }
 
 /// How a clip is shown.

@@ -55,9 +55,13 @@ async function bodyOf(request) {
   return JSON.parse(Buffer.concat(pieces));
 }
 
+/** A clip is as many pictures of a tile's size as it has frames: here always four. */
+const FRAMES = Array(4).fill([512, 512]);
+
 function picturesOf(body) {
   const parts = body.messages.flatMap((message) => (Array.isArray(message.content) ? message.content : []));
-  return parts.filter((part) => part.type === "image_url").map((part) => sizeOf(part.image_url.url));
+  const sizes = { image_url: (part) => [sizeOf(part.image_url.url)], video_url: () => FRAMES };
+  return parts.flatMap((part) => sizes[part.type]?.(part) ?? []);
 }
 
 async function chat(response, body) {
@@ -120,7 +124,8 @@ async function answer(request, response) {
   const sizes = picturesOf(body);
   if (sizes.includes(null)) return refuse(response, 400, "the picture is of no kind that is read");
   const pictures = sizes.map((size) => planOf(size, body.max_edge));
-  json(response, { pictures, prompt_tokens: 21 + pictures.reduce((all, plan) => all + plan.tokens, 0) });
+  const seen = pictures.reduce((all, plan) => all + plan.tokens, 0);
+  json(response, { pictures, image_tokens: seen, prompt_tokens: 21 + seen });
 }
 
 createServer((request, response) => {

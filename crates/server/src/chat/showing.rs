@@ -2,6 +2,7 @@
 
 use super::request::{messages, view};
 use crate::app::{App, Shown};
+use crate::clips::Depth;
 use crate::error::Failure;
 use crate::fields::Fields;
 use smolvlm_processor::{Message, Plan, PlanOptions};
@@ -28,7 +29,7 @@ impl Showing {
     /// The plan, however long.
     pub(crate) async fn plan(self, app: &Arc<App>) -> Result<Plan, Failure> {
         let Showing { messages, shown, options } = self;
-        let (messages, pictures) = app.fetched(messages, shown).await?;
+        let (messages, pictures) = app.fetched(messages, shown, Depth::Sizes).await?;
         app.aside(move |app| app.planned(&messages, &pictures, &options)).await
     }
 }

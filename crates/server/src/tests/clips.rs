@@ -37,6 +37,17 @@ fn a_clip_is_shown_frame_by_frame() {
 }
 
 #[test]
+fn whose_way_is_an_option() {
+    let server = Server::start(Options { video_mode: Some(ClipMode::SmolVlm2), ..standard() });
+    let prompt = |server: &Server| {
+        let reply = server.post("/apply-template", &json!({"messages": video(&moving())["messages"]}));
+        reply.json()["prompt"].as_str().unwrap().to_owned()
+    };
+    assert!(prompt(&server).contains("Frame from 00:00:"), "{}", prompt(&server));
+    assert!(prompt(&Server::start(standard())).contains("Answer briefly."));
+}
+
+#[test]
 fn clips_that_cannot_be_shown_are_refused() {
     let server = Server::start(Options { max_pictures: 1, ..standard() });
     let refused = |body: Value, status: u16| {
