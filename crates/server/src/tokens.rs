@@ -9,7 +9,11 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::Request;
 use serde_json::{Value, json};
+use smolvlm_processor::Part;
 use std::sync::Arc;
+
+/// What the reference's template puts in a clip's place; its frames take it later.
+const CLIP: &str = "<video>";
 
 /// The most tokens that are made text again at once.
 const MOST: usize = 1 << 20;
@@ -110,14 +114,19 @@ pub(crate) async fn detokenize(State(app): State<Arc<App>>, request: Request<Bod
     .await
 }
 
-/// A chat as its template renders it. Pictures are looked at no closer than to know that they are there.
+/// A chat as its template renders it. Pictures and clips are looked at no closer than to know that they are there.
 pub(crate) async fn apply_template(State(app): State<Arc<App>>, request: Request<Body>) -> Result<Json, Failure> {
     let body = app.bodies.read(request).await?;
     app.aside(move |app| {
         let value = body.json()?;
         let mut fields = Fields::of(&value, "")?;
         app.check_model(fields.text("model")?)?;
-        let said = messages(&mut fields)?;
+        let mut said = messages(&mut fields)?;
+        for part in said.messages.iter_mut().flat_map(|message| &mut message.content) {
+            if matches!(part, Part::Clip(_)) {
+                *part = Part::Text(CLIP.to_owned());
+            }
+        }
         let begin = fields.truth("add_generation_prompt")?.unwrap_or(true);
         fields.finish()?;
         let prompt = app.engine().processor().template().render(&said.messages, begin)?;

@@ -39,12 +39,16 @@ fn a_clip_is_shown_frame_by_frame() {
 #[test]
 fn whose_way_is_an_option() {
     let server = Server::start(Options { video_mode: Some(ClipMode::SmolVlm2), ..standard() });
+    let messages = json!({"messages": video(&moving())["messages"]});
     let prompt = |server: &Server| {
-        let reply = server.post("/apply-template", &json!({"messages": video(&moving())["messages"]}));
-        reply.json()["prompt"].as_str().unwrap().to_owned()
+        let tokens = server.post("/tokenize", &messages).json()["tokens"].clone();
+        server.post("/detokenize", &json!({"tokens": tokens})).json()["content"].as_str().unwrap().to_owned()
     };
     assert!(prompt(&server).contains("Frame from 00:00:"), "{}", prompt(&server));
-    assert!(prompt(&Server::start(standard())).contains("Answer briefly."));
+    let first = Server::start(standard());
+    assert!(prompt(&first).contains("Answer briefly.") && !prompt(&first).contains("Frame from"));
+    let rendered = server.post("/apply-template", &messages).json()["prompt"].as_str().unwrap().to_owned();
+    assert!(rendered.contains("<video>What happens?"), "{rendered}");
 }
 
 #[test]
