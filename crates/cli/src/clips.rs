@@ -7,8 +7,9 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 use smolvlm_engine::{Engine, Features};
 use smolvlm_kernels::Pool;
-use smolvlm_kernels::resample::Kernel;
-use smolvlm_processor::{ClipDefaults, ClipMode, ClipSettings, DecodeOptions, MAX_LONGEST_EDGE, Picture, Processor};
+use smolvlm_processor::{
+    ClipChoice, ClipDefaults, ClipMode, ClipSettings, DecodeOptions, MAX_LONGEST_EDGE, Picture, Processor,
+};
 use smolvlm_video::{Alike, Clip, ClipOptions, Frame, Shown};
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -22,10 +23,10 @@ const AHEAD: usize = 4;
 /// Frames further than this from where an even rate would have them, in seconds, are told of.
 const DRIFT: f64 = 1.0;
 
-/// How clips are shown.
+/// Which frames of clips are shown, and how.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Clips (docs/video.md)")]
-pub(crate) struct ClipArgs {
+pub(crate) struct FrameArgs {
     /// Which of a clip's frames are shown, and the words around them: smolvlm2 (one a second, at most 64, each behind its
     /// time), v1 (as the first SmolVLM's script) or vlmevalkit (the prompt behind the published scores) [default: smolvlm2, of
     /// a first SmolVLM v1]
@@ -46,6 +47,14 @@ pub(crate) struct ClipArgs {
     /// What frames are resized with
     #[arg(long, value_name = "FILTER", value_enum, default_value_t)]
     video_resize: Resize,
+}
+
+/// How clips are shown.
+#[derive(clap::Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Clips (docs/video.md)")]
+pub(crate) struct ClipArgs {
+    #[command(flatten)]
+    frames: FrameArgs,
     /// Choose frames, and tell their times, by the clock where a clip's rate is uneven; the reference takes it as even
     #[arg(long)]
     true_times: bool,
@@ -96,6 +105,20 @@ pub(crate) struct Watched {
     pub(crate) vision: f64,
 }
 
+impl FrameArgs {
+    /// What is asked of clips.
+    pub(crate) fn choice(&self) -> ClipChoice {
+        ClipChoice {
+            mode: self.video_mode,
+            max_frames: self.max_frames,
+            fps: self.video_fps,
+            skip_seconds: self.skip_seconds,
+            edge: self.video_edge,
+            bicubic: matches!(self.video_resize, Resize::Bicubic),
+        }
+    }
+}
+
 impl ClipArgs {
     /// How a model is shown clips.
     pub(crate) fn settings(&self, processor: &Processor) -> Result<(ClipSettings, u32), Error> {
@@ -111,15 +134,7 @@ impl ClipArgs {
 
     /// What the call asks for over what a model does.
     pub(crate) fn over(&self, defaults: ClipDefaults, tile: u32) -> ClipSettings {
-        let mut settings = ClipSettings::new(self.video_mode.unwrap_or(defaults.mode), defaults, tile);
-        settings.max_frames = self.max_frames.map_or(settings.max_frames, |most| most as usize);
-        settings.edge = self.video_edge.unwrap_or(settings.edge);
-        settings.fps = self.video_fps.unwrap_or(settings.fps);
-        settings.skip_seconds = self.skip_seconds.unwrap_or(settings.skip_seconds);
-        if let Resize::Bicubic = self.video_resize {
-            settings.filter = Kernel::Bicubic;
-        }
-        settings
+        self.frames.choice().settings(defaults, tile)
     }
 
     /// Opens a clip, wherever it comes from.

@@ -1,5 +1,6 @@
 //! `smolvlm eval`: how many questions of a data set a model answers rightly.
 
+use crate::clips::FrameArgs;
 use crate::error::{Error, one_line};
 use crate::options::{ColumnArgs, ModelArgs, PictureArgs, sources};
 use crate::output::print_line;
@@ -19,6 +20,7 @@ Examples:
   smolvlm eval -m MODEL --data questions.jsonl
   smolvlm eval -m MODEL --adapter out/latest --data val.parquet --metric vqa --limit 500
   smolvlm eval -m MODEL --data docvqa/validation --metric anls --prompt \"Give a short answer.\" -o out
+  smolvlm eval -m MODEL --data clips.jsonl --metric choice      clips, as the first SmolVLM's script shows them
   smolvlm eval -m MODEL --data questions.jsonl --blank          what can be guessed
 
 Every answer of the assistant in the data is a question, asked behind all that stands before it. The folder gets \
@@ -61,6 +63,8 @@ pub(crate) struct Args {
     columns: ColumnArgs,
     #[command(flatten)]
     pictures: PictureArgs,
+    #[command(flatten)]
+    clips: FrameArgs,
     /// Where answers, scores and the page go; what an earlier evaluation left there is replaced
     /// [default: eval/MODEL-DATA-METRIC]
     #[arg(short, long, value_name = "FOLDER")]
@@ -84,6 +88,8 @@ enum MetricArg {
     Relaxed,
     /// the letter of an option
     Choice,
+    /// the option whose letter is the likeliest; nothing is written
+    Likelihood,
 }
 
 impl From<MetricArg> for Metric {
@@ -94,6 +100,7 @@ impl From<MetricArg> for Metric {
             MetricArg::Anls => Metric::Anls,
             MetricArg::Relaxed => Metric::Relaxed,
             MetricArg::Choice => Metric::Choice,
+            MetricArg::Likelihood => Metric::Likelihood,
         }
     }
 }
@@ -130,6 +137,7 @@ fn options(args: &Args) -> Options {
         batch: args.batch.into(),
         max_tokens: args.max_tokens,
         plan: args.pictures.plan(),
+        clips: args.clips.choice(),
         decode: args.pictures.decode(),
         output: args.output.clone().unwrap_or_else(|| folder(args, metric, control)),
     }

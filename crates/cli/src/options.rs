@@ -8,7 +8,7 @@ use smolvlm_data::{Columns, SourceConfig, read_mixture};
 use smolvlm_engine::{DTypeChoice, Engine, EngineOptions};
 use smolvlm_processor::{Alpha, DecodeOptions, MAX_LONGEST_EDGE, PlanOptions};
 use smolvlm_sys::Files;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// Which model.
@@ -50,7 +50,8 @@ impl ModelName {
 pub(crate) struct ModelArgs {
     #[command(flatten)]
     pub(crate) model: ModelName,
-    /// An adapter's folder, as smolvlm train and peft write it; may be repeated; =F behind it makes it count F times
+    /// An adapter's folder, as smolvlm train and peft write it, or its name on the hub; may be repeated; =F behind it makes it
+    /// count F times
     #[arg(long, value_name = "FOLDER[=F]")]
     adapter: Vec<String>,
     #[command(flatten)]
@@ -60,10 +61,10 @@ pub(crate) struct ModelArgs {
 /// An adapter's folder and what it counts.
 pub(crate) fn adapter(word: &str) -> Result<(PathBuf, f32), Error> {
     let Some((folder, factor)) = word.rsplit_once('=').filter(|_| !Path::new(word).is_dir()) else {
-        return Ok((word.into(), 1.0));
+        return Ok((crate::pull::adapter(word)?, 1.0));
     };
     match factor.parse::<f32>() {
-        Ok(factor) if factor.is_finite() => Ok((folder.into(), factor)),
+        Ok(factor) if factor.is_finite() => Ok((crate::pull::adapter(folder)?, factor)),
         _ => Error::usage(format!("--adapter {word}: '{factor}' is no number; FOLDER=0.5 would be right")),
     }
 }
@@ -193,6 +194,9 @@ pub(crate) struct ColumnArgs {
     /// The column of pictures
     #[arg(long, value_name = "COLUMN")]
     image: Option<String>,
+    /// The column of clips
+    #[arg(long, value_name = "COLUMN")]
+    video: Option<String>,
     /// The column of questions
     #[arg(long, value_name = "COLUMN")]
     question: Option<String>,
@@ -210,9 +214,10 @@ pub(crate) struct ColumnArgs {
 impl ColumnArgs {
     /// As readers take them.
     pub(crate) fn columns(&self) -> Columns {
-        let ColumnArgs { image, question, answer, system, prompt } = self;
+        let ColumnArgs { image, video, question, answer, system, prompt } = self;
         Columns {
             image: image.clone(),
+            video: video.clone(),
             question: question.clone(),
             answer: answer.clone(),
             system: system.clone(),
@@ -250,12 +255,12 @@ pub(crate) fn read_text(path: &str, most: u64) -> Result<String, Error> {
         let file = std::fs::File::open(Path::new(path)).map_err(named)?;
         file.take(limit + 1).read_to_string(&mut text)
     }
-    .map_err(named)?;
+    .map_err(|error| match error.kind() {
+        ErrorKind::InvalidData => named(std::io::Error::new(error.kind(), "no text: not UTF-8")),
+        _ => named(error),
+    })?;
     if text.len() as u64 > limit {
-        return Err(named(std::io::Error::new(
-            std::io::ErrorKind::InvalidData,
-            format!("more than {most} MiB of text"),
-        )));
+        return Err(named(std::io::Error::new(ErrorKind::InvalidData, format!("more than {most} MiB of text"))));
     }
     Ok(text)
 }

@@ -5,7 +5,7 @@ use crate::output::print_line;
 use crate::progress::Progress;
 use smolvlm_hub::{Event, Repo, Settings};
 use smolvlm_sys::Files;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const EXAMPLES: &str = "\
@@ -44,6 +44,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
 /// The files of a model, with a bar while they come; `mmproj` is of a GGUF file's tower.
 pub(crate) fn files(name: &str, mmproj: Option<&Path>) -> Result<Files, Error> {
     Ok(with_bar(|watch| smolvlm_hub::resolve(name, mmproj, watch))?)
+}
+
+/// The folder of an adapter, with a bar while it comes.
+pub(crate) fn adapter(name: &str) -> Result<PathBuf, Error> {
+    Ok(with_bar(|watch| smolvlm_hub::adapter(name, watch))?)
 }
 
 fn with_bar<T>(fetch: impl FnOnce(&smolvlm_hub::Watch<'_>) -> T) -> T {

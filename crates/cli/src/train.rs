@@ -4,6 +4,7 @@ mod args;
 mod dry;
 mod shown;
 
+use crate::clips::FrameArgs;
 use crate::error::Error;
 use crate::options::{ColumnArgs, sources};
 use crate::output::print_line;
@@ -25,6 +26,7 @@ Examples:
   smolvlm train -m nano --data chats.jsonl --recipe vqa-lora -o out    one for the model that the program carries
   smolvlm train -m MODEL --data chats.jsonl --lora --dry-run      what that would do, learn and need
   smolvlm train -m MODEL --recipe vqa-qlora --data vqa.parquet --prompt \"Answer briefly.\" -o out
+  smolvlm train -m MODEL --recipe video-captions --data clips.jsonl --prompt \"Caption the video.\" -o out
   smolvlm train -m MODEL --data a.jsonl --data b.jsonl --validation c.jsonl --every 100 -o out
   smolvlm train --recipe sft --print > run.toml                   a recipe's settings, to be changed
   smolvlm train --config run.toml
@@ -47,7 +49,7 @@ pub(crate) struct Args {
     /// Where checkpoints, logs and reports go
     #[arg(short, long, value_name = "FOLDER")]
     output: Option<PathBuf>,
-    /// Settings to begin from: vqa-lora, vqa-qlora, full, sft, pretrain-1 or pretrain-2
+    /// Settings to begin from: vqa-lora, vqa-qlora, full, video-captions, sft, pretrain-1 or pretrain-2
     #[arg(long, value_name = "NAME")]
     recipe: Option<String>,
     /// A run's settings; options given beside it count more
@@ -73,6 +75,8 @@ pub(crate) struct Args {
     adapter: AdapterArgs,
     #[command(flatten)]
     stage: StageArgs,
+    #[command(flatten)]
+    clips: FrameArgs,
     #[command(flatten)]
     run: RunArgs,
     /// Print one JSON object at the end
@@ -180,6 +184,7 @@ fn config(args: &Args) -> Result<Config, Error> {
         config.validation = Some(Validation::new(validation));
     }
     args.samples.apply(&mut config);
+    config.data.clips = args.clips.choice().over(config.data.clips);
     args.adapter.apply(&mut config)?;
     config.stages.iter_mut().for_each(|stage| args.stage.apply(stage));
     args.run.apply(&mut config);

@@ -63,7 +63,7 @@ fn broken_and_lying_pictures_are_refused() {
         ("a.heic", b"\0\0\0\x18ftypheic".to_vec(), "but a HEIC; convert it first, as in: magick FILE picture.png"),
         ("film.png", b"\0\0\0\x18ftypisom".to_vec(), "but a video (MP4)"),
         ("a.tga", b"\0\0\x02\0\0\0\0\0\0\0\0\0\x05\0\x05\0\x18\0".to_vec(), "but a TGA; convert it first"),
-        ("noise.png", vec![7; 1000], "no kind of picture that is known here"),
+        ("noise.png", vec![7; 1000], "but something else"),
         ("cut.png", cut(&whole), "the PNG picture is truncated"),
         ("head.png", whole[..20].to_vec(), "the PNG picture is truncated"),
         ("cut.jpg", cut(&photo), "the JPEG picture is truncated"),

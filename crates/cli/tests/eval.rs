@@ -211,3 +211,58 @@ fn what_is_answered_before_an_interrupt_stays() {
     assert_eq!((&json["stopped"], &json["questions"]), (&json!(true), &json!(lines)));
     assert!((20..20_000).contains(&lines), "{lines}");
 }
+
+fn clip(name: &str) -> String {
+    text(&repository().join("golden/pictures").join(name)).to_owned()
+}
+
+#[test]
+fn choices_over_clips_are_scored_by_letter_and_by_likelihood() {
+    let dir = tempfile::tempdir().unwrap();
+    let choices = ["a dog", "a cat", "rain"];
+    let row = |name: &str, answer: &str| json!({ "video": clip(name), "question": "What is it?", "choices": choices, "answer": answer });
+    let rows = [
+        row("gif-frames-1.gif", "a cat"),
+        row("webp-frames.webp", "rain"),
+        json!({ "video": "missing.mp4", "question": "Q", "choices": choices, "answer": "A" }),
+    ];
+    let file = data(dir.path(), &rows);
+    let answered = |lines: Vec<Value>| lines.into_iter().filter(|line| line["answer"].is_string()).collect::<Vec<_>>();
+    let (json, written) = results(&file, &dir.path().join("a"), &["--metric", "choice"]);
+    let written = answered(written);
+    assert_eq!((&json["questions"], &json["bad"]), (&json!(2), &json!(1)), "{json}");
+    let question = "What is it?\nChoices:\nA. a dog\nB. a cat\nC. rain\nAnswer with the letter.";
+    assert_eq!((written[0]["question"].as_str(), &written[1]["expected"]), (Some(question), &json!("C")));
+    // As the first SmolVLM's script shows a clip.
+    let alone = |mode: &str| {
+        let words =
+            ["run", "-m", &model(), "-n", "6", "--video", &clip("gif-frames-1.gif"), question, "--video-mode", mode];
+        smolvlm(&words).ok().trim().to_owned()
+    };
+    assert_eq!(answers(&written)[0], alone("v1"));
+    let (_, timed) = results(&file, &dir.path().join("b"), &["--metric", "choice", "--video-mode", "smolvlm2"]);
+    assert_eq!(answers(&timed)[0], alone("smolvlm2"));
+
+    let out = dir.path().join("c");
+    let (json, likely) = results(&file, &out, &["--metric", "likelihood"]);
+    let likely = answered(likely);
+    assert_eq!((json["questions"].as_u64(), likely.len()), (Some(2), 2));
+    for line in &likely {
+        let of = |letter: &str| line["likelihoods"][letter].as_f64().unwrap();
+        let best = ["A", "B", "C"].into_iter().max_by(|a, b| of(a).total_cmp(&of(b))).unwrap();
+        assert_eq!(line["answer"].as_str(), Some(best));
+        assert_eq!(line["score"].as_f64(), Some(f64::from(u8::from(line["expected"].as_str() == Some(best)))));
+    }
+    assert!(std::fs::read_to_string(out.join("report.html")).unwrap().contains("<img"));
+    let of = |control: &str| {
+        let lines = results(&file, &dir.path().join(control), &["--metric", "likelihood", control]).1;
+        answered(lines).iter().map(|line| line["likelihoods"].clone()).collect::<Vec<_>>()
+    };
+    let (blank, shuffled) = (of("--blank"), of("--shuffle"));
+    assert!(blank.len() == 2 && blank[0] != likely[0]["likelihoods"]);
+    assert!(shuffled.len() == 2 && shuffled[0] != likely[0]["likelihoods"], "each is shown the other's clip");
+
+    let open = data(dir.path(), &[json!({ "video": clip("gif-frames-1.gif"), "question": "What?", "answer": "A" })]);
+    let refused = eval(&open, &dir.path().join("d"), &["--metric", "likelihood"]);
+    assert!(refused.code == 1 && refused.stderr.contains("it lists no options by letters"), "{}", refused.stderr);
+}

@@ -2,7 +2,7 @@
 
 mod files;
 
-use crate::{Content, Error, PictureFile, References, Sample, Source};
+use crate::{ClipFile, Content, Error, PictureFile, References, Sample, Source};
 use smolvlm_processor::{MediaSource, Message, Part, Picture};
 use smolvlm_synth::{Kit, Mix, Set, Split, Stream};
 use std::path::Path;
@@ -90,9 +90,12 @@ fn scored(drawn: smolvlm_synth::Sample) -> (Sample, Vec<References>) {
     (chat(drawn), references)
 }
 
-/// The chat of a drawn sample: its pictures stand in front of the first question.
+/// The chat of a drawn sample: its pictures, or the clip that they are frames of, stand in front of the first question.
 fn chat(drawn: smolvlm_synth::Sample) -> Sample {
-    let mut shown: Vec<Part> = drawn.pictures.iter().map(|_| Part::Image(MediaSource::Given)).collect();
+    let mut shown: Vec<Part> = match drawn.fps {
+        Some(_) => vec![Part::Clip(MediaSource::Given)],
+        None => drawn.pictures.iter().map(|_| Part::Image(MediaSource::Given)).collect(),
+    };
     let mut messages = Vec::new();
     for turn in drawn.turns {
         let mut content = std::mem::take(&mut shown);
@@ -100,9 +103,15 @@ fn chat(drawn: smolvlm_synth::Sample) -> Sample {
         messages.push(Message { role: "user".into(), content });
         messages.push(Message { role: "assistant".into(), content: vec![Part::Text(turn.answer)] });
     }
-    let picture =
-        |rgb: smolvlm_synth::Rgb| PictureFile::Pixels(Picture { width: rgb.width, height: rgb.height, rgb: rgb.data });
-    Sample { content: Content::Chat(messages), pictures: drawn.pictures.into_iter().map(picture).collect() }
+    let picture = |rgb: smolvlm_synth::Rgb| Picture { width: rgb.width, height: rgb.height, rgb: rgb.data };
+    let pictures = drawn.pictures.into_iter().map(picture);
+    let content = Content::Chat(messages);
+    match drawn.fps {
+        Some(fps) => {
+            Sample { content, pictures: Vec::new(), clips: vec![ClipFile::Frames { frames: pictures.collect(), fps }] }
+        }
+        None => Sample { content, pictures: pictures.map(PictureFile::Pixels).collect(), clips: Vec::new() },
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::labels::{self, Labels};
 use crate::random::uniform;
 use crate::{Content, PictureData, Sample};
 use serde::{Deserialize, Serialize};
-use smolvlm_processor::{DecodeOptions, Error as ProcessorError, PicturePlan, Plan, PlanOptions, Processor};
+use smolvlm_processor::{ClipMode, DecodeOptions, Error as ProcessorError, PicturePlan, Plan, PlanOptions, Processor};
 
 /// What becomes of samples that are too long.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,8 @@ pub struct Encoding {
     /// How often a sample's pictures are brought to a random number of tiles, as m4 does in training
     /// (`pre_split_scale_up_frequency`).
     pub scale_frequency: f64,
+    /// Whose way clips are shown in, whose frames stand in samples.
+    pub clips: ClipMode,
     /// How picture files are read.
     pub decode: DecodeOptions,
     /// Where random choices begin.
@@ -131,6 +133,7 @@ impl Encoding {
             split: self.split,
             generation_prompt: false,
             context: if cut { None } else { Some(self.length) },
+            clips: self.clips,
             ..PlanOptions::default()
         };
         let settings = processor.picture_settings(&options).map_err(|e| e.to_string())?;

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
 
+mod clips;
 mod dedup;
 mod drawn;
 mod encode;
@@ -20,6 +21,7 @@ mod sources;
 mod turns;
 mod write;
 
+pub use clips::{ClipFrames, ClipShown};
 pub use dedup::{Fingerprint, LIMIT, MOST_LIMIT, Match, PictureAt, PictureIndex, RowPrints, fingerprints};
 pub use drawn::{Format, Writer, is_drawn};
 pub use encode::{Encoding, Example, ExamplePicture, Long};
@@ -29,6 +31,6 @@ pub use loader::{Loader, Skipped, StepData};
 pub use mixture::{Draw, Mixture};
 pub use pack::{Pack, Packing, pack};
 pub use read::{Columns, open};
-pub use sample::{Content, PictureData, PictureFile, References, Sample, Source};
+pub use sample::{ClipFile, Content, PictureData, PictureFile, References, Sample, Source};
 pub use sources::{SourceConfig, read_mixture};
 pub use write::JsonLines;

@@ -2,7 +2,7 @@
 
 use crate::random::hash;
 use crate::turns::shuffled;
-use crate::{Encoding, Example, Mixture};
+use crate::{ClipFrames, Encoding, Example, Mixture, Sample};
 use smolvlm_processor::Processor;
 use std::sync::Arc;
 
@@ -14,6 +14,8 @@ pub struct Loader {
     pub encoding: Encoding,
     /// Of the model.
     pub processor: Arc<Processor>,
+    /// How clips become frames; none where the model sees nothing.
+    pub clips: Option<ClipFrames>,
 }
 
 /// A step's examples, and the samples that gave none.
@@ -35,6 +37,18 @@ pub struct Skipped {
 }
 
 impl Loader {
+    /// A sample with frames in the places of its clips.
+    ///
+    /// # Errors
+    /// A clip cannot be shown, in words.
+    pub fn shown(&self, sample: Sample) -> Result<Sample, String> {
+        match &self.clips {
+            Some(clips) => clips.expanded(sample),
+            None if sample.clips.is_empty() => Ok(sample),
+            None => Err("it has a clip, and the model sees nothing".to_owned()),
+        }
+    }
+
     /// The examples of the draws `start..start + count`.
     pub fn load(&self, start: u64, count: usize) -> StepData {
         let names = self.mixture.names();
@@ -43,7 +57,10 @@ impl Loader {
             let Some(source) = self.mixture.source(draw.source) else { continue };
             let name = format!("{}:{}", names.get(draw.source).map_or("", String::as_str), draw.row + 1);
             let seed = self.encoding.seed;
-            let sample = source.read(draw.row as usize).map(|sample| match self.mixture.shuffles_turns(draw.source) {
+            let sample = source.read(draw.row as usize).and_then(|sample| self.shown(sample)).map(|sample| match self
+                .mixture
+                .shuffles_turns(draw.source)
+            {
                 true => shuffled(sample, seed, at),
                 false => sample,
             });

@@ -10,6 +10,8 @@ pub struct Sample {
     pub content: Content,
     /// The pictures of the content's places, in order; the places are [`smolvlm_processor::MediaSource::Given`].
     pub pictures: Vec<PictureFile>,
+    /// The clips of its places for clips, in order.
+    pub clips: Vec<ClipFile>,
 }
 
 /// What a sample's text is.
@@ -41,6 +43,22 @@ pub enum PictureFile {
     Bytes(Vec<u8>),
     /// Here: it was drawn, and never encoded.
     Pixels(Picture),
+}
+
+/// Where a clip is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClipFile {
+    /// In a file, or a folder of frames, of its own.
+    Path(PathBuf),
+    /// In the source itself.
+    Bytes(Vec<u8>),
+    /// Here: it was drawn.
+    Frames {
+        /// All of one size.
+        frames: Vec<Picture>,
+        /// How many are shown a second.
+        fps: f64,
+    },
 }
 
 /// A picture in memory.

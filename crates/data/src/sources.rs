@@ -32,6 +32,9 @@ pub struct SourceConfig {
     /// The column of pictures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// The column of clips.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub video: Option<String>,
     /// The column of questions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub question: Option<String>,
@@ -77,6 +80,7 @@ impl SourceConfig {
             loss_weight: 1.0,
             shuffle_turns: false,
             image: None,
+            video: None,
             question: None,
             answer: None,
             system: None,
@@ -87,8 +91,8 @@ impl SourceConfig {
 
     /// The same with its columns named.
     pub fn with(self, columns: Columns) -> SourceConfig {
-        let Columns { image, question, answer, system, prompt, skill } = columns;
-        SourceConfig { image, question, answer, system, prompt, skill, ..self }
+        let Columns { image, video, question, answer, system, prompt, skill } = columns;
+        SourceConfig { image, video, question, answer, system, prompt, skill, ..self }
     }
 
     /// What logs call it.
@@ -100,6 +104,7 @@ impl SourceConfig {
     pub(crate) fn columns(&self) -> Columns {
         Columns {
             image: self.image.clone(),
+            video: self.video.clone(),
             question: self.question.clone(),
             answer: self.answer.clone(),
             system: self.system.clone(),

@@ -16,12 +16,12 @@ const LINE_BREAK: f64 = 0.05;
 /// beginning is changed: they stay there, in front of whichever question comes first. What is said in other chats depends on
 /// what was said or shown before.
 pub(crate) fn shuffled(sample: Sample, seed: u64, draw: u64) -> Sample {
-    let Sample { content, pictures } = sample;
+    let Sample { content, pictures, clips } = sample;
     let content = match content {
         Content::Chat(messages) => Content::Chat(chat(messages, seed, draw)),
         document => document,
     };
-    Sample { content, pictures }
+    Sample { content, pictures, clips }
 }
 
 fn chat(mut messages: Vec<Message>, seed: u64, draw: u64) -> Vec<Message> {
@@ -50,7 +50,7 @@ type Turns = Vec<(Vec<Part>, Message)>;
 
 /// The pictures at a chat's beginning, and its turns without them; `None` where it is another kind of chat.
 fn taken_apart(messages: &[Message], start: usize) -> Option<(Vec<Part>, Turns)> {
-    let is_picture = |part: &&Part| part.is_place();
+    let is_picture = |part: &&Part| part.shows();
     let (mut shown, mut turns): (Vec<Part>, Turns) = (Vec::new(), Vec::new());
     for pair in messages.get(start..)?.chunks(2) {
         let [user, answer] = pair else { return None };
@@ -83,7 +83,7 @@ mod tests {
             messages.push(Message::user(pictures, &format!("q{turn}")));
             messages.push(Message::text("assistant", &format!("a{turn}")));
         }
-        Sample { content: Content::Chat(messages), pictures: vec![PictureFile::Bytes(vec![1]); 2] }
+        Sample { content: Content::Chat(messages), pictures: vec![PictureFile::Bytes(vec![1]); 2], clips: Vec::new() }
     }
 
     fn messages(sample: &Sample) -> &[Message] {
@@ -143,7 +143,11 @@ mod tests {
             with(|messages| messages.insert(2, Message::text("assistant", "again"))),
             with(|messages| messages.truncate(5)),
             with(|messages| messages[0].content.truncate(2)),
-            Sample { content: Content::Document(vec![image(), Part::Text("T".into())]), pictures: Vec::new() },
+            Sample {
+                content: Content::Document(vec![image(), Part::Text("T".into())]),
+                pictures: Vec::new(),
+                clips: Vec::new(),
+            },
         ] {
             assert!((0..20).all(|draw| shuffled(sample.clone(), 3, draw) == sample));
         }

@@ -1,10 +1,10 @@
 //! Samples to disk: JSON Lines that [`crate::open`] reads again as the same samples.
 
 use crate::read::MAX_ROW;
-use crate::{Content, Error, PictureFile, Sample};
+use crate::{ClipFile, Content, Error, PictureFile, Sample};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
-use smolvlm_processor::Part;
+use smolvlm_processor::{Part, Picture};
 use smolvlm_sys::aside::NewFile;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -75,7 +75,12 @@ fn row(sample: &Sample, folder: &Path) -> Value {
             };
             let turn = |message: &smolvlm_processor::Message| json!({ "role": message.role, "content": message.content.iter().map(part).collect::<Vec<_>>() });
             let messages: Vec<Value> = messages.iter().map(turn).collect();
-            json!({ "messages": messages, "images": pictures.collect::<Vec<_>>() })
+            let pictures = pictures.collect::<Vec<_>>();
+            let clips = sample.clips.iter().map(|clip| of_clip(clip, folder)).collect::<Vec<_>>();
+            match clips.is_empty() {
+                true => json!({ "messages": messages, "images": pictures }),
+                false => json!({ "messages": messages, "images": pictures, "videos": clips }),
+            }
         }
         Content::Document(parts) => {
             let (mut texts, mut images): (Vec<Value>, Vec<Value>) = (Vec::new(), Vec::new());
@@ -93,13 +98,27 @@ fn row(sample: &Sample, folder: &Path) -> Value {
     }
 }
 
-/// A path from the folder of the rows where it lies in there, else from the root; or bytes in base64.
+/// A path from the folder of the rows where it lies in there, else from the root.
+fn of_path(path: &Path, folder: &Path) -> Value {
+    let whole = path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned());
+    whole.strip_prefix(folder).unwrap_or(&whole).display().to_string().into()
+}
+
+/// A path, or bytes in base64; of drawn frames a film of PNGs.
+fn of_clip(clip: &ClipFile, folder: &Path) -> Value {
+    let bytes = |bytes: &[u8]| json!({ "bytes": BASE64_STANDARD.encode(bytes) });
+    match clip {
+        ClipFile::Path(path) => of_path(path, folder),
+        ClipFile::Bytes(file) => bytes(file),
+        // Memory alone could fail to take it; the row then says that a clip is missing.
+        ClipFile::Frames { frames, fps } => Picture::to_apng(frames, *fps).map_or(Value::Null, |file| bytes(&file)),
+    }
+}
+
+/// A path, or bytes in base64.
 fn of_picture(picture: &PictureFile, folder: &Path) -> Value {
     match picture {
-        PictureFile::Path(path) => {
-            let whole = path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.clone());
-            whole.strip_prefix(folder).unwrap_or(&whole).display().to_string().into()
-        }
+        PictureFile::Path(path) => of_path(path, folder),
         PictureFile::Bytes(bytes) => json!({ "bytes": BASE64_STANDARD.encode(bytes) }),
         // Memory alone could fail to take a PNG; the row then says that a picture is missing.
         PictureFile::Pixels(picture) => {
@@ -165,7 +184,11 @@ mod tests {
     fn nothing_is_written_over_and_nothing_is_left_behind() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.jsonl");
-        let sample = || Sample { content: Content::Document(vec![Part::Text("T".into())]), pictures: Vec::new() };
+        let sample = || Sample {
+            content: Content::Document(vec![Part::Text("T".into())]),
+            pictures: Vec::new(),
+            clips: Vec::new(),
+        };
         let mut dropped = JsonLines::create(&path).unwrap();
         dropped.push(&sample()).unwrap();
         drop(dropped);

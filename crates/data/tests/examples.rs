@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers outside test functions
 
 use smolvlm_data::{Content, Encoding, Example, Labels, Loader, Long, Mixture, PictureFile, Sample, SourceConfig};
-use smolvlm_processor::{DecodeOptions, END_OF_UTTERANCE, MediaSource, Message, Part, Processor};
+use smolvlm_processor::{ClipMode, DecodeOptions, END_OF_UTTERANCE, MediaSource, Message, Part, Processor};
 use std::collections::BTreeMap;
 
 /// Markers of tiles as tokens, as text, and SmolVLM2's template.
@@ -20,6 +20,7 @@ fn encoding(labels: Labels) -> Encoding {
         longest_edge: None,
         split: None,
         scale_frequency: 0.0,
+        clips: ClipMode::default(),
         decode: DecodeOptions::default(),
         seed: 1,
     }
@@ -35,7 +36,7 @@ fn says(text: &str) -> Message {
 }
 
 fn chat(messages: Vec<Message>, names: &[&str]) -> Sample {
-    Sample { content: Content::Chat(messages), pictures: pictures(names) }
+    Sample { content: Content::Chat(messages), pictures: pictures(names), clips: Vec::new() }
 }
 
 fn image() -> Part {
@@ -43,7 +44,7 @@ fn image() -> Part {
 }
 
 fn document(parts: Vec<Part>, names: &[&str]) -> Sample {
-    Sample { content: Content::Document(parts), pictures: pictures(names) }
+    Sample { content: Content::Document(parts), pictures: pictures(names), clips: Vec::new() }
 }
 
 /// Two turns, the second with a picture of its own.
@@ -281,7 +282,7 @@ fn turns_of_a_source_are_drawn_anew_each_time_and_can_be_drawn_again() {
     let loader = |shuffle_turns| {
         let source = SourceConfig { shuffle_turns, ..SourceConfig::new(dir.path().join("a.jsonl")) };
         let mixture = Mixture::open(&[source], 1).unwrap();
-        Loader { mixture, encoding: encoding(Labels::Sft), processor: processor.clone() }
+        Loader { mixture, encoding: encoding(Labels::Sft), processor: processor.clone(), clips: None }
     };
     let answers = |loader: &Loader, at| learnt(&processor, &loader.load(at, 1).examples[0]);
     let (plain, drawn) = (loader(false), loader(true));

@@ -23,6 +23,7 @@ mod error;
 mod features;
 mod gallery;
 pub mod grammar;
+mod likelihood;
 mod line;
 mod lookup;
 mod lru;

@@ -83,7 +83,7 @@ impl Engine {
 }
 
 /// The negative log of a token's probability under a row of logits.
-fn nll(row: &[f32], id: u32) -> f64 {
+pub(crate) fn nll(row: &[f32], id: u32) -> f64 {
     let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = row.iter().map(|&x| f64::from(x - max).exp()).sum();
     sum.ln() + f64::from(max) - row.get(id as usize).copied().map_or(f64::NAN, f64::from)

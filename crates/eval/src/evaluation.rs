@@ -1,17 +1,18 @@
 //! The questions of a data set, asked and scored.
 
 use crate::Error;
+use crate::asker::{Asker, Given, Seen};
 use crate::files::{self, Lines};
 use crate::metrics::Metric;
 use crate::page::Page;
-use crate::picture::{Gallery, Shown};
+use crate::picture::Shown;
 use crate::question::{Question, questions};
 use crate::rows;
 use crate::scores::{self, Record, Score};
 use serde_json::{Value, json};
 use smolvlm_data::{Draw, Mixture, SourceConfig};
-use smolvlm_engine::{Answer, Asked, Engine, Features, Request, Sampling};
-use smolvlm_processor::{DecodeOptions, PlanOptions};
+use smolvlm_engine::Engine;
+use smolvlm_processor::{ClipChoice, DecodeOptions, PlanOptions};
 use smolvlm_sys::Stopwatch;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -55,6 +56,9 @@ pub struct Options {
     pub max_tokens: usize,
     /// How pictures become tiles.
     pub plan: PlanOptions,
+    /// How clips are shown; unless it says so, questions with options to choose from as the first SmolVLM's script does, whose
+    /// score of CinePile is published.
+    pub clips: ClipChoice,
     /// How picture files are read.
     pub decode: DecodeOptions,
     /// The folder of the results.
@@ -176,9 +180,9 @@ impl Evaluation {
     fn questions(&self, row: Draw, other: Option<Option<Draw>>) -> Result<Vec<Question>, String> {
         let source = self.mixture.source(row.source).ok_or("there is no such source")?;
         let (sample, references) = source.read_with_references(row.row as usize)?;
-        let files = match other {
-            None => sample.pictures.clone(),
-            Some(Some(other)) => rows::pictures(&self.mixture, other)?,
+        let (files, clips) = match other {
+            None => (sample.pictures.clone(), sample.clips.clone()),
+            Some(Some(other)) => rows::shown(&self.mixture, other)?,
             Some(None) => return Err("no other row has as many pictures to exchange".to_owned()),
         };
         let mut pictures = Vec::new();
@@ -188,20 +192,19 @@ impl Evaluation {
             let shown = if blank { shown.blank(&self.options.decode) } else { Ok(shown) };
             pictures.push(Arc::new(shown.map_err(|why| format!("picture {at}: {why}"))?));
         }
-        questions(sample, references, &pictures, (row.source, row.row + 1))
+        questions(sample, references, (&pictures, &clips), (row.source, row.row + 1))
     }
 }
 
 /// An evaluation while it runs.
 struct Run<'a> {
     evaluation: &'a Evaluation,
-    engine: &'a Engine,
+    asker: Asker<'a>,
     observer: &'a mut dyn Observer,
     sources: Vec<String>,
     /// Names of skills, and of sources whose rows tell none.
     groups: Vec<String>,
     waiting: Vec<Question>,
-    gallery: Gallery,
     lines: Lines,
     page: Page,
     records: Vec<Record>,
@@ -217,12 +220,11 @@ impl<'a> Run<'a> {
         let options = &evaluation.options;
         Ok(Run {
             evaluation,
-            engine,
+            asker: Asker::new(options, engine),
             observer,
             sources: evaluation.mixture.names(),
             groups: Vec::new(),
             waiting: Vec::new(),
-            gallery: Gallery::default(),
             lines: Lines::begin(&options.output.join("answers.jsonl"))?,
             page: Page::new(options.seed, options.metric),
             records: Vec::new(),
@@ -251,27 +253,28 @@ impl<'a> Run<'a> {
         let batch: Vec<Question> = self.waiting.drain(..count).collect();
         let mut seen = Vec::new();
         for question in batch {
-            match self.see(&question) {
-                Ok(features) => seen.push((self.request(&question), features, question)),
-                Err(why) => self.bad((question.source, question.row), Some(question.turn), &why)?,
+            let (source, row, turn) = (question.source, question.row, question.turn);
+            match self.asker.see(question) {
+                Ok(shown) => seen.push(shown),
+                Err(why) => self.bad((source, row), Some(turn), &why)?,
             }
             self.stopped |= self.observer.stops();
             if self.stopped {
                 return Ok(false);
             }
         }
-        let asked: Vec<Asked<'_>> = seen.iter().map(|(request, pictures, _)| Asked { request, pictures }).collect();
         let observer = &mut *self.observer;
         let mut go_on = || if observer.stops() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-        let Some(answers) = self.engine.answer_all(&asked, &mut go_on) else {
+        let given = self.asker.answers(&seen, &mut go_on);
+        let Some(given) = given else {
             self.stopped = true;
             return Ok(false);
         };
         let seconds = start.seconds() / seen.len().max(1) as f64;
-        for ((_, _, question), answer) in seen.into_iter().zip(answers) {
-            match answer {
-                Ok(answer) => self.score(question, &answer, seconds)?,
-                Err(e) => self.bad((question.source, question.row), Some(question.turn), &e.to_string())?,
+        for (Seen { question, .. }, given) in seen.into_iter().zip(given) {
+            match given {
+                Ok(given) => self.score(question, &given, seconds)?,
+                Err(why) => self.bad((question.source, question.row), Some(question.turn), &why)?,
             }
         }
         self.lines.flush()?;
@@ -281,32 +284,9 @@ impl<'a> Run<'a> {
         Ok(true)
     }
 
-    fn see(&mut self, question: &Question) -> Result<Vec<Features>, String> {
+    fn score(&mut self, question: Question, given: &Given, seconds: f64) -> Result<(), Error> {
         let options = &self.evaluation.options;
-        let mut all = Vec::new();
-        for (at, shown) in question.pictures.iter().enumerate() {
-            let seen = self.gallery.see(self.engine, shown, (&options.decode, &options.plan));
-            all.push(seen.map_err(|why| format!("picture {at}: {why}"))?);
-        }
-        Ok(all)
-    }
-
-    fn request(&self, question: &Question) -> Request {
-        let options = &self.evaluation.options;
-        Request {
-            messages: question.messages.clone(),
-            plan: options.plan.clone(),
-            sampling: Sampling::default(),
-            max_tokens: options.max_tokens,
-            stop: Vec::new(),
-            show_special: false,
-            grammar: None,
-        }
-    }
-
-    fn score(&mut self, question: Question, answer: &Answer, seconds: f64) -> Result<(), Error> {
-        let options = &self.evaluation.options;
-        let text = answer.text.trim();
+        let text = given.text.as_str();
         let score = options.metric.score(text, &question.truth);
         let source = self.sources.get(question.source).map_or("", String::as_str);
         let name = question.skill.as_deref().unwrap_or(source);
@@ -315,12 +295,16 @@ impl<'a> Run<'a> {
             self.groups.len() - 1
         });
         let truth = &question.truth;
-        self.lines.add(&json!({
+        let mut line = json!({
             "source": source, "row": question.row, "turn": question.turn, "skill": question.skill,
             "question": truth.question, "answer": text, "expected": truth.expected,
-            "accepted": truth.accepted().skip(1).collect::<Vec<_>>(), "score": score, "tokens": answer.output_ids.len(),
-            "stop": answer.stop_reason.name(), "ms": (seconds * 1e5).round() / 100.0,
-        }))?;
+            "accepted": truth.accepted().skip(1).collect::<Vec<_>>(), "score": score,
+            "ms": (seconds * 1e5).round() / 100.0,
+        });
+        if let Value::Object(line) = &mut line {
+            line.extend(given.more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        }
+        self.lines.add(&line)?;
         self.sum += score;
         self.page.offer(group, &question, text, score, &options.decode);
         self.records.push(Record { group, source: question.source, score, truth: question.truth });

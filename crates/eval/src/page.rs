@@ -2,6 +2,7 @@
 
 use crate::evaluation::{Control, Options, Outcome};
 use crate::metrics::Metric;
+use crate::picture::Shown;
 use crate::question::Question;
 use crate::scores::Score;
 use crate::thumbnail;
@@ -10,6 +11,7 @@ use smolvlm_kernels::Pool;
 use smolvlm_processor::DecodeOptions;
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 const TEMPLATE: &str = include_str!("page.html");
 /// The most wrong answers of a group.
@@ -35,6 +37,16 @@ struct Example {
     score: f64,
     /// How many turns of the chat stand before the question.
     before: usize,
+}
+
+/// Some of a question's pictures: the last ones; of a clip frames from all over it.
+fn chosen(pictures: &[Arc<Shown>]) -> impl Iterator<Item = &Arc<Shown>> {
+    let count = pictures.len();
+    let is_clip = pictures.iter().any(|shown| matches!(**shown, Shown::Frame(_)));
+    let step = if is_clip { count.saturating_sub(1) as f64 / (PICTURES - 1) as f64 } else { 1.0 };
+    let first = if is_clip { 0 } else { count.saturating_sub(PICTURES) };
+    let place = move |at: usize| first + (at as f64 * step).round() as usize;
+    (0..PICTURES.min(count)).filter_map(move |at| pictures.get(if count <= PICTURES { at } else { place(at) }))
 }
 
 /// The examples of a group.
@@ -77,8 +89,7 @@ impl Page {
         if kept.len() == most && kept.last().is_some_and(|last| last.draw <= draw) {
             return;
         }
-        let shown = question.pictures.iter().rev().take(PICTURES).rev();
-        let pictures = shown.filter_map(|shown| {
+        let pictures = chosen(&question.pictures).filter_map(|shown| {
             let picture = shown.open(decode).ok()?;
             thumbnail::data_url(&picture, &self.pool).ok()
         });
@@ -311,10 +322,9 @@ fn escape(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::metrics::Truth;
-    use crate::picture::Shown;
     use crate::scores;
     use crate::scores::Record;
-    use std::sync::Arc;
+    use smolvlm_processor::ClipChoice;
 
     fn options(model: &str) -> Options {
         Options {
@@ -326,6 +336,7 @@ mod tests {
             batch: 1,
             max_tokens: 1,
             plan: smolvlm_processor::PlanOptions::default(),
+            clips: ClipChoice::default(),
             decode: DecodeOptions::default(),
             output: "out".into(),
         }
@@ -338,8 +349,16 @@ mod tests {
             let truth =
                 Truth { question: name.into(), expected: name.into(), also: vec![name.into()], ..Truth::default() };
             let pictures = vec![Arc::new(Shown::Grey(4, 3))];
-            let question =
-                Question { source: 0, row, turn: 2, messages: Vec::new(), pictures, truth: truth.clone(), skill: None };
+            let question = Question {
+                source: 0,
+                row,
+                turn: 2,
+                messages: Vec::new(),
+                pictures,
+                clips: Vec::new(),
+                truth: truth.clone(),
+                skill: None,
+            };
             page.offer(0, &question, answer, *score, &DecodeOptions::default());
             records.push(Record { group: 0, source: 0, score: *score, truth });
         }

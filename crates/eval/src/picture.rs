@@ -1,7 +1,7 @@
 //! The pictures that are shown: read, seen once, and remembered as long as there is room.
 
 use sha2::{Digest, Sha256};
-use smolvlm_data::PictureFile;
+use smolvlm_data::{ClipFile, PictureFile};
 use smolvlm_engine::{Engine, Features};
 use smolvlm_processor::{DecodeOptions, Picture, PlanOptions};
 use std::path::PathBuf;
@@ -18,6 +18,8 @@ pub(crate) enum Shown {
     File(PictureFile),
     /// Grey of this width and height.
     Grey(u32, u32),
+    /// A frame of a clip, of a tile's size.
+    Frame(Picture),
 }
 
 /// What tells one picture from others.
@@ -26,6 +28,21 @@ pub(crate) enum Key {
     Path(PathBuf),
     Digest([u8; 32]),
     Grey(u32, u32),
+    Frame([u8; 32]),
+    Clip(Box<Key>),
+}
+
+/// What tells a clip from others.
+pub(crate) fn clip_key(clip: &ClipFile) -> Key {
+    Key::Clip(Box::new(match clip {
+        ClipFile::Path(path) => Key::Path(path.clone()),
+        ClipFile::Bytes(bytes) => Key::Digest(Sha256::digest(bytes).into()),
+        ClipFile::Frames { frames, fps } => {
+            let start = Sha256::new().chain_update(fps.to_le_bytes());
+            let all = frames.iter().fold(start, |hash, frame| hash.chain_update(&frame.rgb));
+            Key::Digest(all.finalize().into())
+        }
+    }))
 }
 
 impl Shown {
@@ -39,6 +56,7 @@ impl Shown {
                 Key::Digest(Sha256::new().chain_update(size).chain_update(&picture.rgb).finalize().into())
             }
             Shown::Grey(width, height) => Key::Grey(*width, *height),
+            Shown::Frame(tile) => Key::Frame(Sha256::digest(&tile.rgb).into()),
         }
     }
 
@@ -54,7 +72,16 @@ impl Shown {
                 let rgb = vec![GREY; bytes.ok_or("too large")?];
                 Ok(Picture { width, height, rgb })
             }
+            Shown::Frame(tile) => Ok(tile.clone()),
         }
+    }
+
+    /// A frame, or grey in its place.
+    pub(crate) fn frame(mut tile: Picture, blank: bool) -> Shown {
+        if blank {
+            tile.rgb.fill(GREY);
+        }
+        Shown::Frame(tile)
     }
 
     /// Grey of the picture's size.
@@ -62,6 +89,7 @@ impl Shown {
         let size = match self {
             Shown::File(file) => file.size(decode),
             Shown::Grey(width, height) => Ok((*width, *height)),
+            Shown::Frame(tile) => Ok((tile.width, tile.height)),
         };
         size.map(|(width, height)| Shown::Grey(width, height)).map_err(|e| e.to_string())
     }
@@ -90,7 +118,11 @@ impl Gallery {
             self.seen.push(entry);
             return Ok(features);
         }
-        let features = engine.see(&shown.open(decode)?, plan).map_err(|e| e.to_string())?;
+        let features = match shown {
+            Shown::Frame(tile) => engine.see_frame(tile),
+            other => engine.see(&other.open(decode)?, plan),
+        };
+        let features = features.map_err(|e| e.to_string())?;
         self.bytes += features.bytes();
         self.seen.push((key, features.clone()));
         while self.bytes > ROOM && self.seen.len() > 1 {

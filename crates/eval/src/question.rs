@@ -2,7 +2,7 @@
 
 use crate::metrics::Truth;
 use crate::picture::Shown;
-use smolvlm_data::{Content, References, Sample};
+use smolvlm_data::{ClipFile, Content, References, Sample};
 use smolvlm_processor::{Message, Part};
 use std::sync::Arc;
 
@@ -19,20 +19,22 @@ pub(crate) struct Question {
     pub(crate) messages: Vec<Message>,
     /// The pictures of the chat's places.
     pub(crate) pictures: Vec<Arc<Shown>>,
+    /// The clips of its places for clips.
+    pub(crate) clips: Vec<ClipFile>,
     /// What is right.
     pub(crate) truth: Truth,
     /// What is asked for, if the row tells it.
     pub(crate) skill: Option<String>,
 }
 
-/// A sample's questions. `pictures` are those of its places.
+/// A sample's questions. `pictures` and `clips` are those of its places.
 ///
 /// # Errors
 /// Where nothing is asked.
 pub(crate) fn questions(
     sample: Sample,
     references: Vec<References>,
-    pictures: &[Arc<Shown>],
+    (pictures, clips): (&[Arc<Shown>], &[ClipFile]),
     (source, row): (usize, u64),
 ) -> Result<Vec<Question>, String> {
     let Content::Chat(messages) = sample.content else {
@@ -49,11 +51,13 @@ pub(crate) fn questions(
         let References { skill, annotators, also } = references.next().unwrap_or_default();
         let before = messages.get(..index).unwrap_or_default();
         let Some(asked) = before.iter().rfind(|message| message.role == "user") else { continue };
-        let places = before.iter().flat_map(|message| &message.content);
-        let places = places.filter(|part| part.is_place()).count();
+        let parts = || before.iter().flat_map(|message| &message.content);
+        let places = parts().filter(|part| part.is_place()).count();
+        let films = parts().filter(|part| matches!(part, Part::Clip(_))).count();
         let truth = Truth { question: said(asked), expected: said(message), annotators, also };
         let pictures = pictures.iter().take(places).cloned().collect();
-        questions.push(Question { source, row, turn, messages: before.to_vec(), pictures, truth, skill });
+        let clips = clips.iter().take(films).cloned().collect();
+        questions.push(Question { source, row, turn, messages: before.to_vec(), pictures, clips, truth, skill });
     }
     match questions.is_empty() {
         true => Err("no answer stands behind a question".to_owned()),
@@ -86,9 +90,9 @@ mod tests {
         ];
         let pictures: Vec<PictureFile> = (0..2).map(|i| PictureFile::Path(format!("{i}.png").into())).collect();
         let shown: Vec<Arc<Shown>> = pictures.iter().cloned().map(|file| Arc::new(Shown::File(file))).collect();
-        let sample = Sample { content: Content::Chat(chat.clone()), pictures };
+        let sample = Sample { content: Content::Chat(chat.clone()), pictures, clips: Vec::new() };
         let told = |skill: &str| References { skill: Some(skill.to_owned()), ..References::default() };
-        let asked = questions(sample, vec![told("x"), told("y")], &shown, (2, 7)).unwrap();
+        let asked = questions(sample, vec![told("x"), told("y")], (&shown, &[]), (2, 7)).unwrap();
         let brief = |q: &Question| (q.turn, q.truth.question.clone(), q.truth.expected.clone(), q.pictures.len());
         assert_eq!(brief(&asked[0]), (1, "Q".into(), "A".into(), 1));
         assert_eq!(brief(&asked[1]), (2, "R".into(), "B".into(), 2));
@@ -98,7 +102,10 @@ mod tests {
 
     #[test]
     fn where_nothing_is_asked() {
-        let of = |content| questions(Sample { content, pictures: Vec::new() }, Vec::new(), &[], (0, 1)).unwrap_err();
+        let of = |content| {
+            questions(Sample { content, pictures: Vec::new(), clips: Vec::new() }, Vec::new(), (&[], &[]), (0, 1))
+                .unwrap_err()
+        };
         assert!(of(Content::Document(vec![Part::Text("T".into())])).contains("nothing is asked"));
         assert!(of(Content::Chat(vec![Message::text("assistant", "Hello.")])).contains("behind a question"));
     }

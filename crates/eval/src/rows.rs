@@ -1,8 +1,8 @@
 //! Which rows are asked about, and whose pictures they are shown.
 
-use crate::picture::{Key, Shown};
+use crate::picture::{Key, Shown, clip_key};
 use smolvlm_data::random::permuted;
-use smolvlm_data::{Draw, Mixture, PictureFile};
+use smolvlm_data::{ClipFile, Draw, Mixture, PictureFile};
 use std::collections::BTreeMap;
 
 /// All rows of the sources in order, or so many of them: drawn by the seed, and in order again.
@@ -15,7 +15,7 @@ pub(crate) fn chosen(mixture: &Mixture, limit: Option<u64>, seed: u64) -> Vec<Dr
     places.into_iter().filter_map(|place| rows.get(place as usize).copied()).collect()
 }
 
-/// For each row the one whose pictures it is shown: as many, and others. All pictures stand in a circle, drawn by the
+/// For each row the one whose pictures and clips it is shown: as many, and others. All pictures stand in a circle, drawn by the
 /// seed, and each is shown in the place of the one before; so no row is shown its own, and each picture as often as the
 /// next one was. `None` where a row cannot be read, or no other has as many pictures; itself where it has none.
 pub(crate) fn exchanged(
@@ -24,18 +24,19 @@ pub(crate) fn exchanged(
     seed: u64,
     progress: &mut dyn FnMut(usize),
 ) -> Vec<Option<Draw>> {
-    let mut circles: BTreeMap<usize, BTreeMap<Vec<Key>, Draw>> = BTreeMap::new();
+    let mut circles: BTreeMap<(usize, usize), BTreeMap<Vec<Key>, Draw>> = BTreeMap::new();
     let mut shown = Vec::new();
     for (index, row) in rows.iter().enumerate() {
         let keys = keys(mixture, *row);
         if let Some(keys) = &keys {
-            circles.entry(keys.len()).or_default().entry(keys.clone()).or_insert(*row);
+            let clips = keys.iter().filter(|key| matches!(key, Key::Clip(_))).count();
+            circles.entry((keys.len(), clips)).or_default().entry(keys.clone()).or_insert(*row);
         }
         shown.push(keys);
         progress(index + 1);
     }
     let mut other: BTreeMap<Vec<Key>, Draw> = BTreeMap::new();
-    for (pictures, circle) in circles {
+    for ((pictures, _), circle) in circles {
         let places = circle.len() as u64;
         let circle: Vec<(Vec<Key>, Draw)> = circle.into_iter().collect();
         let at = |i: u64| circle.get(permuted(seed, pictures as u64, places, i % places) as usize);
@@ -52,15 +53,18 @@ pub(crate) fn exchanged(
     shown.into_iter().zip(rows).map(of).collect()
 }
 
-/// What tells a row's pictures from others'.
+/// What tells a row's pictures and clips from others'.
 fn keys(mixture: &Mixture, row: Draw) -> Option<Vec<Key>> {
-    Some(pictures(mixture, row).ok()?.into_iter().map(|file| Shown::File(file).key()).collect())
+    let (pictures, clips) = shown(mixture, row).ok()?;
+    let pictures = pictures.into_iter().map(|file| Shown::File(file).key());
+    Some(pictures.chain(clips.iter().map(clip_key)).collect())
 }
 
-/// A row's pictures.
-pub(crate) fn pictures(mixture: &Mixture, row: Draw) -> Result<Vec<PictureFile>, String> {
+/// A row's pictures and clips.
+pub(crate) fn shown(mixture: &Mixture, row: Draw) -> Result<(Vec<PictureFile>, Vec<ClipFile>), String> {
     let source = mixture.source(row.source).ok_or("there is no such source")?;
-    Ok(source.read(row.row as usize)?.pictures)
+    let sample = source.read(row.row as usize)?;
+    Ok((sample.pictures, sample.clips))
 }
 
 #[cfg(test)]

@@ -52,7 +52,9 @@ impl<'a> Cursor<'a> {
         match usize::try_from(count).ok().filter(|count| count.checked_mul(least).is_some_and(|sum| sum <= self.left()))
         {
             Some(count) => Ok(count),
-            None => Err(Error::Wrong { what: format!("{what}: {count} of them, and {} bytes follow", self.left()) }),
+            None => Err(Error::Wrong {
+                what: format!("{what}: {count} of them, and {} bytes follow: was it copied whole?", self.left()),
+            }),
         }
     }
 

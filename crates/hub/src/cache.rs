@@ -110,6 +110,17 @@ fn folder_name(id: &str) -> String {
     format!("models--{}", id.replace('/', "--"))
 }
 
+/// Whether a blob has not come whole.
+pub(crate) fn is_part(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "incomplete")
+}
+
+/// The name of the blob that a file is, or is a part of.
+pub(crate) fn blob_of(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_string_lossy();
+    Some(name.split('.').next().unwrap_or_default().to_owned())
+}
+
 /// What lies in a folder, in no order; nothing where there is none.
 pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let read = match fs::read_dir(folder) {

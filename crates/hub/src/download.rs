@@ -1,8 +1,8 @@
 //! Downloads: a model's files into the cache, each held against its hash before it gets its name.
 
 use crate::{
-    Error, Event, Repo, Settings, Watch,
-    cache::{Cache, at, folder_of, length},
+    ADAPTER, Error, Event, Repo, Settings, Watch,
+    cache::{Cache, at, blob_of, entries, folder_of, is_part, length},
     client::{Client, Remote},
     hash::hash_of,
     quant,
@@ -51,7 +51,7 @@ fn wanted(repo: &Repo, mut files: Vec<Remote>) -> Result<Vec<Remote>, Error> {
         files.retain(|file| file.name == chosen.text || Some(&file.name) == chosen.mmproj.as_ref());
         return Ok(files);
     }
-    if !files.iter().any(|file| file.name == "config.json") {
+    if !files.iter().any(|file| file.name == "config.json" || file.name == ADAPTER) {
         let name = repo.to_string();
         return Err(match quant::there(files.iter().map(|file| file.name.as_str())) {
             Some(there) => Error::GgufAlone { name, there },
@@ -142,7 +142,17 @@ impl Job<'_> {
         let there = length(&part).min(file.size);
         (self.watch)(Event::More { file: &file.name, bytes: there });
         retried(|| length(&part), || self.attempt(file, &part))?;
-        fs::rename(&part, blob).map_err(at(blob))
+        fs::rename(&part, blob).map_err(at(blob))?;
+        self.clear(file);
+        Ok(())
+    }
+
+    /// Removes what other programs' attempts at a file have left (`HASH.SOMETHING.incomplete`), now that it is whole.
+    fn clear(&self, file: &Remote) {
+        let blobs = self.cache.folder(&self.repo.id).join("blobs");
+        let left = |path: &PathBuf| is_part(path) && blob_of(path).as_deref() == Some(file.hash.name());
+        // What cannot be removed does no harm.
+        entries(&blobs).unwrap_or_default().iter().filter(|path| left(path)).for_each(|path| _ = fs::remove_file(path));
     }
 
     /// Reads on from what is there, to the end.

@@ -38,6 +38,12 @@ pub enum Error {
         /// The folder.
         dir: PathBuf,
     },
+    /// An adapter where a model should be.
+    #[error("{name}: an adapter, no model; -m its base with --adapter {name} would be right")]
+    AdapterAlone {
+        /// The folder.
+        name: String,
+    },
     /// GGUF files alone, of which none was named.
     #[error("{dir}: no config.json in it, but GGUF files: the path of one of them would be right: {there}")]
     GgufFolder {

@@ -153,34 +153,68 @@ fn of_hub(name: &str, watch: &Watch<'_>) -> Result<Files, Error> {
         });
     };
     let settings = Settings::from_env()?;
-    if let Some(quant) = &repo.quant {
-        let chosen = |dir: &Path| {
-            let names =
-                cache::entries(dir)?.into_iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()));
-            let names: Vec<String> = names.collect();
-            let chosen = quant::chosen(&repo, quant, names.iter().map(String::as_str))?;
-            let mmproj = chosen.mmproj.map(|name| dir.join(name));
-            Ok::<Files, Error>(smolvlm_gguf::checkpoint(&dir.join(chosen.text), mmproj.as_deref())?)
-        };
-        let cache = Cache::new(&settings.cache);
-        let there = cache.commit(&repo).and_then(|commit| chosen(&cache.snapshot(&repo.id, &commit)).ok());
-        return there.map_or_else(|| chosen(&pull(&settings, &repo, watch)?), Ok);
+    let there = in_cache(&settings, &repo).map_or_else(|| pull(&settings, &repo, watch), Ok)?;
+    match &repo.quant {
+        Some(quant) => {
+            let chosen = chosen(&repo, quant, &there)?;
+            let mmproj = chosen.mmproj.map(|name| there.join(name));
+            Ok(smolvlm_gguf::checkpoint(&there.join(chosen.text), mmproj.as_deref())?)
+        }
+        None => {
+            checkpoint(&there)?;
+            Ok(Files::Folder(there))
+        }
     }
-    if let Some(dir) = in_cache(&settings, &repo) {
-        return Ok(Files::Folder(dir));
-    }
-    let dir = pull(&settings, &repo, watch)?;
-    checkpoint(&dir)?;
-    Ok(Files::Folder(dir))
 }
 
-/// A model's folder in the cache, if all of it is there.
+/// The GGUF files of a folder that a name means.
+fn chosen(repo: &Repo, quant: &str, dir: &Path) -> Result<quant::Chosen, Error> {
+    let names = cache::entries(dir)?.into_iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()));
+    let names: Vec<String> = names.collect();
+    quant::chosen(repo, quant, names.iter().map(String::as_str))
+}
+
+/// The folder of an adapter: that of a path, or of a name on the hub, which comes if it is not there.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn adapter(name: &str, watch: &Watch<'_>) -> Result<PathBuf, Error> {
+    let dir = PathBuf::from(name);
+    if dir.exists() {
+        return Ok(dir);
+    }
+    let Some(repo) = Repo::parse(name) else { return Err(Error::NoFolder { dir }) };
+    let settings = Settings::from_env()?;
+    in_cache(&settings, &repo).map_or_else(|| pull(&settings, &repo, watch), Ok)
+}
+
+/// A model's folder in the cache, if all of it is there; or an adapter's.
 fn in_cache(settings: &Settings, repo: &Repo) -> Option<PathBuf> {
     let cache = Cache::new(&settings.cache);
     let dir = cache.snapshot(&repo.id, &cache.commit(repo)?);
-    let whole = checkpoint(&dir).is_ok() && dir.join("tokenizer.json").is_file() && parts(&dir);
+    let whole = match &repo.quant {
+        Some(quant) => chosen(repo, quant, &dir).is_ok(),
+        None => missing(&dir).is_none(),
+    };
     whole.then_some(dir)
 }
+
+/// What a checkpoint's or an adapter's folder lacks, if anything.
+fn missing(dir: &Path) -> Option<&'static str> {
+    let has = |name: &str| dir.join(name).is_file();
+    if has(ADAPTER) && !has("config.json") {
+        return (!has("adapter_model.safetensors")).then_some("adapter_model.safetensors is missing: pull it again");
+    }
+    match checkpoint(dir) {
+        Err(_) => Some("its settings or its weights are missing: pull it again"),
+        Ok(()) if !has("tokenizer.json") => Some("tokenizer.json is missing: pull it again"),
+        Ok(()) if !parts(dir) => Some("a part of its weights is missing: pull it again"),
+        Ok(()) => None,
+    }
+}
+
+/// What tells an adapter's folder.
+pub(crate) const ADAPTER: &str = "adapter_config.json";
 
 /// Whether all parts that an index lists are there.
 fn parts(dir: &Path) -> bool {
@@ -205,6 +239,7 @@ fn checkpoint(dir: &Path) -> Result<(), Error> {
             .collect();
         return Err(match quant::there(names.iter().map(String::as_str)) {
             Some(there) => Error::GgufFolder { dir: dir.to_owned(), there },
+            None if dir.join(ADAPTER).is_file() => Error::AdapterAlone { name: dir.display().to_string() },
             None => Error::NoConfig { dir: dir.to_owned() },
         });
     }

@@ -2,8 +2,9 @@
 
 use crate::{
     Error, Settings,
-    cache::{Cache, at, entries, length},
+    cache::{Cache, at, blob_of, entries, is_part, length},
     hash::{Hash, hash_of},
+    missing, quant,
 };
 use std::{
     fs, io,
@@ -45,7 +46,7 @@ pub fn kept(settings: &Settings) -> Result<Vec<Kept>, Error> {
         let (mut bytes, mut unfinished) = (0, 0);
         for blob in entries(&folder.join("blobs"))? {
             let length = fs::metadata(&blob).map_err(at(&blob))?.len();
-            *if is_part(&blob) { &mut unfinished } else { &mut bytes } += length;
+            *if is_unfinished(&blob) { &mut unfinished } else { &mut bytes } += length;
         }
         // Where there are no links, files lie in their snapshots.
         bytes += files(&folder.join("snapshots"))?
@@ -113,11 +114,22 @@ pub fn verify(settings: &Settings, name: &str) -> Result<(Vec<Broken>, usize), E
         files: name_of(path).into_iter().collect(),
         what: "what it links to is not there",
     }));
+    let unfinished = entries(&folder.join("blobs"))?.into_iter().filter(|blob| is_unfinished(blob));
+    let what = "it has not come whole: pull it again";
+    broken.extend(unfinished.map(|path| Broken { path, files: Vec::new(), what }));
+    for path in entries(&snapshots)? {
+        let names: Vec<PathBuf> = entries(&path)?;
+        let has_gguf = names.iter().any(|name| quant::is_gguf(&name.to_string_lossy()));
+        if let Some(what) = missing(&path).filter(|_| !has_gguf) {
+            broken.push(Broken { files: name_of(&path).into_iter().collect(), path, what });
+        }
+    }
     Ok((broken, count))
 }
 
-fn is_part(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "incomplete")
+/// Whether a blob has not come whole, and nobody has brought it since.
+fn is_unfinished(path: &Path) -> bool {
+    is_part(path) && !blob_of(path).is_some_and(|name| path.with_file_name(name).is_file())
 }
 
 /// All files below a folder, in order; links are not followed.

@@ -1,6 +1,6 @@
 //! Bringing a model from the hub, and telling how far that is.
 
-use crate::{Error, Repo, Settings};
+use crate::{Error, Repo, Settings, in_cache};
 use std::path::PathBuf;
 
 /// How far a download is, and what else happens on the way to a model's files.
@@ -41,10 +41,10 @@ pub type Watch<'a> = dyn Fn(Event<'_>) + Sync + 'a;
 ///
 /// # Errors
 /// The network, the hub or the disk fails; what has come stays, and the next pull goes on from there. The environment or
-/// the program's making forbid the network.
+/// the program's making forbid the network, and the model is not here.
 pub fn pull(settings: &Settings, repo: &Repo, watch: &Watch<'_>) -> Result<PathBuf, Error> {
     if settings.offline {
-        return Err(Error::Offline { name: repo.to_string() });
+        return in_cache(settings, repo).ok_or_else(|| Error::Offline { name: repo.to_string() });
     }
     download(settings, repo, watch)
 }

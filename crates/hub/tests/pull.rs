@@ -170,13 +170,47 @@ fn offline_nothing_is_asked_and_models_can_be_listed_and_removed() {
     let offline = Settings { offline: true, ..online.clone() };
     assert!(matches!(pull(&offline, &repo(), &|_| {}), Err(Error::Offline { .. })));
     assert!(kept(&offline).unwrap().is_empty() && hub.asked.lock().unwrap().is_empty());
-    pull(&online, &repo(), &|_| {}).unwrap();
+    let dir = pull(&online, &repo(), &|_| {}).unwrap();
+    assert_eq!(pull(&offline, &repo(), &|_| {}).unwrap(), dir, "all of it is here");
     let there = kept(&offline).unwrap();
     assert_eq!((there.len(), there[0].name.as_str(), there[0].unfinished), (1, REPO, 0));
     assert_eq!(there[0].revisions, ["main"]);
     assert_eq!(remove(&offline, REPO).unwrap(), there[0].bytes);
     assert!(kept(&offline).unwrap().is_empty());
     assert!(matches!(remove(&offline, REPO), Err(Error::NotHere { .. })));
+}
+
+#[test]
+fn what_is_not_whole_is_told() {
+    let (hub, dir) = (Hub::serve(&files()), tempfile::tempdir().unwrap());
+    let settings = settings(&hub, dir.path());
+    let snapshot = pull(&settings, &repo(), &|_| {}).unwrap();
+    let broken = || verify(&settings, REPO).unwrap().0.into_iter().map(|broken| broken.what).collect::<Vec<_>>();
+    assert!(broken().is_empty());
+    let blobs = snapshot.join("../../blobs");
+    // What another program left of a file that is whole now does no harm, and goes with the next that comes.
+    let whole = std::fs::read_dir(&blobs).unwrap().next().unwrap().unwrap().path();
+    let name = whole.file_name().unwrap().to_string_lossy().into_owned();
+    std::fs::write(blobs.join(format!("{name}.0123abcd.incomplete")), "x").unwrap();
+    assert!(broken().is_empty() && kept(&settings).unwrap()[0].unfinished == 0);
+    std::fs::write(blobs.join("ffff.incomplete"), "xyz").unwrap();
+    assert!(broken()[0].contains("not come whole") && kept(&settings).unwrap()[0].unfinished == 3);
+    std::fs::remove_file(blobs.join("ffff.incomplete")).unwrap();
+    std::fs::remove_file(snapshot.join("tokenizer.json")).unwrap();
+    assert_eq!(broken(), ["tokenizer.json is missing: pull it again"]);
+}
+
+#[test]
+fn an_adapter_comes_too() {
+    let files =
+        [("adapter_config.json", b"{}".to_vec()), ("adapter_model.safetensors", vec![7; 9]), ("README.md", vec![])];
+    let (hub, dir) = (Hub::serve(&files), tempfile::tempdir().unwrap());
+    let settings = settings(&hub, dir.path());
+    let folder = pull(&settings, &repo(), &|_| {}).unwrap();
+    assert_eq!(std::fs::read(folder.join("adapter_model.safetensors")).unwrap(), [7; 9]);
+    assert_eq!(pull(&Settings { offline: true, ..settings }, &repo(), &|_| {}).unwrap(), folder);
+    let error = smolvlm_hub::resolve(folder.to_str().unwrap(), None, &|_| {}).unwrap_err().to_string();
+    assert!(error.contains("an adapter, no model") && error.contains("--adapter"), "{error}");
 }
 
 #[test]

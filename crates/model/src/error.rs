@@ -21,7 +21,7 @@ pub enum Error {
         what: String,
     },
     /// A weights file's header does not hold together.
-    #[error("{path}: not a usable safetensors file: {what}")]
+    #[error("{path}: not a usable file of weights: {what}")]
     Header {
         /// The file.
         path: String,

@@ -55,23 +55,65 @@ impl Picture {
     /// # Errors
     /// [`Error::PictureCorrupt`] if its samples do not fit its size.
     pub fn to_png(&self) -> Result<Vec<u8>, Error> {
-        let mut bytes = Vec::new();
-        let mut encoder = png::Encoder::new(&mut bytes, self.width, self.height);
-        encoder.set_color(png::ColorType::Rgb);
-        encoder.set_depth(png::BitDepth::Eight);
-        let written = encoder.write_header().and_then(|mut writer| {
-            writer.write_image_data(&self.rgb)?;
-            writer.finish()
-        });
-        written.map_err(|e| Error::PictureCorrupt { format: "PNG", reason: e.to_string() })?;
-        Ok(bytes)
+        written(std::slice::from_ref(self), None)
     }
+
+    /// Pictures of one size as an animated PNG file, which shows so many a second, from 1/65 on.
+    ///
+    /// # Errors
+    /// [`Error::PictureCorrupt`] if there are none, or their samples do not fit the first one's size.
+    pub fn to_apng(frames: &[Picture], fps: f64) -> Result<Vec<u8>, Error> {
+        written(frames, Some(fps))
+    }
+}
+
+/// A PNG file of one picture, or of several that are shown in turn.
+fn written(frames: &[Picture], fps: Option<f64>) -> Result<Vec<u8>, Error> {
+    let wrong = |reason: String| Error::PictureCorrupt { format: "PNG", reason };
+    let first = frames.first().ok_or_else(|| wrong("no frames".into()))?;
+    if frames.iter().any(|frame| (frame.width, frame.height) != (first.width, first.height)) {
+        return Err(wrong("frames of several sizes".into()));
+    }
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, first.width, first.height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    let write = |mut encoder: png::Encoder<'_, &mut Vec<u8>>| {
+        if let Some(fps) = fps {
+            encoder.set_animated(u32::try_from(frames.len()).unwrap_or(u32::MAX), 0)?;
+            encoder.set_frame_delay((1000.0 / fps).round() as u16, 1000)?;
+        }
+        let mut writer = encoder.write_header()?;
+        for frame in frames {
+            writer.write_image_data(&frame.rgb)?;
+        }
+        writer.finish()
+    };
+    write(encoder).map_err(|e| wrong(e.to_string()))?;
+    Ok(bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{DecodeOptions, PictureSettings};
+
+    #[test]
+    fn animations_come_back_frame_by_frame() {
+        let frames: Vec<Picture> = (0..4u8).map(|at| Picture { width: 3, height: 2, rgb: vec![60 * at; 18] }).collect();
+        let file = Picture::to_apng(&frames, 2.0).unwrap();
+        assert_eq!(crate::frame_seconds(&file).unwrap(), [0.5; 4]);
+        let mut read = Vec::new();
+        Picture::frames(&file, &[0, 1, 2, 3], &DecodeOptions::default(), &mut |_, frame| {
+            read.push(frame);
+            std::ops::ControlFlow::Continue(())
+        })
+        .unwrap();
+        assert_eq!(read, frames);
+        assert!(Picture::to_apng(&[], 1.0).is_err());
+        let other = Picture { width: 2, height: 3, rgb: vec![0; 18] };
+        assert!(Picture::to_apng(&[frames[0].clone(), other], 1.0).is_err());
+    }
 
     #[test]
     fn every_tile_stands_in_its_place() {

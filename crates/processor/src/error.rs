@@ -153,12 +153,14 @@ pub enum Error {
     },
     /// A file is of no kind that is read.
     #[error(
-        "not a picture that can be read (PNG, JPEG, WebP, GIF, BMP, TIFF, PNM, QOI or ICO) but {found}; convert it \
-         first, as in: magick FILE picture.png"
+        "not a picture that can be read (PNG, JPEG, WebP, GIF, BMP, TIFF, PNM, QOI or ICO) but {found}{}",
+        if *convertible { "; convert it first, as in: magick FILE picture.png" } else { "" }
     )]
     PictureFormat {
         /// What it looks like, with its article.
         found: &'static str,
+        /// Whether other programs make a picture of it.
+        convertible: bool,
     },
     /// A file has no such frame or page.
     #[error("there is no frame {frame}: the file has {frames}, counted from 0")]

@@ -23,7 +23,7 @@ mod template_bounds;
 mod tiles;
 mod tokenizer;
 
-pub use clip::{Chosen, ClipDefaults, ClipInfo, ClipMode, ClipSettings};
+pub use clip::{Chosen, ClipChoice, ClipDefaults, ClipInfo, ClipMode, ClipSettings};
 pub use data_url::{is_data_url, read_base64, read_data_url};
 pub use error::Error;
 pub use messages::{MediaSource, Message, Part, ROLES, parse_messages, read_messages};

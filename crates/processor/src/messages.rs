@@ -48,6 +48,11 @@ impl Part {
     pub fn is_place(&self) -> bool {
         matches!(self, Part::Image(_) | Part::Frame)
     }
+
+    /// Whether something is shown here: a picture, a frame or a clip.
+    pub fn shows(&self) -> bool {
+        !matches!(self, Part::Text(_))
+    }
 }
 
 impl Message {

@@ -5,9 +5,8 @@ use crate::error::Failure;
 use axum::http::StatusCode;
 use smolvlm_engine::PictureSource;
 use smolvlm_kernels::Pool;
-use smolvlm_processor::{ClipSettings, DecodeOptions, Message, Part, Picture};
+use smolvlm_processor::{ClipChoice, ClipSettings, DecodeOptions, Message, Part, Picture};
 use smolvlm_video::{Clip, ClipOptions, Error, expand};
-use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,9 +28,9 @@ impl App {
     pub(crate) fn clip_settings(&self) -> Option<(ClipSettings, u32)> {
         let sight = self.engine().processor().settings().sight.as_ref()?;
         let tile = sight.pictures.tile;
-        let mode = self.options.video_mode.unwrap_or(sight.clips.mode);
-        let mut settings = ClipSettings::new(mode, sight.clips, tile);
-        settings.max_frames = self.options.max_frames.map_or(settings.max_frames, |most| most as usize);
+        let choice =
+            ClipChoice { mode: self.options.video_mode, max_frames: self.options.max_frames, ..ClipChoice::default() };
+        let settings = choice.settings(sight.clips, tile);
         Some((settings, tile))
     }
 
@@ -74,14 +73,8 @@ fn frames(
     depth: Depth,
 ) -> Result<(smolvlm_video::Shown, Vec<PictureSource>), Failure> {
     let start = Instant::now();
-    let failed = |error: std::io::Error| {
-        tracing::error!(%error, "a clip could not be put into a temporary file");
-        Failure::internal()
-    };
-    let mut file = tempfile::NamedTempFile::with_prefix("smolvlm-clip-").map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
     let options = ClipOptions { decode, ..ClipOptions::default() };
-    let clip = Clip::open(file.path(), &options).map_err(|error| failure(&error))?;
+    let clip = Clip::of_bytes(bytes, &options).map_err(|error| failure(&error))?;
     let shown = clip.plan(settings).map_err(|error| failure(&error))?;
     if depth == Depth::Sizes {
         let blank = Arc::new(Picture { width: tile, height: tile, rgb: vec![0; 3 * (tile as usize).pow(2)] });

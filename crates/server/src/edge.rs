@@ -44,6 +44,8 @@ pub(crate) async fn answer(
     app.metrics.request(route, method, status);
     let seconds = start.elapsed().as_secs_f64();
     match status {
+        // Who is turned away is no failure of the server's.
+        503 => tracing::warn!(method, route, status, seconds, "replied"),
         500.. => tracing::error!(method, route, status, seconds, "replied"),
         401 | 403 => tracing::warn!(method, route, status, seconds, "replied"),
         _ => tracing::info!(method, route, status, seconds, "replied"),

@@ -86,13 +86,16 @@ pub fn serve<E: From<Error>>(
     logs::begin(options);
     let tls = tls::acceptor(options)?;
     // A file of keys or a folder that is not there is said before the model is loaded.
-    auth::Keys::of(options)?;
+    let keys = auth::Keys::of(options)?;
     media::Media::of(options)?;
     let app = Arc::new(App::new(open()?, model, options)?);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
     let runtime = runtime.map_err(Error::System)?;
     let listener = runtime.block_on(Listener::of(options))?;
     told(&listener.address(tls.is_some()))?;
+    if listener.is_open() && !keys.are_asked() {
+        tracing::warn!("whoever reaches this address may use the server: --api-key or --api-key-file asks for a key");
+    }
     let (stop, stopped) = watch::channel(false);
     let router = router::router(&app);
     runtime.block_on(async {

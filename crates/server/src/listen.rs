@@ -57,6 +57,15 @@ impl Listener {
         }
     }
 
+    /// Whether other machines may reach it.
+    pub(crate) fn is_open(&self) -> bool {
+        match self {
+            Listener::Tcp(listener) => listener.local_addr().is_ok_and(|at| !at.ip().is_loopback()),
+            #[cfg(unix)]
+            Listener::Unix(..) => false,
+        }
+    }
+
     /// The next connection.
     pub(crate) async fn accept(&self) -> io::Result<Box<dyn Stream>> {
         match self {

@@ -65,7 +65,7 @@ fn draw((columns, rows): (u32, u32), kit: &Kit, random: &mut Random, split: Spli
     }
     let question = say("cells", split, random, &[]);
     let turn = Turn { skill: "cells", question, answer: names.join(", "), also: Vec::new() };
-    Sample { pictures: vec![canvas.into_rgb()], turns: vec![turn] }
+    Sample { pictures: vec![canvas.into_rgb()], turns: vec![turn], fps: None }
 }
 
 fn cell(part: Part, kit: &Kit, side: u32, random: &mut Random, split: Split) -> Option<(Rgb, String)> {

@@ -14,6 +14,7 @@ mod chart;
 pub mod colours;
 mod dct;
 mod error;
+mod films;
 mod ground;
 pub mod held;
 mod kit;

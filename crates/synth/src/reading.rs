@@ -38,7 +38,7 @@ pub(crate) fn easy(kit: &Kit, random: &mut Random, split: Split) -> Sample {
         let scale = look.scale(&text, side * random.range(0.26, 0.4), 0.9 * side, 0.9 * side);
         look.draw(&mut canvas, &text, &look.place(side / 2.0, side / 2.0, scale));
     }
-    Sample { pictures: vec![canvas.into_rgb()], turns: vec![written.read(random, split)] }
+    Sample { pictures: vec![canvas.into_rgb()], turns: vec![written.read(random, split)], fps: None }
 }
 
 /// Any word, letters or number, as large as they fit, black or white on a plain ground.
@@ -63,7 +63,7 @@ pub(crate) fn plain(kit: &Kit, random: &mut Random, split: Split) -> Sample {
         let place = anywhere(random, &look, &text, scale, width, height);
         look.draw(&mut canvas, &text, &place);
     }
-    Sample { pictures: vec![canvas.into_rgb()], turns: vec![written.read(random, split)] }
+    Sample { pictures: vec![canvas.into_rgb()], turns: vec![written.read(random, split)], fps: None }
 }
 
 /// A word.
@@ -236,7 +236,7 @@ fn one(kit: &Kit, random: &mut Random, split: Split, written: &Written) -> Sampl
         random.shuffle(&mut turns);
     }
     turns.truncate(3);
-    Sample { pictures: vec![picture], turns }
+    Sample { pictures: vec![picture], turns, fps: None }
 }
 
 /// A picture with one text somewhere in it, and the text's colour where it has one.

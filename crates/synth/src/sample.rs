@@ -35,10 +35,12 @@ pub struct Turn {
 }
 
 /// Pictures, and what is asked about them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sample {
     /// In front of the first question, in order; none for small talk.
     pub pictures: Vec<Rgb>,
     /// One or several turns.
     pub turns: Vec<Turn>,
+    /// Where the pictures are frames of one clip, how many of them are shown a second.
+    pub fps: Option<f64>,
 }

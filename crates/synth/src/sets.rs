@@ -1,6 +1,8 @@
 //! The test sets: drawn once with seeds of their own, and known by their hashes.
 
-use crate::{Error, Kit, Random, Sample, Split, chart, kit::Need, reading, shape_skills, things::naming as name};
+use crate::{
+    Error, Kit, Random, Sample, Split, chart, films, kit::Need, reading, shape_skills, things::naming as name,
+};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
@@ -35,6 +37,9 @@ pub const SETS: &[SetKind] = &[
     set("numbers", 9006, &[Need::Fonts], reading::test_numbers),
     set("words", 9007, &[Need::Fonts], reading::test_words),
     set("bars", 9008, &[Need::Fonts], chart::test_bars),
+    set("direction", 9011, &[], films::moves),
+    set("order", 9012, &[], films::order),
+    set("colour-change", 9013, &[], films::changes_colour),
     set("name", 9009, &[Need::Hands], name::name),
     set("name-openmoji", 9010, &[Need::Hands, Need::UnseenHand], name::name_openmoji),
 ];
@@ -91,6 +96,9 @@ fn add(hash: &mut Sha256, sample: &Sample) {
         hash.update(picture.width.to_le_bytes());
         hash.update(picture.height.to_le_bytes());
         hash.update(&picture.data);
+    }
+    if let Some(fps) = sample.fps {
+        hash.update(fps.to_le_bytes());
     }
     for turn in &sample.turns {
         let texts = [turn.skill, &turn.question, &turn.answer].into_iter().chain(turn.also.iter().map(String::as_str));
@@ -149,7 +157,16 @@ mod tests {
 
     #[test]
     fn each_question_has_one_turn_and_no_answer_is_common() {
-        for (name, most) in [("shape", 0.11), ("colour", 0.1), ("count", 0.16), ("relation", 0.25), ("yesno", 0.56)] {
+        for (name, most) in [
+            ("shape", 0.11),
+            ("colour", 0.1),
+            ("count", 0.16),
+            ("relation", 0.25),
+            ("yesno", 0.56),
+            ("direction", 0.32),
+            ("order", 0.2),
+            ("colour-change", 0.14),
+        ] {
             let set = open(name).unwrap();
             let mut answers: BTreeMap<String, usize> = BTreeMap::new();
             for index in 0..300 {

@@ -27,7 +27,7 @@ pub(crate) fn which(_: &Kit, random: &mut Random, split: Split) -> Sample {
     let mut scenes: Vec<Scene> = (0..n).map(|_| scene(random)).collect();
     let pictures = scenes.iter_mut().map(|scene| drawn(scene, random)).collect();
     let most = if split == Split::Test { 1 } else { random.between(2, 5) };
-    Sample { pictures, turns: turns(&scenes, &ASKS, most, random, split) }
+    Sample { pictures, turns: turns(&scenes, &ASKS, most, random, split), fps: None }
 }
 
 /// Draws a scene and wears it.
@@ -185,7 +185,7 @@ pub(crate) fn differences(_: &Kit, random: &mut Random, split: Split) -> Sample 
         turns.extend(self::turns(&[first, second], &[counted, coloured, has], random.between(1, 3), random, split));
         random.shuffle(&mut turns);
     }
-    Sample { pictures, turns }
+    Sample { pictures, turns, fps: None }
 }
 
 /// The scene with one change, and what that is.

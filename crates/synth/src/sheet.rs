@@ -112,6 +112,7 @@ mod tests {
         let sample = |value: u8| Sample {
             pictures: vec![Rgb { width: 600, height: 40, data: vec![value; 72_000] }],
             turns: vec![Turn { skill: "x", question: "What?".into(), answer: "This.".into(), also: Vec::new() }],
+            fps: None,
         };
         let kit = Kit::default();
         let sheet = sheet(&[sample(10), sample(90), sample(200)], 2, kit.fonts.built_in());

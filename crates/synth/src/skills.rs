@@ -1,7 +1,8 @@
 //! The skills: one line a kind of sample.
 
 use crate::{
-    Error, Kit, Random, Sample, Split, cells, chart, kit::Need, reading, several, shape_skills, table, talk, things,
+    Error, Kit, Random, Sample, Split, cells, chart, films, kit::Need, reading, several, shape_skills, table, talk,
+    things,
 };
 
 /// A kind of sample.
@@ -38,6 +39,10 @@ pub const SKILLS: &[Skill] = &[
     skill("caption", "shapes", 0.5, &[], shape_skills::captions),
     skill("pictures", "shapes", 0.6, &[], several::which),
     skill("differences", "shapes", 0.4, &[], several::differences),
+    skill("moves", "films", 1.0, &[], films::moves),
+    skill("comes-or-goes", "films", 0.6, &[], films::comes_or_goes),
+    skill("changes-colour", "films", 0.8, &[], films::changes_colour),
+    skill("order", "films", 1.0, &[], films::order),
     skill("read-easy", "read", 0.5, &[Need::Fonts], reading::easy),
     skill("read-plain", "read", 1.0, &[Need::Fonts], reading::plain),
     skill("read-word", "read", 2.0, &[Need::Fonts], reading::word),

@@ -34,7 +34,7 @@ impl Stream {
         let mut random = Random::new(self.seed, index);
         match self.mix.pick(&mut random) {
             Some(skill) => (skill.draw)(&self.kit, &mut random, self.split),
-            None => Sample { pictures: Vec::new(), turns: Vec::new() },
+            None => Sample::default(),
         }
     }
 }

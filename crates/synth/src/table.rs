@@ -36,7 +36,7 @@ pub(crate) fn table(kit: &Kit, random: &mut Random, split: Split) -> Sample {
     }
     content.draw(&mut page, random, &widths);
     let turns = content.ask(random, split);
-    Sample { pictures: vec![wear(page.canvas.into_rgb(), Keep::Colours, random)], turns }
+    Sample { pictures: vec![wear(page.canvas.into_rgb(), Keep::Colours, random)], turns, fps: None }
 }
 
 /// A column's numbers: all different, of about one magnitude.

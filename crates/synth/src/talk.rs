@@ -66,7 +66,7 @@ pub(crate) fn talk(_: &Kit, random: &mut Random, split: Split) -> Sample {
         turns.push(of(random, split, name));
     }
     turns.dedup_by(|a, b| a.answer == b.answer);
-    Sample { pictures: Vec::new(), turns }
+    Sample { pictures: Vec::new(), turns, fps: None }
 }
 
 /// A picture with a question about it, and others that it does not answer.

@@ -17,6 +17,7 @@ const FILES: &[&str] = &[
     include_str!("../words/pictures.txt"),
     include_str!("../words/reading.txt"),
     include_str!("../words/charts.txt"),
+    include_str!("../words/films.txt"),
     include_str!("../words/things.txt"),
 ];
 

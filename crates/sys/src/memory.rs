@@ -111,6 +111,10 @@ impl Version {
     }
 }
 
+/// Addresses that are taken beside what is asked for: stacks of threads, and what the allocator holds ready for them.
+#[cfg(target_os = "linux")]
+const BESIDE: u64 = 192 << 20;
+
 fn addresses() -> Option<u64> {
     #[cfg(target_os = "linux")]
     {
@@ -122,7 +126,7 @@ fn addresses() -> Option<u64> {
         }
         #[allow(clippy::useless_conversion)] // 32 bits on some
         let limit = u64::from(limit.rlim_cur);
-        Some(limit.saturating_sub(crate::process::status("VmSize")?))
+        Some(limit.saturating_sub(crate::process::status("VmSize")?).saturating_sub(BESIDE))
     }
     #[cfg(not(target_os = "linux"))]
     None

@@ -12,7 +12,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 use smolvlm_backend::Pool;
 use smolvlm_data::{Encoding, Example, Loader, Mixture, Packing};
-use smolvlm_processor::{DecodeOptions, Processor};
+use smolvlm_processor::{ClipMode, DecodeOptions, Processor};
 use smolvlm_train::{Batches, Config, Reduction};
 use std::collections::HashMap;
 use std::error::Error;
@@ -70,10 +70,11 @@ fn loader(config: &Config) -> Outcome<Loader> {
         longest_edge: data.max_edge,
         split: data.split,
         scale_frequency: data.scale_frequency,
+        clips: ClipMode::default(),
         decode: DecodeOptions::default(),
         seed: config.seed,
     };
-    Ok(Loader { mixture: Mixture::open(&data.sources, config.seed)?, encoding, processor })
+    Ok(Loader { mixture: Mixture::open(&data.sources, config.seed)?, encoding, processor, clips: None })
 }
 
 /// Where the draws of each step begin, and how many there are, stage after stage.

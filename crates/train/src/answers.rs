@@ -16,7 +16,7 @@ const SHOWN: usize = 300_000;
 /// read.
 pub(crate) fn answer(engine: &Engine, loader: &Loader, draw: Draw, step: u64) -> Result<Option<SampleAnswer>, Error> {
     let Some(source) = loader.mixture.source(draw.source) else { return Ok(None) };
-    let Ok(sample) = source.read(draw.row as usize) else { return Ok(None) };
+    let Ok(sample) = source.read(draw.row as usize).and_then(|sample| loader.shown(sample)) else { return Ok(None) };
     let Content::Chat(mut messages) = sample.content else { return Ok(None) };
     let Some(want) = messages.pop().filter(|message| message.role == "assistant") else { return Ok(None) };
     let Some(question) = messages.last() else { return Ok(None) };
@@ -37,7 +37,12 @@ pub(crate) fn answer(engine: &Engine, loader: &Loader, draw: Draw, step: u64) ->
         }
     }
     let encoding = &loader.encoding;
-    let plan = PlanOptions { longest_edge: encoding.longest_edge, split: encoding.split, ..PlanOptions::default() };
+    let plan = PlanOptions {
+        longest_edge: encoding.longest_edge,
+        split: encoding.split,
+        clips: encoding.clips,
+        ..PlanOptions::default()
+    };
     let request = Request {
         messages,
         plan,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use smolvlm_data::{Labels, Long, Packing, SourceConfig, is_drawn};
 use smolvlm_hub::NANO;
 use smolvlm_model::peft::{ALL_LINEAR, AdapterConfig, Targets};
+use smolvlm_processor::ClipChoice;
 use smolvlm_sys::Files;
 use std::path::{Path, PathBuf};
 
@@ -94,12 +95,19 @@ pub struct DataConfig {
     /// Whether pictures are cut into tiles, instead of as the model says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<bool>,
+    /// How clips are shown, instead of as the model says.
+    #[serde(skip_serializing_if = "is_default")]
+    pub clips: ClipChoice,
     /// How often a sample's pictures are brought to a random number of tiles.
     pub scale_frequency: f64,
     /// How the samples of a step share passes through the network.
     pub packing: Packing,
     /// The most tokens of a pass.
     pub pack_tokens: usize,
+}
+
+fn is_default(clips: &ClipChoice) -> bool {
+    *clips == ClipChoice::default()
 }
 
 /// A second mixture, on which the loss is measured.
@@ -178,14 +186,14 @@ pub struct Checkpoints {
     pub keep: usize,
 }
 
-/// Features of pictures that a frozen tower made.
+/// Features of pictures that a frozen tower made, and frames of clips.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cache {
-    /// Where they lie [default: `features` in the output].
+    /// Where they lie [default: `features` in the output]; frames in `frames` beside.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<PathBuf>,
-    /// The most MiB of them; 0 keeps none.
+    /// The most MiB of each; 0 keeps none.
     pub limit_mib: u64,
 }
 
@@ -221,6 +229,7 @@ impl Default for DataConfig {
             long: Long::default(),
             max_edge: None,
             split: None,
+            clips: ClipChoice::default(),
             scale_frequency: 0.0,
             packing: Packing::default(),
             pack_tokens: 2048,
@@ -361,6 +370,9 @@ impl Config {
         let positive = |x: f64| x.is_finite() && x >= 0.0;
         if ![self.z_loss, self.words, self.neftune].iter().all(|&x| positive(x.into())) {
             return wrong("z_loss, words and neftune must be 0 or more".into());
+        }
+        if let Err(what) = self.data.clips.check() {
+            return wrong(format!("data.clips: {what}"));
         }
         if self.dtype == DType::Nf4 && self.adapter.is_none() {
             return wrong("dtype nf4 keeps the base frozen: give an adapter to train".into());

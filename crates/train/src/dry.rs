@@ -59,11 +59,11 @@ pub struct ShownSample {
 pub fn dry_run(config: &Config, options: &Options<'_>, loading: &mut dyn FnMut(usize, usize)) -> Result<DryRun, Error> {
     config.check()?;
     let mut trained = load(config, options.threads, options.isa, loading)?;
-    let loader = loader(config, &config.data.sources, config.seed, trained.engine.processor_shared())?;
-    let plan = Plan::new(config, loader.mixture.epoch())?;
     let aside = tempfile::tempdir().map_err(|source| Error::file(&std::env::temp_dir(), source))?;
     let mut cached = config.clone();
     cached.cache.folder = Some(aside.path().to_path_buf());
+    let loader = loader(&cached, &config.data.sources, config.seed, trained.engine.processor_shared())?;
+    let plan = Plan::new(config, loader.mixture.epoch())?;
     let cache = FeatureCache::of_run(&cached, &trained)?;
     let backend = Arc::clone(&trained.backend);
     let preparer = Preparer::new(config, &loader, cache.as_ref(), backend.pool());

@@ -3,8 +3,8 @@
 use crate::cache::{FeatureCache, Key};
 use crate::{Config, Error};
 use smolvlm_backend::Pool;
-use smolvlm_data::{Encoding, Example, Loader, Mixture, Pack, Packing, Skipped, SourceConfig, pack};
-use smolvlm_processor::{DecodeOptions, Processor};
+use smolvlm_data::{ClipFrames, Encoding, Example, Loader, Mixture, Pack, Packing, Skipped, SourceConfig, pack};
+use smolvlm_processor::{ClipMode, DecodeOptions, Processor};
 use std::sync::Arc;
 
 /// A step, ready.
@@ -108,6 +108,7 @@ pub(crate) fn loader(
     processor: Arc<Processor>,
 ) -> Result<Loader, Error> {
     let data = &config.data;
+    let clips = clips(config, &processor)?;
     let length = data.length.min(processor.context());
     let encoding = Encoding {
         labels: data.labels,
@@ -116,8 +117,22 @@ pub(crate) fn loader(
         longest_edge: data.max_edge,
         split: data.split,
         scale_frequency: data.scale_frequency,
+        clips: clips.as_ref().map_or(ClipMode::default(), |clips| clips.settings().mode),
         decode: DecodeOptions::default(),
         seed,
     };
-    Ok(Loader { mixture: Mixture::open(sources, seed)?, encoding, processor })
+    Ok(Loader { mixture: Mixture::open(sources, seed)?, encoding, processor, clips })
+}
+
+/// How clips become frames, which are kept as features are; none where the model sees nothing.
+fn clips(config: &Config, processor: &Processor) -> Result<Option<ClipFrames>, Error> {
+    let Some(sight) = &processor.settings().sight else { return Ok(None) };
+    let tile = sight.pictures.tile;
+    let clips = ClipFrames::new(config.data.clips.settings(sight.clips, tile), tile, DecodeOptions::default());
+    if config.cache.limit_mib == 0 {
+        return Ok(Some(clips));
+    }
+    let folder = config.cache.folder.as_deref().map_or_else(|| config.output.join("frames"), |f| f.join("frames"));
+    let failed = |source| Error::file(&folder, source);
+    clips.keeping(&folder, config.cache.limit_mib << 20).map(Some).map_err(failed)
 }

@@ -21,7 +21,7 @@ impl Recipe {
 }
 
 /// All of them.
-pub const RECIPES: [Recipe; 6] = [
+pub const RECIPES: [Recipe; 7] = [
     Recipe {
         name: "vqa-lora",
         about: "questions about pictures with DoRA in bf16: the fine-tuning notebook without 4 bits",
@@ -33,6 +33,11 @@ pub const RECIPES: [Recipe; 6] = [
         make: vqa_qlora,
     },
     Recipe { name: "full", about: "all of the decoder and the connector under a frozen tower", make: full },
+    Recipe {
+        name: "video-captions",
+        about: "clips and their captions, as the video notebook trains: a frozen tower, frames and features kept",
+        make: video_captions,
+    },
     Recipe { name: "sft", about: "SmolVLM2's last stage: everything, each part at its own rate", make: sft },
     Recipe {
         name: "pretrain-1",
@@ -82,7 +87,17 @@ fn vqa_qlora() -> Config {
     config
 }
 
-/// As `SmolVLM2_Video_FT.ipynb` trains: everything above the tower.
+/// `SmolVLM2_Video_FT.ipynb`: all above the tower, batches of two clips, each of as many frames as the model's own way shows.
+/// There the prompt is learnt too; `--labels all` does it.
+fn video_captions() -> Config {
+    let mut config = full();
+    config.data.length = 8192;
+    config.data.pack_tokens = 8192;
+    config.stages.iter_mut().for_each(|stage| stage.weight_decay = 0.01);
+    config
+}
+
+/// Everything above the tower.
 fn full() -> Config {
     let stage = Stage {
         batch: 2,

@@ -11,6 +11,12 @@ pub(crate) fn is_one(start: &[u8]) -> bool {
     webp || start.starts_with(b"GIF8") || start.starts_with(b"\x89PNG\r\n\x1a\n")
 }
 
+/// Whether a file is a picture of a kind that never moves, by its first bytes.
+pub(crate) fn is_still(start: &[u8]) -> bool {
+    let kinds: [&[u8]; 5] = [b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*", b"qoif"];
+    kinds.iter().any(|kind| start.starts_with(kind))
+}
+
 /// A file's bytes, and when its frames are shown.
 pub(crate) fn open(path: &Path, options: &DecodeOptions) -> Result<(Vec<u8>, Times), Error> {
     let bytes = Picture::read(path, options)?;

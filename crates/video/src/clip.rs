@@ -4,9 +4,10 @@ use crate::ffmpeg::{Film, Programs};
 use crate::times::Times;
 use crate::{Error, animation, folder};
 use smolvlm_processor::{ClipInfo, DecodeOptions, Picture};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 
 /// Frames a second of folders that say nothing of theirs.
 const FOLDER_FPS: f64 = 1.0;
@@ -31,6 +32,8 @@ pub struct Clip {
     pub(crate) options: ClipOptions,
     times: Times,
     kind: Kind,
+    /// A film's file, which goes with it, where it had none.
+    _file: Option<NamedTempFile>,
 }
 
 enum Kind {
@@ -40,6 +43,8 @@ enum Kind {
     Animation(Vec<u8>),
     /// Files of frames.
     Folder(Vec<PathBuf>),
+    /// The frames themselves.
+    Frames(Vec<Picture>),
 }
 
 impl Clip {
@@ -52,6 +57,9 @@ impl Clip {
         let (times, kind) = if path.is_dir() {
             let files = folder::frames(path)?;
             (Times::even(files.len(), options.fps.unwrap_or(FOLDER_FPS)), Kind::Folder(files))
+        } else if animation::is_still(&start(path)?) {
+            let what = "a still picture, no clip; showing it as a picture would be right".into();
+            return Err(Error::NoFrames { path: path.display().to_string(), what });
         } else if animation::is_one(&start(path)?) {
             let (bytes, times) = animation::open(path, &options.decode)?;
             (times, Kind::Animation(bytes))
@@ -64,7 +72,31 @@ impl Clip {
                 "no frames: a folder of pictures whose names end in .png, .jpg or the like would be right".into();
             return Err(Error::NoFrames { path: path.display().to_string(), what });
         }
-        Ok(Clip { path: path.to_owned(), options: options.clone(), times, kind })
+        Ok(Clip { path: path.to_owned(), options: options.clone(), times, kind, _file: None })
+    }
+
+    /// The same of a file's bytes, which are put into a temporary file as long as the clip is open.
+    ///
+    /// # Errors
+    /// As [`Clip::open`]; or the file cannot be written.
+    pub fn of_bytes(bytes: &[u8], options: &ClipOptions) -> Result<Clip, Error> {
+        let failed = |source| Error::Read { path: "a temporary file of a clip".into(), source };
+        let mut file = NamedTempFile::with_prefix("smolvlm-clip-").map_err(failed)?;
+        file.write_all(bytes).map_err(failed)?;
+        let clip = Clip::open(file.path(), options)?;
+        Ok(Clip { _file: Some(file), ..clip })
+    }
+
+    /// Frames at hand, of which so many are shown a second.
+    ///
+    /// # Errors
+    /// There are none.
+    pub fn of_frames(frames: Vec<Picture>, fps: f64, options: &ClipOptions) -> Result<Clip, Error> {
+        if frames.is_empty() {
+            return Err(Error::NoFrames { path: "a drawn clip".into(), what: "no frames".into() });
+        }
+        let (times, kind) = (Times::even(frames.len(), fps), Kind::Frames(frames));
+        Ok(Clip { path: PathBuf::new(), options: options.clone(), times, kind, _file: None })
     }
 
     /// What is known of it.
@@ -110,6 +142,15 @@ impl Clip {
                     let short = || Error::Short { path: path(), wanted: index + 1, found: files.len() };
                     let frame = folder::frame(files.get(index).ok_or_else(short)?, decode)?;
                     if take(index, frame).is_break() {
+                        return Err(Error::Stopped);
+                    }
+                }
+                Ok(())
+            }
+            Kind::Frames(frames) => {
+                for &index in wanted {
+                    let short = || Error::Short { path: String::new(), wanted: index + 1, found: frames.len() };
+                    if take(index, frames.get(index).ok_or_else(short)?.clone()).is_break() {
                         return Err(Error::Stopped);
                     }
                 }

@@ -121,7 +121,7 @@ pub(super) fn help() -> String {
     for (name, words, what) in COMMANDS {
         text += &format!("  {:<32} {what}\n", format!("/{name} {words}"));
     }
-    text + "\
+    text + "  \
   PATH in a question               shows that picture; what else the line says is the question
   \\ at a line's end, or \"\"\"        the question goes on in the next line; until \"\"\" it is taken as it stands
   Ctrl-C                           stop an answer, clear a line; in an empty one leave"

@@ -97,7 +97,7 @@ impl Priced {
                 answer: Time(chosen.seconds).to_string(),
                 also: Vec::new(),
             };
-            samples.push(Sample { pictures: vec![Rgb { width, height, data: rgb }], turns: vec![turn] });
+            samples.push(Sample { pictures: vec![Rgb { width, height, data: rgb }], turns: vec![turn], fps: None });
             ControlFlow::Continue(())
         })?;
         let Rgb { width, height, data } = sheet(&samples, COLUMNS, Kit::default().fonts.built_in());

@@ -21,7 +21,7 @@ pub enum Format {
 
 /// Writes samples into a folder, which has its name only once it is whole.
 ///
-/// A row has `messages` (of `role` and `content`), `images`, and for each answer the `skill` that was asked for and, in
+/// A row has `messages` (of `role` and `content`), `images` or `videos` (animated PNG), and for each answer the `skill` that was asked for and, in
 /// `also`, other answers that are right.
 pub struct Writer {
     folder: NewFolder,
@@ -79,23 +79,31 @@ fn failed(path: &Path, source: std::io::Error) -> Error {
     Error::Read { path: path.display().to_string(), source }
 }
 
-/// A picture's PNG file.
-fn png(picture: &Rgb) -> Result<Vec<u8>, Error> {
-    let picture = Picture { width: picture.width, height: picture.height, rgb: picture.data.clone() };
-    picture.to_png().map_err(|e| Error::Format { path: "a drawn picture".into(), what: e.to_string() })
+/// A sample's PNG files: one a picture, or an animated one of a clip's frames.
+fn files(sample: &Sample) -> Result<Vec<Vec<u8>>, Error> {
+    let picture = |rgb: &Rgb| Picture { width: rgb.width, height: rgb.height, rgb: rgb.data.clone() };
+    let pictures: Vec<Picture> = sample.pictures.iter().map(picture).collect();
+    let files = match sample.fps {
+        Some(fps) => Picture::to_apng(&pictures, fps).map(|film| vec![film]),
+        None => pictures.iter().map(Picture::to_png).collect(),
+    };
+    files.map_err(|e| Error::Format { path: "a drawn picture".into(), what: e.to_string() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Columns, Content, PictureData, PictureFile, open};
-    use smolvlm_processor::DecodeOptions;
+    use crate::{ClipFrames, Columns, Content, PictureData, PictureFile, open};
+    use smolvlm_processor::{ClipDefaults, ClipMode, ClipSettings, DecodeOptions};
     use smolvlm_synth::{Kit, Mix, Split, Stream};
     use std::sync::Arc;
 
-    /// The pixels of a sample's pictures.
+    /// The pixels of a sample's pictures and of its clips' frames.
     fn pixels(sample: crate::Sample) -> (Content, Vec<Picture>) {
         let decode = DecodeOptions::default();
+        let defaults = ClipDefaults { mode: ClipMode::SmolVlm2, fps: 1.0, max_frames: 64, edge: 96 };
+        let shown = ClipFrames::new(ClipSettings::new(ClipMode::SmolVlm2, defaults, 96), 96, decode);
+        let sample = shown.expanded(sample).unwrap();
         let data = |file: PictureFile| -> PictureData { file.read(&decode).unwrap() };
         let pictures = sample.pictures.into_iter().map(|file| data(file).decode(&decode).unwrap().into_owned());
         (sample.content, pictures.collect())
@@ -103,9 +111,9 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_as_what_was_drawn() {
-        let mix = Mix::parse("single,pictures,caption").unwrap();
+        let mix = Mix::parse("single,pictures,caption,films").unwrap();
         let stream = Stream::new(Arc::new(Kit::default()), mix, Split::Train, 1).unwrap();
-        let drawn = open(Path::new("synth:single,pictures,caption"), &Columns::default()).unwrap();
+        let drawn = open(Path::new("synth:single,pictures,caption,films"), &Columns::default()).unwrap();
         let folder = tempfile::tempdir().unwrap();
         for (format, file) in [(Format::JsonLines, "data.jsonl"), (Format::Parquet, "data.parquet")] {
             let output = folder.path().join(file).with_extension("folder");

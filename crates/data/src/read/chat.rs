@@ -1,15 +1,16 @@
-//! The turns of a chat, their places for pictures, and the pictures for these places.
+//! The turns of a chat, their places for pictures and clips, and what takes these places.
 
 use super::{
     cell::{self, Cell, Fields},
+    clip::clip,
     picture::picture,
 };
-use crate::PictureFile;
+use crate::{ClipFile, PictureFile};
 use smolvlm_processor::{MediaSource, Part};
 use std::path::Path;
 
-/// What stands in a text for a picture.
-const MARK: &str = "<image>";
+/// What stands in a text for a picture, and for a clip.
+const MARKS: [&str; 2] = ["<image>", "<video>"];
 
 /// One turn.
 #[derive(Debug, PartialEq)]
@@ -28,9 +29,26 @@ pub(super) enum Piece {
     Nth(usize),
     /// A picture that the turn brings itself.
     Own(PictureFile),
+    /// The next of the row's clips.
+    NextClip,
+    /// A clip that the turn brings itself.
+    OwnClip(ClipFile),
 }
 
-/// Whether [`MARK`] in a text is a place for a picture.
+/// What a row shows: its own, or in the order of its places.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Shown {
+    pub(super) pictures: Vec<PictureFile>,
+    pub(super) clips: Vec<ClipFile>,
+}
+
+impl Shown {
+    fn is_empty(&self) -> bool {
+        self.pictures.is_empty() && self.clips.is_empty()
+    }
+}
+
+/// Whether [`MARKS`] in a text are places.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Marks {
     /// It is text.
@@ -60,6 +78,7 @@ impl Piece {
         match self {
             Self::Text(text) => Part::Text(text),
             Self::Next | Self::Nth(_) | Self::Own(_) => Part::Image(MediaSource::Given),
+            Self::NextClip | Self::OwnClip(_) => Part::Clip(MediaSource::Given),
         }
     }
 }
@@ -120,26 +139,23 @@ fn piece(cell: Cell, folder: &Path) -> Result<Piece, String> {
     };
     let kind = match fields.take("type") {
         Some(Cell::Text(kind)) => kind,
-        _ => return Err("`type` is missing; known are text and image".to_owned()),
+        _ => return Err("`type` is missing; known are text, image and video".to_owned()),
     };
     match (kind.as_str(), fields.take("text")) {
         ("text", Some(Cell::Text(text))) => Ok(Piece::Text(text)),
         ("text", _) => Err("`text` is missing, or no text".to_owned()),
         ("image" | "image_url", _) => image(fields, folder),
+        ("video" | "video_url", _) => video(fields, folder),
         (other, _) => {
             let other: String = other.chars().take(60).collect();
-            Err(format!("the type {other:?} is unknown; known are text and image"))
+            Err(format!("the type {other:?} is unknown; known are text, image and video"))
         }
     }
 }
 
 /// A place for a picture: its own, the row's of an `index`, or the row's next.
 fn image(mut fields: Fields, folder: &Path) -> Result<Piece, String> {
-    if let Some(cell) = ["image", "path", "bytes", "image_url", "url"].into_iter().find_map(|name| fields.take(name)) {
-        let cell = match cell {
-            Cell::Map(mut inner) if inner.get("url").is_some() => inner.take("url").unwrap_or(Cell::Null),
-            cell => cell,
-        };
+    if let Some(cell) = own(&mut fields, &["image", "path", "bytes", "image_url", "url"]) {
         return picture(cell, folder).map(Piece::Own);
     }
     match fields.take("index") {
@@ -149,55 +165,105 @@ fn image(mut fields: Fields, folder: &Path) -> Result<Piece, String> {
     }
 }
 
-/// Gives every place its picture; the pieces that come back are texts and places, the pictures lie in these places'
-/// order. Where there are pictures and no place, they go in front of what the user says first, as LLaVA has it.
+/// A place for a clip: its own, or the row's next.
+fn video(mut fields: Fields, folder: &Path) -> Result<Piece, String> {
+    match own(&mut fields, &["video", "path", "bytes", "video_url", "url"]) {
+        Some(cell) => clip(cell, folder).map(Piece::OwnClip),
+        None => Ok(Piece::NextClip),
+    }
+}
+
+/// What a part brings itself, under one of these names.
+fn own(fields: &mut Fields, names: &[&str]) -> Option<Cell> {
+    match names.iter().find_map(|name| fields.take(name))? {
+        Cell::Map(mut inner) if inner.get("url").is_some() => inner.take("url"),
+        cell => Some(cell),
+    }
+}
+
+/// Gives every place its picture or clip; the pieces that come back are texts and places, what is shown lies in these
+/// places' order. Where there is something to show and no place, it goes in front of what the user says first, as LLaVA has
+/// it. Where a row has clips and no pictures, `<image>` stands for a clip, as LLaVA-Video has it.
 ///
 /// # Errors
-/// More places than pictures, or pictures that no place shows.
-pub(super) fn fill(
-    mut turns: Vec<Turn>,
-    marks: Marks,
-    given: Vec<PictureFile>,
-) -> Result<(Vec<Turn>, Vec<PictureFile>), String> {
+/// More places than pictures or clips, or some that no place shows.
+pub(super) fn fill(mut turns: Vec<Turn>, marks: Marks, given: Shown) -> Result<(Vec<Turn>, Shown), String> {
     let placed = turns.iter().any(Turn::shows);
     if marks == Marks::Always || (marks == Marks::WithPictures && !placed && !given.is_empty()) {
         for turn in &mut turns {
             turn.content = std::mem::take(&mut turn.content).into_iter().flat_map(marked).collect();
         }
     }
+    let pieces = |turns: &mut [Turn], change: &mut dyn FnMut(&mut Piece)| {
+        turns.iter_mut().flat_map(|turn| &mut turn.content).for_each(change);
+    };
+    if given.pictures.is_empty() && !given.clips.is_empty() {
+        pieces(&mut turns, &mut |piece| {
+            if *piece == Piece::Next {
+                *piece = Piece::NextClip;
+            }
+        });
+    }
     if !given.is_empty() && !turns.iter().any(Turn::shows) {
         let user = turns.iter_mut().find(|turn| turn.role == "user");
         let user = user.ok_or("pictures, but no turn of the user that could show them")?;
-        user.content.splice(..0, given.iter().map(|_| Piece::Next));
+        let pictures = given.pictures.iter().map(|_| Piece::Next);
+        user.content.splice(..0, pictures.chain(given.clips.iter().map(|_| Piece::NextClip)));
     }
-    let count = given.len();
-    let mut shown = vec![false; count];
-    let mut next = 0;
-    let mut pictures = Vec::new();
-    for piece in turns.iter_mut().flat_map(|turn| &mut turn.content) {
-        let index = match piece {
-            Piece::Text(_) => continue,
-            Piece::Own(own) => {
-                pictures.push(own.clone());
-                continue;
+    let (mut pictures, mut clips) = (Places::new("picture", given.pictures), Places::new("clip", given.clips));
+    pieces(&mut turns, &mut |piece| match piece {
+        Piece::Text(_) => {}
+        Piece::Own(own) => pictures.shown.push(own.clone()),
+        Piece::Nth(index) => pictures.show(*index),
+        Piece::Next => pictures.show_next(),
+        Piece::NextClip => clips.show_next(),
+        Piece::OwnClip(own) => clips.shown.push(own.clone()),
+    });
+    Ok((turns, Shown { pictures: pictures.finish()?, clips: clips.finish()? }))
+}
+
+/// What a row has of a kind, on the way to its places.
+struct Places<T> {
+    kind: &'static str,
+    given: Vec<T>,
+    /// Which of those given have a place.
+    used: Vec<bool>,
+    next: usize,
+    /// In the places' order.
+    shown: Vec<T>,
+    wrong: Option<String>,
+}
+
+impl<T: Clone> Places<T> {
+    fn new(kind: &'static str, given: Vec<T>) -> Places<T> {
+        Places { kind, used: vec![false; given.len()], given, next: 0, shown: Vec::new(), wrong: None }
+    }
+
+    fn show(&mut self, index: usize) {
+        match (self.given.get(index), self.used.get_mut(index)) {
+            (Some(given), Some(used)) => {
+                self.shown.push(given.clone());
+                *used = true;
             }
-            Piece::Nth(index) => *index,
-            Piece::Next => {
-                next += 1;
-                next - 1
+            _ => {
+                let (kind, count) = (self.kind, self.given.len());
+                self.wrong.get_or_insert(format!("a place for {kind} {index}, but {count} {kind}s"));
             }
-        };
-        let picture = given.get(index).ok_or_else(|| format!("a place for picture {index}, but {count} pictures"))?;
-        pictures.push(picture.clone());
-        if let Some(shown) = shown.get_mut(index) {
-            *shown = true;
         }
     }
-    match shown.iter().position(|shown| !shown) {
-        Some(index) => {
-            Err(format!("picture {index} of {count} has no place; as many places as pictures would be right"))
-        }
-        None => Ok((turns, pictures)),
+
+    fn show_next(&mut self) {
+        self.show(self.next);
+        self.next += 1;
+    }
+
+    fn finish(self) -> Result<Vec<T>, String> {
+        let Places { kind, given, used, shown, wrong, .. } = self;
+        let unused = used.iter().position(|used| !used).map(|index| {
+            let count = given.len();
+            format!("{kind} {index} of {count} has no place; as many places as {kind}s would be right")
+        });
+        wrong.or(unused).map_or(Ok(shown), Err)
     }
 }
 
@@ -211,14 +277,16 @@ fn marked(piece: Piece) -> Vec<Piece> {
         }
     };
     for line in said.split('\n') {
-        let alone = line.contains(MARK) && line.replace(MARK, "").trim().is_empty();
+        let (words, places) = split(line);
+        let alone = !places.is_empty() && words.iter().all(|words| words.trim().is_empty());
         if broken && !alone {
             text.push('\n');
         }
-        for (index, words) in line.split(MARK).enumerate() {
+        let mut places = places.into_iter();
+        for (index, words) in words.into_iter().enumerate() {
             if index > 0 {
                 flush(&mut text, &mut pieces);
-                pieces.push(Piece::Next);
+                pieces.extend(places.next());
             }
             if !alone {
                 text.push_str(words);
@@ -228,6 +296,20 @@ fn marked(piece: Piece) -> Vec<Piece> {
     }
     flush(&mut text, &mut pieces);
     pieces
+}
+
+/// What stands between a line's marks, and the places that the marks are.
+fn split(line: &str) -> (Vec<&str>, Vec<Piece>) {
+    let (mut words, mut places, mut rest) = (Vec::new(), Vec::new(), line);
+    let first = |text: &str| MARKS.iter().filter_map(|mark| text.find(mark).map(|at| (at, *mark))).min();
+    while let Some((at, mark)) = first(rest) {
+        let (before, behind) = rest.split_at(at);
+        words.push(before);
+        places.push(if mark == MARKS[0] { Piece::Next } else { Piece::NextClip });
+        rest = behind.strip_prefix(mark).unwrap_or_default();
+    }
+    words.push(rest);
+    (words, places)
 }
 
 /// That something is said in every turn, and something answered.

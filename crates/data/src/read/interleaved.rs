@@ -83,13 +83,15 @@ pub(super) fn document(pieces: Vec<Piece>) -> Result<Sample, String> {
                 pictures.push(own);
                 parts.push(Part::Image(MediaSource::Given));
             }
-            Piece::Next | Piece::Nth(_) => return Err("a place without a picture of its own".to_owned()),
+            Piece::Next | Piece::Nth(_) | Piece::NextClip | Piece::OwnClip(_) => {
+                return Err("a place without a picture of its own".to_owned());
+            }
         }
     }
     if !parts.iter().any(|part| matches!(part, Part::Text(text) if !text.trim().is_empty())) {
         return Err("no text in it".to_owned());
     }
-    Ok(Sample { content: Content::Document(parts), pictures })
+    Ok(Sample { content: Content::Document(parts), pictures, clips: Vec::new() })
 }
 
 /// A text whose documents are paragraphs.

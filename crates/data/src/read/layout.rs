@@ -4,6 +4,8 @@ use super::Columns;
 
 /// Columns that pictures are looked for in. (`path` is not among them: in corpora of text it says where a text is from.)
 pub(super) const IMAGE: [&str; 5] = ["image", "images", "file_name", "image_path", "image_file"];
+/// Columns that clips are looked for in.
+pub(super) const CLIP: [&str; 3] = ["video", "videos", "video_path"];
 /// Columns that a question is looked for in.
 pub(super) const QUESTION: [&str; 5] = ["question", "prompt", "query", "instruction", "problem"];
 /// Columns that an answer is looked for in. The text of a document can be one, where something is asked.

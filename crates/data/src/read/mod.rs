@@ -3,6 +3,8 @@
 mod answer;
 mod cell;
 mod chat;
+mod choices;
+mod clip;
 mod columns;
 mod file;
 mod interleaved;
@@ -34,10 +36,14 @@ use std::{
 ///
 /// Names that are `None` are looked for, of several the first that is there and not null:
 /// - pictures: `image`, `images`, `file_name`, `image_path`, `image_file`;
+/// - clips: `video`, `videos`, `video_path`;
 /// - the question: `question`, `prompt`, `query`, `instruction`, `problem`;
 /// - the answer: `answer`, `multiple_choice_answer`, `answers`, `response`, `output`, `solution`, `label`, `caption`,
 ///   `text`;
 /// - the system message: `system`.
+///
+/// A question beside `choices` (or `options`), a list of texts, is asked with these behind it, by letters; its answer, which
+/// names one by its words, its letter or its place counted from 0, becomes the letter. `subtitles` stand in front of it.
 ///
 /// A row without a question is a document, whose `text` or `caption` stands behind its pictures. Before all of these go
 /// `messages`, `conversations` and `texts` (The Cauldron's turns, or OBELICS' texts beside pictures), unless a question or an answer is named here. An answer that
@@ -51,6 +57,8 @@ use std::{
 pub struct Columns {
     /// The column of pictures.
     pub image: Option<String>,
+    /// The column of clips.
+    pub video: Option<String>,
     /// The column of questions.
     pub question: Option<String>,
     /// The column of answers; without a question, of the documents' texts.

@@ -10,8 +10,9 @@
 
 use super::{
     cell::{Cell, Fields},
+    choices::{CHOICES, SUBTITLES},
     columns::{self, Leaf, Node, Values},
-    layout::{ANSWER, CHAT, IMAGE, QUESTION, SYSTEM, TURNS, layout},
+    layout::{ANSWER, CHAT, CLIP, IMAGE, QUESTION, SYSTEM, TURNS, layout},
     pages::Pages,
     references::{ALSO, SKILL},
     rows::Rows,
@@ -132,7 +133,8 @@ impl Shard {
         let found = || format!("its columns are {}", names.join(", "));
         let has = |name: &str| names.contains(&name);
         layout(&has, columns).map_err(|what| wrong(format!("{what}; {}", found())))?;
-        let given = [&columns.image, &columns.question, &columns.answer, &columns.system, &columns.skill];
+        let given =
+            [&columns.image, &columns.video, &columns.question, &columns.answer, &columns.system, &columns.skill];
         let given: Vec<&str> = given.into_iter().flatten().map(String::as_str).collect();
         if let Some(name) = given.iter().find(|name| !has(name)) {
             return Err(wrong(format!("`{name}` is missing; {}", found())));
@@ -140,10 +142,12 @@ impl Shard {
         let read = |name: &str| {
             given.contains(&name)
                 || IMAGE.contains(&name)
+                || CLIP.contains(&name)
+                || CHOICES.contains(&name)
                 || QUESTION.contains(&name)
                 || ANSWER.contains(&name)
                 || CHAT.contains(&name)
-                || [TURNS, SYSTEM, SKILL, ALSO].contains(&name)
+                || [TURNS, SYSTEM, SKILL, ALSO, SUBTITLES].contains(&name)
         };
         let columns = Node::columns(root, &read).map_err(wrong)?;
         compressions(&meta, &columns).map_err(wrong)?;
@@ -251,7 +255,7 @@ mod tests {
     fn asked(n: usize) -> Sample {
         let messages =
             vec![Message::user(1, &format!("question {n}?")), Message::text("assistant", &format!("answer {n}"))];
-        Sample { content: Content::Chat(messages), pictures: pictures(&[n]) }
+        Sample { content: Content::Chat(messages), pictures: pictures(&[n]), clips: Vec::new() }
     }
 
     #[test]

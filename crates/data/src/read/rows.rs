@@ -4,7 +4,9 @@ use super::{
     Columns,
     answer::text,
     cell::{Cell, Fields},
-    chat::{self, Marks, Piece, Turn},
+    chat::{self, Marks, Piece, Shown, Turn},
+    choices,
+    clip::clips,
     interleaved,
     layout::{CHAT, Layout, SYSTEM, TURNS, layout},
     picture::{self, pictures},
@@ -83,6 +85,9 @@ pub(super) fn sample(row: Cell, columns: &Columns, folder: &Path) -> Result<Samp
     };
     let layout = layout(&|name| fields.get(name).is_some(), columns)?;
     let system = system(&mut fields, columns)?;
+    let shown = |fields: &mut Fields| {
+        Ok::<_, String>(Shown { pictures: pictures(fields, columns, folder)?, clips: clips(fields, columns, folder)? })
+    };
     let said = |name: &str, fields: &mut Fields| text(name, fields.take(name).unwrap_or(Cell::Null), columns);
     let (mut turns, marks) = match layout {
         Layout::Chat(name) => {
@@ -100,10 +105,10 @@ pub(super) fn sample(row: Cell, columns: &Columns, folder: &Path) -> Result<Samp
             (pairs(cell)?, Marks::Never)
         }
         Layout::Asked { question, answer } => {
-            let turns = vec![
-                Turn::text("user", said(&question, &mut fields)?),
-                Turn::text("assistant", said(&answer, &mut fields)?),
-            ];
+            let asked = said(&question, &mut fields)?;
+            let told = fields.take(&answer).unwrap_or(Cell::Null);
+            let (asked, told) = choices::asked(&mut fields, asked, told)?;
+            let turns = vec![Turn::text("user", asked), Turn::text("assistant", text(&answer, told, columns)?)];
             (turns, Marks::WithPictures)
         }
         Layout::Prompted { answer } => {
@@ -115,18 +120,18 @@ pub(super) fn sample(row: Cell, columns: &Columns, folder: &Path) -> Result<Samp
                 return Err("a document has no system message; a question beside it would be right".to_owned());
             }
             let page = Turn::text("user", said(&text, &mut fields)?);
-            return document(page, pictures(&mut fields, columns, folder)?);
+            return document(page, shown(&mut fields)?);
         }
     };
     turns.retain(|turn| turn.role != "system" || turn.says());
     if let Some(text) = system.filter(|_| turns.first().is_none_or(|turn| turn.role != "system")) {
         turns.insert(0, Turn::text("system", text));
     }
-    let (mut turns, pictures) = chat::fill(turns, marks, pictures(&mut fields, columns, folder)?)?;
+    let (mut turns, Shown { pictures, clips }) = chat::fill(turns, marks, shown(&mut fields)?)?;
     prompt(&mut turns, columns)?;
     chat::check(&turns)?;
     let messages = turns.into_iter().map(|turn| Message { role: turn.role.to_owned(), content: parts(turn.content) });
-    Ok(Sample { content: Content::Chat(messages.collect()), pictures })
+    Ok(Sample { content: Content::Chat(messages.collect()), pictures, clips })
 }
 
 /// What is wrong with a prompt or a system message for a document of texts and pictures in turn.
@@ -134,13 +139,13 @@ pub(super) const NO_CHAT: &str =
     "a page of texts and pictures has neither a prompt nor a system message; none given would be right";
 
 /// Text and pictures without a template.
-fn document(page: Turn, pictures: Vec<crate::PictureFile>) -> Result<Sample, String> {
-    let (pages, pictures) = chat::fill(vec![page], Marks::WithPictures, pictures)?;
+fn document(page: Turn, given: Shown) -> Result<Sample, String> {
+    let (pages, Shown { pictures, clips }) = chat::fill(vec![page], Marks::WithPictures, given)?;
     let parts = parts(pages.into_iter().flat_map(|page| page.content).collect());
     if !parts.iter().any(|part| matches!(part, Part::Text(text) if !text.trim().is_empty())) {
         return Err("its text is empty".to_owned());
     }
-    Ok(Sample { content: Content::Document(parts), pictures })
+    Ok(Sample { content: Content::Document(parts), pictures, clips })
 }
 
 fn parts(content: Vec<Piece>) -> Vec<Part> {
@@ -195,8 +200,8 @@ fn pairs(cell: Cell) -> Result<Vec<Turn>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::PictureFile;
     use crate::read::cell;
+    use crate::{ClipFile, PictureFile};
 
     fn read(json: &str, columns: &Columns) -> Result<Sample, String> {
         sample(cell::json(json.as_bytes())?, columns, Path::new("/d"))
@@ -230,7 +235,66 @@ mod tests {
     fn columns(image: &str, question: &str, answer: &str, system: &str, prompt: &str) -> Columns {
         let given = |name: &str| Some(name.to_owned()).filter(|name| !name.is_empty());
         let (image, question, answer) = (given(image), given(question), given(answer));
-        Columns { image, question, answer, system: given(system), prompt: given(prompt), skill: None }
+        Columns { image, question, answer, system: given(system), prompt: given(prompt), ..Columns::default() }
+    }
+
+    #[test]
+    fn clips_of_rows() {
+        let path = |name: &str| ClipFile::Path(Path::new("/d").join(name));
+        let places = |sample: &Sample| {
+            let parts = |parts: &[Part]| {
+                let part = |part: &Part| match part {
+                    Part::Text(text) => text.clone(),
+                    Part::Clip(_) => "[clip]".to_owned(),
+                    _ => "[picture]".to_owned(),
+                };
+                parts.iter().map(part).collect::<Vec<_>>().join(" ")
+            };
+            match &sample.content {
+                Content::Chat(messages) => messages.iter().map(|m| parts(&m.content)).collect::<Vec<_>>().join(" | "),
+                Content::Document(document) => parts(document),
+            }
+        };
+        let prompted = Columns { prompt: Some("P".into()), video: Some("film".into()), ..Columns::default() };
+        let plain = Columns::default();
+        for (json, columns, says, clips) in [
+            (r#"{"video":"a.mp4","question":"Q","answer":"A"}"#, &plain, "[clip] Q | A", vec![path("a.mp4")]),
+            (r#"{"film":"a.mp4","caption":"A"}"#, &prompted, "P [clip] | A", vec![path("a.mp4")]),
+            (
+                r#"{"videos":["a.mp4",{"bytes":"Yg=="}],"text":"T"}"#,
+                &plain,
+                "[clip] [clip] T",
+                vec![path("a.mp4"), ClipFile::Bytes(b"b".into())],
+            ),
+            // LLaVA-Video's mark, and the usual one.
+            (
+                r#"{"video":"a.mp4","conversations":[{"from":"human","value":"<image>\nQ"},{"from":"gpt","value":"A"}]}"#,
+                &plain,
+                "[clip] Q | A",
+                vec![path("a.mp4")],
+            ),
+            (
+                r#"{"video":"a.mp4","image":"b.png","conversations":[{"from":"human","value":"<image> and <video>: Q"},{"from":"gpt","value":"A"}]}"#,
+                &plain,
+                "[picture]  and  [clip] : Q | A",
+                vec![path("a.mp4")],
+            ),
+            (
+                r#"{"messages":[{"role":"user","content":[{"type":"text","text":"Q"},{"type":"video","path":"a.mp4"}]},{"role":"assistant","content":"A"}]}"#,
+                &plain,
+                "Q [clip] | A",
+                vec![path("a.mp4")],
+            ),
+            (
+                r#"{"video":"a.mp4","question":"Q","choices":["x","y"],"answer":"y"}"#,
+                &plain,
+                "[clip] Q\nChoices:\nA. x\nB. y\nAnswer with the letter. | B",
+                vec![path("a.mp4")],
+            ),
+        ] {
+            let sample = read(json, columns).unwrap();
+            assert_eq!((places(&sample).as_str(), sample.clips), (says, clips), "{json}");
+        }
     }
 
     #[test]
@@ -349,7 +413,9 @@ mod tests {
             (r#"{"messages":[{"role":"user","content":"Q"}]}"#.to_owned(), &plain, "no turn of the assistant"),
             (r#"{"messages":[{"role":"tool","content":"Q"}]}"#.to_owned(), &plain, "message 0: the role \"tool\" is unknown"),
             (r#"{"messages":[{"role":"user"}]}"#.to_owned(), &plain, "`content` is missing"),
-            (chat(r#"[{"type":"video"}]"#, ""), &plain, "part 0: the type \"video\" is unknown"),
+            (chat(r#"[{"type":"sound"}]"#, ""), &plain, "part 0: the type \"sound\" is unknown"),
+            (chat(r#"[{"type":"video"}]"#, ""), &plain, "a place for clip 0, but 0 clips"),
+            (r#"{"question":"Q","answer":"A","video":"https://x.example/a.mp4"}"#.to_owned(), &plain, "save the clip"),
             (chat(r#"[{"type":"text"}]"#, ""), &plain, "`text` is missing"),
             (chat(r#"[{"type":"image"}]"#, ""), &plain, "a place for picture 0, but 0 pictures"),
             (chat(r#"[{"type":"image"}]"#, r#","images":["a","b"]"#), &plain, "picture 1 of 2 has no place"),

@@ -109,6 +109,13 @@ impl Defaults {
         if defaults.max_tokens.is_some() {
             defaults.sampling.max_length = 0;
         }
+        let samples = defaults.sampling.samples;
+        if samples > 1 && defaults.sampling.beams == 1 && !drawn {
+            let what = format!(
+                "{samples} answers of the likeliest tokens would be alike; do_sample or beams beside it would be right"
+            );
+            return Err(Error::Generation { key: "num_return_sequences".into(), what });
+        }
         Ok(defaults)
     }
 }
@@ -226,6 +233,14 @@ mod tests {
             "transformers_version": "4.46.0", "output_attentions": false, "use_cache": true,
         });
         assert_eq!(of(published).unwrap(), Defaults::default());
+    }
+
+    #[test]
+    fn several_answers_are_drawn_or_searched_for() {
+        let error = of(json!({"num_return_sequences": 2})).unwrap_err().to_string();
+        assert!(error.contains("num_return_sequences") && error.contains("do_sample"), "{error}");
+        assert!(of(json!({"num_return_sequences": 2, "do_sample": true})).is_ok());
+        assert!(of(json!({"num_return_sequences": 2, "num_beams": 3})).is_ok());
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(super) fn is_right(answer: &str, truth: &Truth) -> bool {
 }
 
 /// The options that a question lists: "A. red", "(B) blue", "C) green", from A on in order.
-fn options(question: &str) -> Vec<(char, String)> {
+pub(super) fn options(question: &str) -> Vec<(char, String)> {
     let Some(mark) = MARK.as_ref() else { return Vec::new() };
     let mut marks: Vec<(char, usize, usize)> = Vec::new();
     let mut from = 0;

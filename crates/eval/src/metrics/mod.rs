@@ -20,6 +20,8 @@ pub enum Metric {
     Relaxed,
     /// The letter of an option.
     Choice,
+    /// The option whose letter the model holds for the likeliest; nothing is written.
+    Likelihood,
 }
 
 /// What is asked, and what is right.
@@ -44,7 +46,8 @@ impl Truth {
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Metric; 5] = [Metric::Exact, Metric::Vqa, Metric::Anls, Metric::Relaxed, Metric::Choice];
+    pub const ALL: [Metric; 6] =
+        [Metric::Exact, Metric::Vqa, Metric::Anls, Metric::Relaxed, Metric::Choice, Metric::Likelihood];
 
     /// Its name in options and files.
     pub fn name(self) -> &'static str {
@@ -54,12 +57,18 @@ impl Metric {
             Metric::Anls => "anls",
             Metric::Relaxed => "relaxed",
             Metric::Choice => "choice",
+            Metric::Likelihood => "likelihood",
         }
     }
 
     /// Whether scores lie between 0 and 1, too.
     pub fn is_graded(self) -> bool {
         matches!(self, Metric::Vqa | Metric::Anls)
+    }
+
+    /// Whether options are chosen from.
+    pub fn is_choice(self) -> bool {
+        matches!(self, Metric::Choice | Metric::Likelihood)
     }
 
     /// The score of an answer.
@@ -70,9 +79,14 @@ impl Metric {
             Metric::Vqa => vqa::score(answer, truth),
             Metric::Anls => anls::score(answer, truth),
             Metric::Relaxed => right(relaxed::is_right(answer, truth)),
-            Metric::Choice => right(choice::is_right(answer, truth)),
+            Metric::Choice | Metric::Likelihood => right(choice::is_right(answer, truth)),
         }
     }
+}
+
+/// The letters of the options that a question lists.
+pub(crate) fn letters(question: &str) -> Vec<String> {
+    choice::options(question).into_iter().map(|(letter, _)| letter.to_string()).collect()
 }
 
 /// An answer as [`Metric::Exact`] compares it: a key by which answers that are alike meet.
@@ -109,6 +123,7 @@ mod tests {
             assert!((score - case["score"].as_f64().unwrap()).abs() < 1e-12, "{score}: {line}");
             counts[at] += 1;
         }
-        assert!(counts.iter().all(|count| *count >= 40), "{counts:?}");
+        let of_text = Metric::ALL.iter().zip(counts).filter(|(metric, _)| **metric != Metric::Likelihood);
+        assert!(of_text.clone().count() == 5 && of_text.map(|(_, count)| count).min() >= Some(40), "{counts:?}");
     }
 }

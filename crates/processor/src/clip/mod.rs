@@ -7,12 +7,15 @@ mod words;
 
 pub(crate) use prompt::VLMEVALKIT;
 
+use crate::MAX_LONGEST_EDGE;
 pub use choose::{Chosen, ClipInfo};
+use serde::{Deserialize, Serialize};
 use smolvlm_kernels::resample::Kernel;
 use std::str::FromStr;
 
 /// Whose way of showing clips is taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ClipMode {
     /// SmolVLM2's, as transformers' `SmolVLMProcessor` and `SmolVLMVideoProcessor` have it: one frame a second, at most 64,
     /// each behind its time.
@@ -56,6 +59,78 @@ pub struct ClipSettings {
     /// What frames are resized with: Lanczos as pictures are, or bicubic, which transformers' video processor takes on a GPU
     /// and before torchvision 0.27.
     pub filter: Kernel,
+}
+
+/// What is asked of clips, in the place of what a checkpoint and its way have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClipChoice {
+    /// Whose way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<ClipMode>,
+    /// The most frames.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_frames: Option<u32>,
+    /// How many frames a second are aimed at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fps: Option<f64>,
+    /// Seconds that are left out at both ends of a long clip.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skip_seconds: Option<f64>,
+    /// The longer side to which a frame is brought first, in pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edge: Option<u32>,
+    /// Whether frames are resized by a bicubic filter in the place of Lanczos'.
+    pub bicubic: bool,
+}
+
+impl ClipChoice {
+    /// How clips are shown: as a checkpoint's `defaults` have it, for tiles of this side, but for what is asked.
+    pub fn settings(&self, defaults: ClipDefaults, tile: u32) -> ClipSettings {
+        let own = ClipSettings::new(self.mode.unwrap_or(defaults.mode), defaults, tile);
+        ClipSettings {
+            max_frames: self.max_frames.map_or(own.max_frames, |most| most as usize),
+            fps: self.fps.unwrap_or(own.fps),
+            skip_seconds: self.skip_seconds.unwrap_or(own.skip_seconds),
+            edge: self.edge.unwrap_or(own.edge),
+            filter: if self.bicubic { Kernel::Bicubic } else { own.filter },
+            ..own
+        }
+    }
+
+    /// These where they are something, else those of `other`.
+    pub fn over(self, other: ClipChoice) -> ClipChoice {
+        ClipChoice {
+            mode: self.mode.or(other.mode),
+            max_frames: self.max_frames.or(other.max_frames),
+            fps: self.fps.or(other.fps),
+            skip_seconds: self.skip_seconds.or(other.skip_seconds),
+            edge: self.edge.or(other.edge),
+            bicubic: self.bicubic || other.bicubic,
+        }
+    }
+
+    /// That each number can be meant.
+    ///
+    /// # Errors
+    /// The first that cannot, in words.
+    pub fn check(&self) -> Result<(), String> {
+        if self.max_frames == Some(0) {
+            return Err("max_frames 0: a clip without frames shows nothing".into());
+        }
+        if self.fps.is_some_and(|fps| !(fps.is_finite() && fps > 0.0)) {
+            return Err("the frames a second of clips must be more than 0".into());
+        }
+        if self.skip_seconds.is_some_and(|skip| !(skip.is_finite() && skip >= 0.0)) {
+            return Err("skip_seconds must be 0 or more".into());
+        }
+        match self.edge {
+            Some(edge) if !(1..=MAX_LONGEST_EDGE).contains(&edge) => {
+                Err(format!("an edge of {edge} pixels; 1 to {MAX_LONGEST_EDGE} would be right"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What a checkpoint says of clips (`video_sampling` of its video processor).

@@ -31,7 +31,10 @@ impl Format {
             [b'P', b'1'..=b'6' | b'f', b' ' | b'\t' | b'\n' | 0x0B | 0x0C | b'\r', ..] => Ok(Format::Pnm),
             [b'q', b'o', b'i', b'f', ..] => Ok(Format::Qoi),
             [0, 0, 1, 0, ..] => Ok(Format::Ico),
-            _ => Err(Error::PictureFormat { found: looks_like(bytes) }),
+            _ => {
+                let found = looks_like(bytes);
+                Err(Error::PictureFormat { found, convertible: !NO_PICTURES.contains(&found) })
+            }
         }
     }
 
@@ -41,10 +44,17 @@ impl Format {
     }
 }
 
+const EMPTY: &str = "an empty file";
+const PAGE: &str = "a web page (HTML)";
+const XML: &str = "an XML file";
+const UNKNOWN: &str = "something else";
+/// What no program makes a picture of.
+const NO_PICTURES: [&str; 4] = [EMPTY, PAGE, XML, UNKNOWN];
+
 /// What a file that is of none of them looks like, for the message.
 fn looks_like(bytes: &[u8]) -> &'static str {
     match bytes {
-        [] => "an empty file",
+        [] => EMPTY,
         [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', b'f' | b's', ..] => "an AVIF",
         [_, _, _, _, b'f', b't', b'y', b'p', b'h' | b'm', b'e' | b'i', ..] => "a HEIC",
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => "a video (MP4)",
@@ -76,11 +86,11 @@ fn looks_like_text(bytes: &[u8]) -> &'static str {
     if start.starts_with('<') && start.contains("<svg") {
         "an SVG"
     } else if start.starts_with("<!doctype html") || start.starts_with("<html") {
-        "a web page (HTML)"
+        PAGE
     } else if start.starts_with("<?xml") {
-        "an XML file"
+        XML
     } else {
-        "no kind of picture that is known here"
+        UNKNOWN
     }
 }
 
@@ -117,15 +127,15 @@ mod tests {
             (b"\x03\0\x0a\0\0\0\0\0\0\0\0\0\x05\0\x05\0\x20\x08abc", "a TGA"),
             (b"\0\x01\x01\0\0\0\x01\x18\0\0\0\0\x05\0\x05\0\x08\0", "a TGA"),
             (b"\0\0\x02\0\x01\0\x20\x20\0\0\0\0\0\0\x30\0\0\0", "a cursor (CUR)"),
-            (b"\0\0\x02\0\0\0\0\0\0\0\0\0\x05\0\x05\0\x07\0", "no kind of picture that is known here"),
+            (b"\0\0\x02\0\0\0\0\0\0\0\0\0\x05\0\x05\0\x07\0", "something else"),
             (b"<svg xmlns=''>", "an SVG"),
             (b"<?xml version='1.0'?>\n<svg>", "an SVG"),
             (b"\xef\xbb\xbf <!DOCTYPE html>", "a web page (HTML)"),
             (b"<?xml version='1.0'?>", "an XML file"),
-            (b"hello", "no kind of picture that is known here"),
-            (b"\xff\xd8", "no kind of picture that is known here"),
+            (b"hello", "something else"),
+            (b"\xff\xd8", "something else"),
         ] {
-            assert!(matches!(Format::of(bytes), Err(Error::PictureFormat { found: f }) if f == found), "{found}");
+            assert!(matches!(Format::of(bytes), Err(Error::PictureFormat { found: f, .. }) if f == found), "{found}");
         }
     }
 }

@@ -28,7 +28,7 @@ const REFUSED: [Refused; 17] = [
     ("max_tool_calls", TOOLS),
     ("previous_response_id", KEPT),
     ("conversation", KEPT),
-    ("store", KEPT),
+    ("store", "nothing is kept; without it would be right"),
     ("background", "answers are given while the client waits"),
     ("prompt", "no prompts are kept"),
     ("reasoning", "the model does not think aloud"),

@@ -47,7 +47,7 @@ fn draw(kit: &Kit, random: &mut Random, split: Split, n: usize, easy: bool) -> S
     let distinct = inks.iter().any(|ink| ink.named != inks.first().map_or(ink.named, |first| first.named));
     let chart = Chart { data: &data, inks: if distinct { &inks } else { &[] }, title, what: "bar" };
     let turns = chart.turns(random, split, if easy { Asks::Simple } else { Asks::All });
-    Sample { pictures: vec![wear(page.canvas.into_rgb(), Keep::Colours, random)], turns }
+    Sample { pictures: vec![wear(page.canvas.into_rgb(), Keep::Colours, random)], turns, fps: None }
 }
 
 /// One colour for all bars, or one for each.

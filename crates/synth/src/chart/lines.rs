@@ -34,7 +34,7 @@ pub(crate) fn line(kit: &Kit, random: &mut Random, split: Split) -> Sample {
         let also = ink.named.also.iter().map(|&name| name.to_owned()).collect();
         turns.push(turn("chart-colour", "line.colour", split, random, &[], ink.named.name, also));
     }
-    Sample { pictures: vec![wear(page.canvas.into_rgb(), Keep::Colours, random)], turns }
+    Sample { pictures: vec![wear(page.canvas.into_rgb(), Keep::Colours, random)], turns, fps: None }
 }
 
 /// Two lines in two colours over the same labels.
@@ -53,7 +53,7 @@ pub(crate) fn two(kit: &Kit, random: &mut Random, split: Split) -> Sample {
     run(&mut page, &plot, &first, a.colour, pen, dots);
     run(&mut page, &plot, &second, b.colour, pen, dots);
     let turns = compare(random, split, [(&first, a), (&second, b)]);
-    Sample { pictures: vec![wear(page.canvas.into_rgb(), Keep::Colours, random)], turns }
+    Sample { pictures: vec![wear(page.canvas.into_rgb(), Keep::Colours, random)], turns, fps: None }
 }
 
 /// Values over the same labels: the lines meet once at most.

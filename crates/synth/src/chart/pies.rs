@@ -53,7 +53,7 @@ pub(crate) fn pie(kit: &Kit, random: &mut Random, split: Split) -> Sample {
     }
     let chart = Chart { data: &data, inks: &inks, title: None, what: "slice" };
     let turns = chart.turns(random, split, Asks::All);
-    Sample { pictures: vec![wear(page.canvas.into_rgb(), Keep::Colours, random)], turns }
+    Sample { pictures: vec![wear(page.canvas.into_rgb(), Keep::Colours, random)], turns, fps: None }
 }
 
 /// The least share of a slice, by how much the largest exceeds the second, and the smallest falls below the one before.

@@ -30,7 +30,7 @@ pub(crate) fn line(kit: &Kit, random: &mut Random, split: Split) -> Sample {
         turns.push(super::colour(random, split, &ink));
     }
     turns.truncate(3);
-    Sample { pictures: vec![picture], turns }
+    Sample { pictures: vec![picture], turns, fps: None }
 }
 
 /// Words below each other, as few lines as hold them.
@@ -116,7 +116,7 @@ pub(crate) fn several(kit: &Kit, random: &mut Random, split: Split) -> Sample {
         parts.push(Part { text, colour: ink.named.name, place });
     }
     let turns = ask(random, split, &parts);
-    Sample { pictures: vec![wear(canvas.into_rgb(), Keep::Colours, random)], turns }
+    Sample { pictures: vec![wear(canvas.into_rgb(), Keep::Colours, random)], turns, fps: None }
 }
 
 /// A word or a number that is not among the parts.

@@ -43,7 +43,7 @@ pub(crate) fn sign(kit: &Kit, random: &mut Random, split: Split) -> Sample {
     }
     let answer = written.replace('\n', " ");
     let turns = ask(random, split, kind, &answer, board);
-    Sample { pictures: vec![wear(canvas.into_rgb(), Keep::Colours, random)], turns }
+    Sample { pictures: vec![wear(canvas.into_rgb(), Keep::Colours, random)], turns, fps: None }
 }
 
 fn one_of(random: &mut Random, names: &[&'static str]) -> Ink {

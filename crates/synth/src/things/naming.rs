@@ -21,7 +21,11 @@ fn large(kit: &Kit, random: &mut Random, split: Split) -> Option<Sample> {
     let sprite = thing.sprite(hands, scale)?;
     let mut canvas = Ground::simple(side as u32, side as u32, &[sprite.mean()], random).canvas;
     sprite.stamp(&mut canvas, &place);
-    Some(Sample { pictures: vec![canvas.into_rgb()], turns: what(&thing, split, random).into_iter().collect() })
+    Some(Sample {
+        pictures: vec![canvas.into_rgb()],
+        turns: what(&thing, split, random).into_iter().collect(),
+        fps: None,
+    })
 }
 
 /// One thing at any size, turn and place, on any ground; for learning in any style.
@@ -48,7 +52,7 @@ fn one(kit: &Kit, among: &[Hand], random: &mut Random, split: Split) -> Option<S
     let mut canvas = Ground::draw(width as u32, height as u32, &[sprite.mean()], random).canvas;
     sprite.stamp(&mut canvas, &place);
     let picture = wear(canvas.into_rgb(), Keep::Shapes, random);
-    Some(Sample { pictures: vec![picture], turns: turns(&thing, hands, split, random) })
+    Some(Sample { pictures: vec![picture], turns: turns(&thing, hands, split, random), fps: None })
 }
 
 /// Mostly upright, somewhere within the picture; a few things hang over the edge.

@@ -40,5 +40,5 @@ fn grid(kit: &Kit, random: &mut Random, split: Split) -> Option<Sample> {
     let picture = if plain { picture } else { wear(picture, Keep::Shapes, random) };
     let question = say("name.rows", split, random, &[]);
     let turn = Turn { skill: "names", question, answer: names.join(", "), also: Vec::new() };
-    Some(Sample { pictures: vec![picture], turns: vec![turn] })
+    Some(Sample { pictures: vec![picture], turns: vec![turn], fps: None })
 }

@@ -1,6 +1,6 @@
 //! JSON Lines, with pictures in files of their own.
 
-use super::{failed, png};
+use super::{failed, files};
 use crate::Error;
 use serde_json::{Value, json};
 use smolvlm_synth::Sample;
@@ -28,23 +28,26 @@ impl JsonLines {
     }
 
     pub(super) fn push(&mut self, sample: &Sample) -> Result<(), Error> {
+        let shown = files(sample)?;
         let mut names = Vec::new();
-        for (at, picture) in sample.pictures.iter().enumerate() {
-            let name = match sample.pictures.len() {
+        for (at, bytes) in shown.iter().enumerate() {
+            let name = match shown.len() {
                 1 => format!("{PICTURES}/{:06}.png", self.rows),
                 _ => format!("{PICTURES}/{:06}-{}.png", self.rows, at + 1),
             };
             let path = self.folder.join(&name);
-            fs::write(&path, png(picture)?).map_err(|source| failed(&path, source))?;
+            fs::write(&path, bytes).map_err(|source| failed(&path, source))?;
             names.push(name);
         }
+        let (images, videos) = if sample.fps.is_some() { (Vec::new(), names) } else { (names, Vec::new()) };
         let said = |role: &str, text: &str| json!({ "role": role, "content": text });
         let turns = sample.turns.iter();
         let messages: Vec<Value> =
             turns.clone().flat_map(|turn| [said("user", &turn.question), said("assistant", &turn.answer)]).collect();
         let row = json!({
             "messages": messages,
-            "images": names,
+            "images": images,
+            "videos": videos,
             "skill": turns.clone().map(|turn| turn.skill).collect::<Vec<_>>(),
             "also": turns.map(|turn| &turn.also).collect::<Vec<_>>(),
         });

@@ -1,6 +1,6 @@
 //! Parquet, with pictures within, as the Hugging Face hub keeps them.
 
-use super::{failed, png};
+use super::{failed, files};
 use crate::Error;
 use parquet::{
     basic::{Compression, ZstdLevel},
@@ -30,6 +30,11 @@ message rows {
     }
   }
   required group images (LIST) {
+    repeated group list {
+      required group element { required binary bytes; required binary path (STRING); }
+    }
+  }
+  required group videos (LIST) {
     repeated group list {
       required group element { required binary bytes; required binary path (STRING); }
     }
@@ -149,19 +154,25 @@ impl Column {
 }
 
 /// The columns of some rows, in the order of [`SCHEMA`].
-fn columns(samples: &[Sample], first: usize) -> Result<[Column; 6], Error> {
-    let [mut role, mut content, mut bytes, mut path, mut skill, mut also] = [(); 6].map(|()| Column::default());
+fn columns(samples: &[Sample], first: usize) -> Result<[Column; 8], Error> {
+    let [mut role, mut content, mut skill, mut also] = [(); 4].map(|()| Column::default());
+    let [mut images, mut videos] = [(); 2].map(|()| [Column::default(), Column::default()]);
     for (row, sample) in (first..).zip(samples) {
         role.list(sample.turns.iter().flat_map(|_| [b"user".as_slice(), b"assistant"]));
         content.list(sample.turns.iter().flat_map(|turn| [turn.question.as_bytes(), turn.answer.as_bytes()]));
-        let files = sample.pictures.iter().map(png).collect::<Result<Vec<_>, _>>()?;
-        let names: Vec<String> = (1..=files.len()).map(|at| format!("{row:06}-{at}.png")).collect();
-        bytes.list(files.iter().map(Vec::as_slice));
-        path.list(names.iter().map(|name| name.as_bytes()));
+        let shown = files(sample)?;
+        let names: Vec<String> = (1..=shown.len()).map(|at| format!("{row:06}-{at}.png")).collect();
+        for (kind, is_clip) in [(&mut images, false), (&mut videos, true)] {
+            let ours = if sample.fps.is_some() == is_clip { shown.len() } else { 0 };
+            let [bytes, path] = kind;
+            bytes.list(shown.iter().take(ours).map(Vec::as_slice));
+            path.list(names.iter().take(ours).map(|name| name.as_bytes()));
+        }
         skill.list(sample.turns.iter().map(|turn| turn.skill.as_bytes()));
         also.lists(&sample.turns.iter().map(|turn| &turn.also).collect::<Vec<_>>());
     }
-    Ok([role, content, bytes, path, skill, also])
+    let ([image, image_name], [video, video_name]) = (images, videos);
+    Ok([role, content, image, image_name, video, video_name, skill, also])
 }
 
 #[cfg(test)]

@@ -219,7 +219,11 @@ pub(super) mod tests {
             "" => Part::Image(MediaSource::Given),
             text => Part::Text(text.to_owned()),
         };
-        Sample { content: Content::Document(parts.iter().map(part).collect()), pictures: bytes(pictures) }
+        Sample {
+            content: Content::Document(parts.iter().map(part).collect()),
+            pictures: bytes(pictures),
+            clips: Vec::new(),
+        }
     }
 
     #[test]
