@@ -159,13 +159,13 @@ fn chats_that_are_wrong() {
     let dir = tempfile::tempdir().unwrap();
     let bytes = dir.path().join("bytes");
     std::fs::write(&bytes, b"[{\"role\": \"\xFF\"}]").unwrap();
-    refused(&["--messages", text(&bytes)], "", "not contain valid UTF-8");
+    refused(&["--messages", text(&bytes)], "", "no text: not UTF-8");
     std::fs::File::create(&bytes).unwrap().set_len(1 << 40).unwrap();
     refused(&["--messages", text(&bytes)], "", "more than 8 MiB of text");
     refused(&["-p", "-"], &" ".repeat((8 << 20) + 1), "stdin: more than 8 MiB of text");
     let error =
         smolvlm(&["perplexity", "-m", text(&model()), text(&repository().join("golden/images/photo.jpg"))]).refused();
-    assert!(error.contains("not contain valid UTF-8"), "{error}");
+    assert!(error.contains("no text: not UTF-8"), "{error}");
 }
 
 #[cfg(unix)]

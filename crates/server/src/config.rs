@@ -15,7 +15,7 @@ const MOST: u64 = 1 << 20;
 /// come back as they are: who parses them next says so.
 ///
 /// # Errors
-/// The file cannot be read, is no TOML, or has a key that is no flag.
+/// The file cannot be read, is no TOML, or has a key that is no flag or a value that its flag does not take.
 pub fn words(program: &Command, name: &str, words: Vec<OsString>) -> Result<Vec<OsString>, Error> {
     let Ok(all) = program.clone().try_get_matches_from(&words) else { return Ok(words) };
     let Some(matches) = all.subcommand_matches(name) else { return Ok(words) };
@@ -24,7 +24,14 @@ pub fn words(program: &Command, name: &str, words: Vec<OsString>) -> Result<Vec<
         return Ok(words);
     };
     let added = flags(command, matches, &read(path)?, path)?;
-    Ok(words.into_iter().chain(added).collect())
+    let words: Vec<OsString> = words.into_iter().chain(added).collect();
+    // The words were right before: what is wrong now is the file's.
+    program.clone().try_get_matches_from(&words).map_err(|error| {
+        let what = error.to_string();
+        let what = what.lines().next().unwrap_or_default();
+        Error::Options(format!("{}: {}", path.display(), what.strip_prefix("error: ").unwrap_or(what)))
+    })?;
+    Ok(words)
 }
 
 fn read(path: &Path) -> Result<toml::Table, Error> {
@@ -125,7 +132,8 @@ mod tests {
             ("[host]\na = 1", "'host' is table"),
         ] {
             let error = parsed(file, &[]).unwrap_err();
-            assert!(error.contains(says), "{file}: {error}");
+            // The file is named, whose name begins so.
+            assert!(error.contains(says) && error.contains(".tmp"), "{file}: {error}");
         }
         let call = ["smolvlm", "serve", "--config", "/nowhere/a.toml"].map(OsString::from).to_vec();
         assert!(words(&Program::command(), "serve", call).unwrap_err().to_string().contains("/nowhere/a.toml"));

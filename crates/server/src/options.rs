@@ -224,7 +224,7 @@ impl Options {
             return wrong("--tls-cert and --tls-key are of one pair: give both or none");
         }
         if self.api_key.iter().any(|key| key.trim().is_empty()) {
-            return wrong("--api-key is empty: anybody could show it");
+            return wrong("the key is empty (--api-key, SMOLVLM_API_KEY): anybody could show it");
         }
         crate::host::check(self)?;
         if self.allow_private_media && !self.allows_web() {
@@ -318,7 +318,7 @@ mod tests {
         base.check().unwrap();
         for (options, says) in [
             (Options { tls_cert: Some("a".into()), ..base.clone() }, "--tls-key"),
-            (Options { api_key: vec![" ".into()], ..base.clone() }, "--api-key is empty"),
+            (Options { api_key: vec![" ".into()], ..base.clone() }, "the key is empty"),
             (Options { allow_private_media: true, ..base.clone() }, "--allow-remote-media"),
             (Options { max_body: 300, ..base.clone() }, "--max-bodies"),
             (Options { cors_origin: vec!["app.example".into()], ..base.clone() }, "--cors-origin"),

@@ -17,6 +17,9 @@ pub(crate) struct DecodingArgs {
     /// The most tokens of the answer [default: 500, or what the model asks for]
     #[arg(short = 'n', long, value_name = "N", allow_negative_numbers = true)]
     max_tokens: Option<usize>,
+    /// Settings to begin from, in the place of the model's own; other flags go over them
+    #[arg(long, value_name = "NAME", value_enum)]
+    preset: Option<Preset>,
     /// Text that ends the answer and is not part of it; may be repeated
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     stop: Vec<String>,
@@ -200,6 +203,7 @@ impl DecodingArgs {
 
     /// All that does not need the model's tokens.
     fn over(&self, defaults: Defaults) -> Result<Chosen, Error> {
+        let defaults = self.preset.map_or(defaults, Preset::defaults);
         let Defaults { mut sampling, temperature, max_tokens, stop, .. } = defaults;
         if self.mirostat.is_some() {
             sampling.take_filters_off();
@@ -280,6 +284,27 @@ impl DecodingArgs {
     }
 }
 
+/// `--preset`
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Preset {
+    /// as the first SmolVLM's script for clips: five beams, drawn at a temperature of 0.7 among 50, at most 100 tokens
+    VideoV1,
+}
+
+impl Preset {
+    fn defaults(self) -> Defaults {
+        match self {
+            // 50 is what transformers takes where tokens are drawn and nothing is said.
+            Preset::VideoV1 => Defaults {
+                sampling: Sampling { beams: 5, temperature: 0.7, top_k: 50, ..Sampling::default() },
+                temperature: 0.7,
+                max_tokens: Some(100),
+                ..Defaults::default()
+            },
+        }
+    }
+}
+
 fn put<T>(place: &mut T, given: Option<T>) {
     if let Some(given) = given {
         *place = given;
@@ -330,6 +355,18 @@ mod tests {
 
     fn of(words: &[&str]) -> Sampling {
         over(words, Defaults::default()).unwrap().sampling
+    }
+
+    #[test]
+    fn a_preset_stands_in_the_models_place() {
+        let models = Defaults { sampling: Sampling { top_p: 0.5, ..Sampling::default() }, ..Defaults::default() };
+        let preset = Some(Preset::VideoV1);
+        let chosen = DecodingArgs { preset, seed: Some(3), ..DecodingArgs::default() }.over(models.clone()).unwrap();
+        let Sampling { beams, temperature, top_k, top_p, .. } = chosen.sampling;
+        assert_eq!((beams, temperature, top_k, top_p, chosen.max_tokens), (5, 0.7, 50, 1.0, 100));
+        let over = DecodingArgs { preset, beams: Some(1), max_tokens: Some(7), ..DecodingArgs::default() };
+        let over = over.over(models).unwrap();
+        assert_eq!((over.sampling.beams, over.sampling.temperature, over.max_tokens), (1, 0.7, 7));
     }
 
     #[test]
