@@ -54,7 +54,7 @@ fn broken_and_lying_pictures_are_refused() {
         bytes
     };
     for (name, bytes, says) in [
-        ("empty.png", Vec::new(), "QOI or ICO) but an empty file; convert it"),
+        ("empty.png", Vec::new(), "QOI or ICO) but an empty file"),
         ("a.gif", b"GIF89a\x01\0\x01\0\0\0\0".to_vec(), "the GIF picture is truncated"),
         ("a.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec(), "but an SVG; convert it"),
         ("a.png", b"<!DOCTYPE html><html></html>".to_vec(), "but a web page (HTML)"),

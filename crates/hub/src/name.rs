@@ -12,6 +12,7 @@ pub const ALIASES: &[(&str, &str)] = &[
     ("smolvlm2-256m", "HuggingFaceTB/SmolVLM2-256M-Video-Instruct"),
     ("smolvlm2-500m", "HuggingFaceTB/SmolVLM2-500M-Video-Instruct"),
     ("smolvlm2-2.2b", "HuggingFaceTB/SmolVLM2-2.2B-Instruct"),
+    ("smolvlm2-2.2b-base", "HuggingFaceTB/SmolVLM2-2.2B-Base"),
 ];
 
 /// The branch that is meant where none is named.
