@@ -33,7 +33,8 @@ fn samples(frame: &Picture) -> Samples<'_> {
     ((frame.width as usize, frame.height as usize), Cow::Borrowed(frame.rgb.as_slice()))
 }
 
-/// `resize_and_center_crop` of the first SmolVLM's script: the shorter side to 384 pixels, then the middle square.
+/// `resize_and_center_crop` of the first SmolVLM's script: the shorter side to 384 pixels, then the middle square. A side may
+/// be rounded to 383, as both are where the shorter one is divided by and multiplied again: what lies outside is black.
 fn middle<'a>(frame: &'a Picture, kernel: Kernel, pool: &Pool) -> Result<Samples<'a>, Error> {
     let (width, height) = (frame.width, frame.height);
     if width == 0 || height == 0 {
@@ -46,9 +47,17 @@ fn middle<'a>(frame: &'a Picture, kernel: Kernel, pool: &Pool) -> Result<Samples
     };
     let ((row, _), rgb) = resize(samples(frame), (new_width, new_height), kernel, pool);
     let side = V1_SIDE as usize;
-    let (left, top) = ((new_width as usize - side) / 2, (new_height as usize - side) / 2);
-    let rows = rgb.chunks_exact(3 * row).skip(top).take(side);
-    let square = rows.flat_map(|row| row.get(3 * left..3 * (left + side)).unwrap_or_default()).copied().collect();
+    // Python's division: one pixel too few begins one before the first.
+    let start = |length: u32| (i64::from(length) - i64::from(V1_SIDE)).div_euclid(2);
+    let (left, top) = (start(new_width), start(new_height));
+    let mut square = vec![0; 3 * side * side];
+    for (y, line) in (top..).zip(square.chunks_exact_mut(3 * side)) {
+        let Some(from) = usize::try_from(y).ok().and_then(|y| rgb.chunks_exact(3 * row).nth(y)) else { continue };
+        for (x, pixel) in (left..).zip(line.as_chunks_mut::<3>().0) {
+            let there = usize::try_from(x).ok().and_then(|x| from.as_chunks::<3>().0.get(x));
+            *pixel = there.copied().unwrap_or_default();
+        }
+    }
     Ok(((side, side), Cow::Owned(square)))
 }
 
@@ -56,6 +65,22 @@ fn middle<'a>(frame: &'a Picture, kernel: Kernel, pool: &Pool) -> Result<Samples
 mod tests {
     use super::super::ClipDefaults;
     use super::*;
+
+    #[test]
+    fn frames_of_all_sizes_have_a_middle() {
+        let pool = Pool::new(1);
+        let mut short = 0;
+        for width in 80..130 {
+            let frame = Picture { width, height: width, rgb: vec![200; 3 * (width * width) as usize] };
+            let (size, square) = middle(&frame, Kernel::Lanczos, &pool).unwrap();
+            assert_eq!((size, square.len()), ((384, 384), 3 * 384 * 384));
+            // As Pillow crops: the first column is outside where 384 became 383.
+            let black = (f64::from(width) * (384.0 / f64::from(width))) < 384.0;
+            assert_eq!((square[0] == 0, square[3]), (black, 200), "{width}");
+            short += usize::from(black);
+        }
+        assert!(short > 0);
+    }
 
     #[test]
     fn a_frame_becomes_a_tile() {
