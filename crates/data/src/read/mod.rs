@@ -7,6 +7,7 @@ mod choices;
 mod clip;
 mod columns;
 mod file;
+mod held;
 mod interleaved;
 mod json;
 mod layout;
