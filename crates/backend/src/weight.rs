@@ -25,6 +25,8 @@ pub enum Quant {
     F32,
     /// bfloat16, products summed in f32.
     Bf16,
+    /// 8 bits in groups with a scale, and so what meets them in a product; all else as in bfloat16.
+    Q8,
     /// 4 bits (NF4 with double quantisation, as QLoRA has it), products as in bfloat16: for what is frozen.
     Nf4,
 }
@@ -34,7 +36,7 @@ impl Quant {
     pub fn dtype(self) -> DType {
         match self {
             Quant::F32 => DType::F32,
-            Quant::Bf16 | Quant::Nf4 => DType::Bf16,
+            Quant::Bf16 | Quant::Q8 | Quant::Nf4 => DType::Bf16,
         }
     }
 
@@ -43,6 +45,7 @@ impl Quant {
         match self {
             Quant::F32 => Kept::F32.bytes(outputs, inputs),
             Quant::Bf16 => Kept::Bf16.bytes(outputs, inputs),
+            Quant::Q8 => Kept::Q8.bytes(outputs, inputs),
             Quant::Nf4 => (outputs as u64).saturating_mul(inputs as u64) / 2,
         }
     }

@@ -2,14 +2,13 @@
 
 use crate::error::Error;
 use crate::explain::parse_size;
-use crate::options::{ComputeArgs, DType, ModelName};
+use crate::options::{ComputeArgs, ModelName, PrecisionArgs};
 use crate::output::print_line;
 use crate::progress::Progress;
-use clap::ValueEnum;
 use serde_json::{Value, json};
-use smolvlm_backend::Cpu;
+use smolvlm_backend::{Cpu, Quant};
 use smolvlm_engine::bench::{Bench, BenchOptions, BenchReport, Spread};
-use smolvlm_engine::{Engine, EngineOptions};
+use smolvlm_engine::{DTypeChoice, Engine, EngineOptions};
 use smolvlm_model::Config;
 use smolvlm_model::published::PUBLISHED;
 use smolvlm_processor::Preset;
@@ -43,9 +42,8 @@ pub(crate) struct Args {
     /// In turns with decoded tokens, time reading as many bytes from a plain buffer (which counts in the peak memory)
     #[arg(long)]
     bandwidth: bool,
-    /// What weights are quantised to at load
-    #[arg(long, value_enum, default_value_t = Quant::None)]
-    quant: Quant,
+    #[command(flatten)]
+    precision: PrecisionArgs,
     /// Runs that are counted
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
@@ -57,22 +55,8 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// `--quant`
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Quant {
-    /// as --dtype says
-    None,
-    /// 8 bits (not there yet)
-    Q8,
-    /// 4 bits (not there yet)
-    Q4,
-}
-
 /// The command.
 pub(crate) fn run(args: Args) -> Result<(), Error> {
-    if args.quant != Quant::None {
-        return Error::usage("--quant: 8 and 4 bits are not there yet; only 'none' works");
-    }
     let options = BenchOptions {
         size: parse_size(&args.size)?,
         context: args.context,
@@ -102,13 +86,16 @@ fn open(args: &Args, options: &BenchOptions) -> Result<Bench, Error> {
         let config = Config::published(name).ok_or_else(unknown)?;
         let preset = Preset::named(name.strip_prefix("smolvlm-").unwrap_or(name)).ok_or_else(unknown)?;
         // The random weights are bfloat16, as the published ones are.
-        let quant =
-            if args.compute.dtype == DType::F32 { smolvlm_backend::Quant::F32 } else { smolvlm_backend::Quant::Bf16 };
+        let quant = match args.precision.choice()? {
+            DTypeChoice::F32 => Quant::F32,
+            DTypeChoice::Q8 => Quant::Q8,
+            DTypeChoice::Bf16 | DTypeChoice::Auto => Quant::Bf16,
+        };
         return Ok(Bench::random(&config, preset.pictures, quant, Cpu::with(threads, args.compute.isa()?))?);
     }
     let files = args.model.files()?;
-    let engine_options =
-        EngineOptions { threads, isa: args.compute.isa()?, dtype: args.compute.dtype.into(), adapters: Vec::new() };
+    let dtype = args.precision.choice()?;
+    let engine_options = EngineOptions { threads, isa: args.compute.isa()?, dtype, adapters: Vec::new() };
     let progress = Progress::new();
     let open = || Engine::open(&files, &engine_options, &mut |done, total| progress.show("loading", done, total));
     Ok(Bench::checkpoint(open, options.runs)?)

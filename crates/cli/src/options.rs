@@ -55,7 +55,43 @@ pub(crate) struct ModelArgs {
     #[arg(long, value_name = "FOLDER[=F]")]
     adapter: Vec<String>,
     #[command(flatten)]
+    pub(crate) precision: PrecisionArgs,
+    #[command(flatten)]
     pub(crate) compute: ComputeArgs,
+}
+
+/// In what weights are kept and used.
+#[derive(Args)]
+pub(crate) struct PrecisionArgs {
+    /// The precision in which weights are kept and used
+    #[arg(long, value_enum, default_value_t = DType::Auto)]
+    dtype: DType,
+    /// What weights are brought to as they are loaded: fewer bits are smaller and faster, and lose a little
+    #[arg(long, value_enum, default_value_t)]
+    quant: Bits,
+}
+
+/// `--quant`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Bits {
+    /// as --dtype says
+    #[default]
+    None,
+    /// 8 bits, the tower's too
+    Q8,
+}
+
+impl PrecisionArgs {
+    /// As the engine takes it.
+    pub(crate) fn choice(&self) -> Result<DTypeChoice, Error> {
+        match (self.quant, self.dtype) {
+            (Bits::None, dtype) => Ok(dtype.into()),
+            (Bits::Q8, DType::F32) => {
+                Error::usage("--quant q8 computes the rest in bfloat16: --dtype f32 would do nothing beside it")
+            }
+            (Bits::Q8, _) => Ok(DTypeChoice::Q8),
+        }
+    }
 }
 
 /// An adapter's folder and what it counts.
@@ -75,9 +111,6 @@ pub(crate) struct ComputeArgs {
     /// Threads [default: all that this process may use]
     #[arg(short, long, value_name = "N", env = "SMOLVLM_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// The precision in which weights are kept and used
-    #[arg(long, value_enum, default_value_t = DType::Auto)]
-    pub(crate) dtype: DType,
     /// Instructions to use, for comparing: scalar, avx2, avx512, avx512bf16, amx or neon [default: the best there are]
     #[arg(long, value_name = "NAME", env = "SMOLVLM_ISA", hide = true)]
     isa: Option<String>,
@@ -85,7 +118,7 @@ pub(crate) struct ComputeArgs {
 
 /// `--dtype`
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DType {
+enum DType {
     /// single precision
     F32,
     /// bfloat16, summed in single precision
@@ -130,7 +163,7 @@ impl ModelArgs {
         let options = EngineOptions {
             threads: self.compute.threads(),
             isa: self.compute.isa()?,
-            dtype: self.compute.dtype.into(),
+            dtype: self.precision.choice()?,
             adapters: self.adapter.iter().map(|word| adapter(word)).collect::<Result<_, _>>()?,
         };
         let progress = Progress::new();

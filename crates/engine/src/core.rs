@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn a_position_has_the_same_bits_however_it_came_through_the_decoder() {
         let folder = smolvlm_golden::folder().join("idefics3-256m");
-        for dtype in [DTypeChoice::F32, DTypeChoice::Bf16] {
+        for dtype in [DTypeChoice::F32, DTypeChoice::Bf16, DTypeChoice::Q8] {
             for isa in Isa::available() {
                 let options = EngineOptions { threads: 2, isa, dtype, adapters: Vec::new() };
                 let core = Engine::open(&folder, &options, &mut |_, _| {}).unwrap().core;

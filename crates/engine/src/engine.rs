@@ -19,6 +19,8 @@ pub enum DTypeChoice {
     F32,
     /// bfloat16 weights and cache, products summed in f32.
     Bf16,
+    /// Weights in 8 bits, brought to it as they are loaded, and so what meets them in products; all else as in bfloat16.
+    Q8,
     /// As the checkpoint stores them: bfloat16 stays so, all else is f32.
     #[default]
     Auto,
@@ -213,6 +215,7 @@ fn choose(stored: Stored, choice: DTypeChoice) -> Quant {
     match choice {
         DTypeChoice::F32 => Quant::F32,
         DTypeChoice::Bf16 => Quant::Bf16,
+        DTypeChoice::Q8 => Quant::Q8,
         DTypeChoice::Auto if stored == Stored::Bf16 => Quant::Bf16,
         DTypeChoice::Auto => Quant::F32,
     }

@@ -41,7 +41,7 @@ fn side_by_side(engine: &Engine, asked: &[(Vec<Picture>, Request)]) -> Vec<Resul
 
 #[test]
 fn the_same_answers_as_alone() {
-    for (dtype, threads) in [(DTypeChoice::F32, 2), (DTypeChoice::Bf16, 1)] {
+    for (dtype, threads) in [(DTypeChoice::F32, 2), (DTypeChoice::Bf16, 1), (DTypeChoice::Q8, 2)] {
         let engine = engine(dtype, threads);
         let asked = asked();
         let together = side_by_side(&engine, &asked);

@@ -41,7 +41,7 @@ fn told(answers: Vec<Answer>) -> (Vec<Answer>, Guessed) {
 
 #[test]
 fn answers_are_what_they_are_without_guesses() {
-    for dtype in [DTypeChoice::F32, DTypeChoice::Bf16] {
+    for dtype in [DTypeChoice::F32, DTypeChoice::Bf16, DTypeChoice::Q8] {
         let engine = engine(dtype, 2);
         let asks = asks(&engine);
         let mut all = Guessed::default();

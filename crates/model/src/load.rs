@@ -115,6 +115,8 @@ impl Load<'_> {
         let whole = [".embed_tokens.weight", "lm_head.weight", ".patch_embedding.weight"];
         let quant = match self.quant {
             Quant::Nf4 if whole.iter().any(|whole| name.ends_with(whole)) => Quant::Bf16,
+            // Pixels and a hundredth of the tower's work: nothing is gained by fewer bits.
+            Quant::Q8 if name.ends_with(".patch_embedding.weight") => Quant::Bf16,
             quant => quant,
         };
         let weight = self.backend.weight(&source, quant, purpose);

@@ -141,7 +141,7 @@ fn header(args: &Args, input: &Input) -> Result<Header, Error> {
             args.pictures.decode(),
             args.pictures.plan(),
             &args.clips,
-            smolvlm_engine::DTypeChoice::from(args.model.compute.dtype),
+            args.model.precision.choice()?,
         )
     );
     Ok(Header { input: input.digest.clone(), settings: input::digest(settings.as_bytes()), model: name })

@@ -6,7 +6,7 @@ use crate::isa::for_each_isa;
 use crate::math;
 use crate::pool::SendPtr;
 use crate::prefetch::{LINE, near};
-use crate::tile::Element;
+use crate::tile::Factor;
 use std::ops::Range;
 
 /// A piece of the output: rows, and columns of each.
@@ -22,7 +22,7 @@ pub(super) struct Place {
 
 impl Place {
     /// Where a panel of a product of these rows goes.
-    pub(super) fn of<E: Element>(rows: &Rows<'_>, part: &Part<'_, E>, panel: usize) -> Place {
+    pub(super) fn of<E: Factor>(rows: &Rows<'_>, part: &Part<'_, E>, panel: usize) -> Place {
         let columns = part.columns(panel);
         Place { row: rows.first, rows: rows.count, col: columns.start, cols: columns.len(), outputs: part.outputs }
     }

@@ -9,7 +9,7 @@ mod weight_gradient;
 
 use crate::norm::Norm;
 use crate::pool::SendPtr;
-use crate::tile::{Element, Pair};
+use crate::tile::{Eights, Factor, Pair};
 use crate::{Isa, Pool};
 use finish::{Place, activate_rows};
 use rows::{Rows, row_block};
@@ -93,6 +93,7 @@ pub fn products<const N: usize>(isa: Isa, pool: &Pool, input: Input<'_>, product
     match kept {
         Kept::F32 => run::<f32, N>(isa, pool, input, inputs, products),
         Kept::Bf16 => run::<Pair, N>(isa, pool, input, inputs, products),
+        Kept::Q8 => run::<Eights, N>(isa, pool, input, inputs, products),
     }
 }
 
@@ -118,7 +119,7 @@ struct Part<'a, E> {
     epilogue: Epilogue<'a>,
 }
 
-impl<'a, E: Element> Part<'a, E> {
+impl<'a, E: Factor> Part<'a, E> {
     fn new(weight: &'a PackedWeight, epilogue: Epilogue<'a>) -> Part<'a, E> {
         let gate = if let Act::SwiGlu(gate) = epilogue.act { Some(gate.data.values()) } else { None };
         Part { weight: weight.data.values(), gate, outputs: weight.outputs, epilogue }
@@ -134,7 +135,7 @@ impl<'a, E: Element> Part<'a, E> {
     }
 }
 
-fn run<E: Element, const N: usize>(isa: Isa, pool: &Pool, input: Input<'_>, inputs: usize, products: [Product<'_>; N]) {
+fn run<E: Factor, const N: usize>(isa: Isa, pool: &Pool, input: Input<'_>, inputs: usize, products: [Product<'_>; N]) {
     let parts =
         products.map(|Product { weight, epilogue, out }| (Part::<E>::new(weight, epilogue), SendPtr(out.as_mut_ptr())));
     let panels: usize = parts.iter().map(|(part, _)| part.panels()).sum();
@@ -166,11 +167,13 @@ fn run<E: Element, const N: usize>(isa: Isa, pool: &Pool, input: Input<'_>, inpu
     });
 }
 
-/// Whether [`mlp`] of so many rows keeps all threads busy.
+/// Whether [`mlp`] can be made, and of so many rows keeps all threads busy.
 pub fn splits_by_rows(isa: Isa, pool: &Pool, weight: &PackedWeight, rows: usize) -> bool {
     let row_block = match weight.kept {
         Kept::F32 => row_block::<f32>(isa, pool.threads(), rows),
         Kept::Bf16 => row_block::<Pair>(isa, pool.threads(), rows),
+        // A panel's outputs are half a group of the next product's inputs.
+        Kept::Q8 => return false,
     };
     rows.div_ceil(row_block) >= 4 * pool.threads()
 }
@@ -179,8 +182,8 @@ pub fn splits_by_rows(isa: Isa, pool: &Pool, weight: &PackedWeight, rows: usize)
 /// never leaves the cache. The bits are those of the products one after the other.
 ///
 /// # Panics
-/// If a length does not fit, weights are kept differently, or the first epilogue has more than a bias and an activation
-/// that needs no tensor.
+/// If a length does not fit, weights are kept differently or in 8 bits, or the first epilogue has more than a bias and an
+/// activation that needs no tensor.
 pub fn mlp(
     isa: Isa,
     pool: &Pool,
@@ -203,10 +206,11 @@ pub fn mlp(
     match up.kept {
         Kept::F32 => mlp_rows::<f32>(isa, pool, input, (up, up_epilogue), (down, down_epilogue), &out),
         Kept::Bf16 => mlp_rows::<Pair>(isa, pool, input, (up, up_epilogue), (down, down_epilogue), &out),
+        Kept::Q8 => unreachable!("mlp: of 8 bits the products are made one after the other"),
     }
 }
 
-fn mlp_rows<E: Element>(
+fn mlp_rows<E: Factor>(
     isa: Isa,
     pool: &Pool,
     input: Input<'_>,
@@ -316,7 +320,7 @@ mod tests {
     fn same_bits_on_every_path_with_any_threads_and_in_pieces() {
         let (rows, inputs, outputs) = (61, 1101, 77);
         let (x, w) = (noise(rows * inputs, 1), noise(outputs * inputs, 2));
-        for kept in [Kept::F32, Kept::Bf16] {
+        for kept in [Kept::F32, Kept::Bf16, Kept::Q8] {
             let one = Pool::new(1);
             let weight = packed(&one, &w, outputs, inputs, kept);
             let epilogue = Epilogue { act: Act::GeluTanh, ..Epilogue::default() };
@@ -338,10 +342,37 @@ mod tests {
     }
 
     #[test]
+    fn eight_bits_are_near_and_rows_are_read_back() {
+        let pool = Pool::new(2);
+        let (rows, inputs, outputs) = (29, 300, 70);
+        let (x, w) = (noise(rows * inputs, 1), noise(outputs * inputs, 2));
+        let product = |kept| {
+            let mut out = vec![0.0; rows * outputs];
+            let weight = packed(&pool, &w, outputs, inputs, kept);
+            linear(Isa::best(), &pool, input(&x, rows), &weight, Epilogue::default(), &mut out);
+            out
+        };
+        let (exact, eight) = (product(Kept::F32), product(Kept::Q8));
+        let square = |x: &[f32]| x.iter().map(|x| f64::from(x * x)).sum::<f64>();
+        let difference: Vec<f32> = exact.iter().zip(&eight).map(|(a, b)| a - b).collect();
+        assert!(square(&difference) < 1e-4 * square(&exact), "{}", square(&difference) / square(&exact));
+        let weight = packed(&pool, &w, outputs, inputs, Kept::Q8);
+        let mut row = vec![0.0; inputs];
+        for index in [0, 31, 32, 69] {
+            weight.row(index, &mut row);
+            for (got, want) in row.iter().zip(&w[index * inputs..]) {
+                assert!((got - want).abs() <= 0.5 / 127.0 + 1e-6, "{got} {want}");
+            }
+        }
+        let groups = inputs.div_ceil(64);
+        assert_eq!(Kept::Q8.bytes(outputs, inputs), (96 * groups * 68) as u64);
+    }
+
+    #[test]
     fn several_products_and_a_gate_in_one_job_are_the_single_ones() {
         let (rows, inputs) = (53, 70);
         let x = noise(rows * inputs, 1);
-        for kept in [Kept::F32, Kept::Bf16] {
+        for kept in [Kept::F32, Kept::Bf16, Kept::Q8] {
             for threads in [1, 2, 5] {
                 let pool = Pool::new(threads);
                 let weights = [40, 33, 96, 96].map(|n| packed(&pool, &noise(n * inputs, n), n, inputs, kept));

@@ -3,7 +3,7 @@
 use super::{Input, PANEL, Part};
 use crate::Isa;
 use crate::scratch::with_scratch;
-use crate::tile::{Block, Element, Left, Right, block_rows, pack_rows, padded, reads_rows, slots, tile};
+use crate::tile::{Block, Factor, Left, Right, block_rows, reads_rows};
 
 /// Inputs summed in one chain; the chains' sums are added in order. Shorter chains round less.
 pub(super) const CHAIN: usize = 256;
@@ -23,7 +23,7 @@ pub(super) struct Ready<'a> {
 }
 
 /// How many of `rows` are packed together: as many as may be, yet so that every thread has as much to do.
-pub(super) fn row_block<E: Element>(isa: Isa, threads: usize, rows: usize) -> usize {
+pub(super) fn row_block<E: Factor>(isa: Isa, threads: usize, rows: usize) -> usize {
     let fewest = rows.div_ceil(BLOCKS * block_rows::<E>(isa)).max(1);
     rows.div_ceil(if fewest == 1 { 1 } else { fewest.next_multiple_of(threads) })
 }
@@ -49,20 +49,20 @@ impl<'a> Rows<'a> {
     }
 
     /// The blocks that tiles compute at once, as even as may be: the first row and the count of each.
-    fn blocks<E: Element>(&self, isa: Isa) -> impl Iterator<Item = (usize, usize)> + use<E> {
+    fn blocks<E: Factor>(&self, isa: Isa) -> impl Iterator<Item = (usize, usize)> + use<E> {
         let (count, most) = (self.count, block_rows::<E>(isa));
         let size = count.div_ceil(count.div_ceil(most));
         (0..count).step_by(size).map(move |at| (at, size.min(count - at)))
     }
 
     /// Gives `f` the rows as tiles read them, room for two panels of sums, and room for as many rows of `more` inputs.
-    pub(super) fn with_packed<E: Element>(
+    pub(super) fn with_packed<E: Factor>(
         &self,
         isa: Isa,
         more: usize,
         f: impl FnOnce(Ready<'_>, &mut [f32], &mut [f32]),
     ) {
-        let (inputs, slots_of) = (self.inputs, |steps| self.count * slots::<E>(isa, steps));
+        let (inputs, slots_of) = (self.inputs, |steps| self.count * E::slots(isa, steps));
         let whole = E::STEPS == 1 && self.input.norm.is_none();
         let as_it_is = whole && (self.count == 1 || reads_rows::<E>(isa) && !inputs.is_multiple_of(CLASH));
         let normed_len = if self.input.norm.is_some() { block_rows::<E>(isa) * inputs } else { 0 };
@@ -77,14 +77,14 @@ impl<'a> Rows<'a> {
                 return f(Ready { data, inputs, left }, sums, more);
             }
             for (at, count) in self.blocks::<E>(isa) {
-                let to = &mut packed[at * slots::<E>(isa, inputs)..][..slots::<E>(isa, inputs) * count];
+                let to = &mut packed[at * E::slots(isa, inputs)..][..E::slots(isa, inputs) * count];
                 match self.input.norm {
-                    None => pack_rows::<E>(isa, count, |m| self.row(at + m), inputs, to),
+                    None => E::pack(isa, count, |m| self.row(at + m), inputs, to),
                     Some(norm) => {
                         for (m, normed) in normed.chunks_exact_mut(inputs).enumerate().take(count) {
                             norm.row(isa, self.row(at + m), normed);
                         }
-                        pack_rows::<E>(isa, count, |m| &normed[m * inputs..][..inputs], inputs, to);
+                        E::pack(isa, count, |m| &normed[m * inputs..][..inputs], inputs, to);
                     }
                 }
             }
@@ -93,7 +93,7 @@ impl<'a> Rows<'a> {
     }
 
     /// The sums [rows, 32] of one panel of a product, and those of its gate.
-    pub(super) fn sums<'s, E: Element>(
+    pub(super) fn sums<'s, E: Factor>(
         &self,
         isa: Isa,
         x: Ready<'_>,
@@ -111,18 +111,18 @@ impl<'a> Rows<'a> {
     }
 
     /// The sums of one panel of a weight.
-    fn sum<E: Element>(&self, isa: Isa, x: Ready<'_>, weight: &[E], panel: usize, sums: &mut [f32]) {
-        let depth = padded::<E>(x.inputs) / E::STEPS;
+    fn sum<E: Factor>(&self, isa: Isa, x: Ready<'_>, weight: &[E], panel: usize, sums: &mut [f32]) {
+        let depth = E::depth(x.inputs);
         // What a row of x takes, and what a chain of it takes.
-        let (row_slots, chain_slots) = (slots::<E>(isa, x.inputs), slots::<E>(isa, CHAIN));
+        let (row_slots, chain_slots) = (E::slots(isa, x.inputs), E::slots(isa, CHAIN));
         let weight = &weight[panel * PANEL * depth..][..PANEL * depth];
         // A chain of weights stays in the first-level cache for all rows.
-        for (chain, b) in weight.chunks(CHAIN / E::STEPS * PANEL).enumerate() {
+        for (chain, b) in weight.chunks(E::depth(CHAIN) * PANEL).enumerate() {
             for (at, count) in self.blocks::<E>(isa) {
                 let rows_together = if x.left == Left::Packed { count } else { 1 };
                 let a = &x.data[at * row_slots + chain * chain_slots * rows_together..];
                 let block = Block { rows: count, cols: PANEL, depth: b.len() / PANEL, stride: PANEL, add: chain > 0 };
-                tile(isa, block, x.left, a, Right { data: b, stride: PANEL }, &mut sums[at * PANEL..]);
+                E::tile(isa, block, x.left, a, Right { data: b, stride: PANEL }, &mut sums[at * PANEL..]);
             }
         }
     }
@@ -133,7 +133,7 @@ impl<'a> Rows<'a> {
     }
 
     /// Packs finished sums as inputs from `32 panel` of a product with `inputs` that follows.
-    pub(super) fn pack_panel<E: Element>(
+    pub(super) fn pack_panel<E: Factor>(
         &self,
         isa: Isa,
         sums: &[f32],
@@ -142,10 +142,10 @@ impl<'a> Rows<'a> {
         packed: &mut [f32],
     ) {
         let steps = PANEL.min(inputs - panel * PANEL);
-        let (row_slots, before) = (slots::<E>(isa, inputs), slots::<E>(isa, panel * PANEL));
+        let (row_slots, before) = (E::slots(isa, inputs), E::slots(isa, panel * PANEL));
         for (at, count) in self.blocks::<E>(isa) {
-            let to = &mut packed[at * row_slots + before * count..][..slots::<E>(isa, steps) * count];
-            pack_rows::<E>(isa, count, |m| &sums[(at + m) * PANEL..][..steps], steps, to);
+            let to = &mut packed[at * row_slots + before * count..][..E::slots(isa, steps) * count];
+            E::pack(isa, count, |m| &sums[(at + m) * PANEL..][..steps], steps, to);
         }
     }
 }

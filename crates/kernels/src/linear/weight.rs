@@ -1,7 +1,7 @@
 //! Weights as checkpoints store them, and as products read them.
 
 use super::PANEL;
-use crate::tile::{Element, Pair, elements, interleave, padded};
+use crate::tile::{EIGHTS, EIGHTS_DEPTH, Eights, Element, Factor, Pair, eights, elements, interleave, padded};
 use crate::{AlignedBytes, Arena, Isa, Pool};
 use half::f16;
 
@@ -68,25 +68,28 @@ pub enum Kept {
     F32,
     /// bfloat16; f32 weights are rounded to nearest, ties to even.
     Bf16,
+    /// Whole numbers of 8 bits in groups of 64 inputs, each with a scale; what meets them in a product is rounded alike.
+    Q8,
 }
 
 impl Kept {
     /// Bytes of a packed matrix, which may be larger than any memory.
     pub fn bytes(self, outputs: usize, inputs: usize) -> u64 {
-        let row = match self {
-            Kept::F32 => 4 * padded::<f32>(inputs),
-            Kept::Bf16 => 2 * padded::<Pair>(inputs),
-        };
-        (outputs.next_multiple_of(PANEL) as u64).saturating_mul(row as u64)
+        (outputs.next_multiple_of(PANEL) as u64).saturating_mul(self.row(inputs) as u64)
+    }
+
+    /// Bytes of an output.
+    fn row(self, inputs: usize) -> usize {
+        4 * match self {
+            Kept::F32 => f32::depth(inputs),
+            Kept::Bf16 => Pair::depth(inputs),
+            Kept::Q8 => Eights::depth(inputs),
+        }
     }
 
     /// Bytes of a packed matrix.
     pub(super) fn len(self, outputs: usize, inputs: usize) -> usize {
-        outputs.next_multiple_of(PANEL)
-            * match self {
-                Kept::F32 => 4 * padded::<f32>(inputs),
-                Kept::Bf16 => 2 * padded::<Pair>(inputs),
-            }
+        outputs.next_multiple_of(PANEL) * self.row(inputs)
     }
 }
 
@@ -151,6 +154,7 @@ impl PackedWeight {
         match kept {
             Kept::F32 => pack_panels(pool, stored, bytes, *outputs, *inputs, &mut data.values_mut::<f32>()[..len]),
             Kept::Bf16 => pack_panels(pool, stored, bytes, *outputs, *inputs, &mut data.values_mut::<Pair>()[..len]),
+            Kept::Q8 => pack_eights(pool, stored, bytes, *outputs, *inputs, &mut data.values_mut::<Eights>()[..len]),
         }
     }
 
@@ -158,7 +162,7 @@ impl PackedWeight {
     /// `data`, which is grown where it is too short.
     ///
     /// # Panics
-    /// If `x` is not that long.
+    /// If `x` is not that long, or 8 bits are asked for, in which no gradient is made.
     pub fn of_columns(
         isa: Isa,
         pool: &Pool,
@@ -174,6 +178,7 @@ impl PackedWeight {
         match kept {
             Kept::F32 => columns(isa, pool, x, inputs, outputs, &mut data.values_mut::<f32>()[..len / 4]),
             Kept::Bf16 => columns(isa, pool, x, inputs, outputs, &mut data.values_mut::<Pair>()[..len / 4]),
+            Kept::Q8 => unreachable!("gradients are not made in 8 bits"),
         }
         PackedWeight { data, kept, outputs, inputs }
     }
@@ -209,6 +214,7 @@ impl PackedWeight {
         match self.kept {
             Kept::F32 => read_row(self.data.values::<f32>(), index, out),
             Kept::Bf16 => read_row(self.data.values::<Pair>(), index, out),
+            Kept::Q8 => read_eights(self.data.values::<Eights>(), index, out),
         }
     }
 }
@@ -253,6 +259,43 @@ fn pack_panels<E: Element>(pool: &Pool, stored: Stored, bytes: &[u8], outputs: u
             }
         }
     });
+}
+
+/// Panels in 8 bits.
+fn pack_eights(pool: &Pool, stored: Stored, bytes: &[u8], outputs: usize, inputs: usize, packed: &mut [Eights]) {
+    let (depth, row_bytes) = (Eights::depth(inputs), inputs * stored.size());
+    if depth == 0 {
+        return;
+    }
+    pool.chunks(packed, PANEL * depth, |panel, packed| {
+        let (mut values, mut whole) = ([0.0f32; EIGHTS], [0; EIGHTS]);
+        for (group, packed) in packed.chunks_exact_mut(EIGHTS_DEPTH * PANEL).enumerate() {
+            let first = group * EIGHTS;
+            let count = EIGHTS.min(inputs - first);
+            for n in 0..PANEL.min(outputs - panel * PANEL) {
+                let row = &bytes[(panel * PANEL + n) * row_bytes + first * stored.size()..];
+                widen_into(stored, row, &mut values[..count]);
+                let scale = eights(&values[..count], &mut whole);
+                let elements = whole.as_chunks::<4>().0.iter().map(|four| Eights(u32::from_le_bytes(*four)));
+                let column = packed.iter_mut().skip(n).step_by(PANEL);
+                column.zip(elements.chain([Eights(scale.to_bits())])).for_each(|(to, element)| *to = element);
+            }
+        }
+    });
+}
+
+/// Row `index` of panels in 8 bits.
+fn read_eights(packed: &[Eights], index: usize, out: &mut [f32]) {
+    let panel = &packed[index / PANEL * PANEL * Eights::depth(out.len())..];
+    for (out, group) in out.chunks_mut(EIGHTS).zip(panel.chunks_exact(EIGHTS_DEPTH * PANEL)) {
+        let at = |k: usize| group[k * PANEL + index % PANEL].0;
+        let scale = f32::from_bits(at(EIGHTS_DEPTH - 1));
+        for (k, out) in out.chunks_mut(4).enumerate() {
+            for (out, whole) in out.iter_mut().zip(at(k).to_le_bytes()) {
+                *out = (f32::from(whole) - 128.0) * scale;
+            }
+        }
+    }
 }
 
 /// Panels of the transpose of x [inputs, outputs].

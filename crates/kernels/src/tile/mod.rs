@@ -8,6 +8,7 @@
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod amx;
+mod eights;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod pack;
@@ -21,6 +22,7 @@ mod x86;
 use crate::Isa;
 use crate::math::fma;
 
+pub(crate) use eights::{DEPTH as EIGHTS_DEPTH, Eights, GROUP as EIGHTS, weights as eights};
 pub(crate) use pack::{elements, interleave, pack_rows, padded, put_row, slots, wants_pairs};
 
 /// The most rows of a block on any path.
@@ -29,12 +31,12 @@ pub(crate) const MAX_ROWS: usize = 32;
 pub(crate) const VECTOR_ROWS: usize = 12;
 
 /// The most rows of a block.
-pub(crate) fn block_rows<E: Element>(isa: Isa) -> usize {
+pub(crate) fn block_rows<E: Factor>(isa: Isa) -> usize {
     if tiled::<E>(isa) { MAX_ROWS } else { VECTOR_ROWS }
 }
 
 /// Whether blocks are made by AMX, of pairs in tiles.
-pub(crate) fn tiled<E: Element>(isa: Isa) -> bool {
+pub(crate) fn tiled<E: Factor>(isa: Isa) -> bool {
     #[cfg(target_arch = "x86_64")]
     return E::STEPS == 2 && isa == Isa::Amx;
     #[cfg(not(target_arch = "x86_64"))]
@@ -45,10 +47,25 @@ pub(crate) fn tiled<E: Element>(isa: Isa) -> bool {
 }
 
 /// What the factors of a product are stored in. Sums are f32.
-pub trait Element: bytemuck::Pod + Send + Sync + 'static {
+pub trait Factor: bytemuck::Pod + Send + Sync + 'static {
     /// How many steps of the reduction a stored element holds.
     const STEPS: usize;
 
+    /// How many rows of B so many steps take.
+    fn depth(steps: usize) -> usize;
+
+    /// How many f32 slots of A the steps of a row take.
+    fn slots(isa: Isa, steps: usize) -> usize;
+
+    /// Packs `count` rows of A, each of `steps`, as blocks of so many rows read them: `to` takes `count * slots(steps)`.
+    fn pack<'a>(isa: Isa, count: usize, row: impl Fn(usize) -> &'a [f32], steps: usize, to: &mut [f32]);
+
+    /// Computes a block.
+    fn tile(isa: Isa, block: Block, left: Left, a: &[f32], b: Right<'_, Self>, c: &mut [f32]);
+}
+
+/// Numbers with a fraction.
+pub trait Element: Factor {
     /// An element of the values of its steps, rounded to nearest, ties to even.
     fn of(steps: [f32; 2]) -> Self;
 
@@ -59,9 +76,38 @@ pub trait Element: bytemuck::Pod + Send + Sync + 'static {
     fn pairs(elements: &mut [Self]) -> Option<&mut [Pair]>;
 }
 
-impl Element for f32 {
-    const STEPS: usize = 1;
+/// What factors with a fraction are, all alike.
+macro_rules! fractions {
+    ($steps:literal) => {
+        const STEPS: usize = $steps;
 
+        fn depth(steps: usize) -> usize {
+            padded::<Self>(steps) / Self::STEPS
+        }
+
+        fn slots(isa: Isa, steps: usize) -> usize {
+            slots::<Self>(isa, steps)
+        }
+
+        fn pack<'a>(isa: Isa, count: usize, row: impl Fn(usize) -> &'a [f32], steps: usize, to: &mut [f32]) {
+            pack_rows::<Self>(isa, count, row, steps, to);
+        }
+
+        fn tile(isa: Isa, block: Block, left: Left, a: &[f32], b: Right<'_, Self>, c: &mut [f32]) {
+            tile(isa, block, left, a, b, c);
+        }
+    };
+}
+
+impl Factor for f32 {
+    fractions!(1);
+}
+
+impl Factor for Pair {
+    fractions!(2);
+}
+
+impl Element for f32 {
     #[inline(always)]
     fn of([x, _]: [f32; 2]) -> f32 {
         x
@@ -83,8 +129,6 @@ impl Element for f32 {
 pub struct Pair(u32);
 
 impl Element for Pair {
-    const STEPS: usize = 2;
-
     #[inline(always)]
     fn of([first, second]: [f32; 2]) -> Pair {
         Pair(round_upper(first) | round_upper(second) >> 16)
@@ -122,7 +166,7 @@ pub(crate) fn round_upper(x: f32) -> u32 {
 
 /// Rows of B: the elements of step group k start at `data[k * stride]`.
 #[derive(Clone, Copy)]
-pub(crate) struct Right<'a, E> {
+pub struct Right<'a, E> {
     pub(crate) data: &'a [E],
     pub(crate) stride: usize,
 }
@@ -130,7 +174,7 @@ pub(crate) struct Right<'a, E> {
 /// How the slots of A lie: as `pack_rows` packs them, each row's 64 steps side by side, or each row's side by side and
 /// the next row's so many behind, which [`reads_rows`] tells of.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Left {
+pub enum Left {
     Packed,
     Rows64,
     Rows(usize),
@@ -138,7 +182,7 @@ pub(crate) enum Left {
 
 /// Whether blocks are made of rows as they stand, without packing: where there are registers for the rows' addresses, and
 /// the rows' numbers are the slots.
-pub(crate) fn reads_rows<E: Element>(isa: Isa) -> bool {
+pub(crate) fn reads_rows<E: Factor>(isa: Isa) -> bool {
     #[cfg(target_arch = "x86_64")]
     return E::STEPS == 1 && isa > Isa::Scalar;
     #[cfg(not(target_arch = "x86_64"))]
@@ -150,7 +194,7 @@ pub(crate) fn reads_rows<E: Element>(isa: Isa) -> bool {
 
 /// The shape of a block, and where it goes in C.
 #[derive(Clone, Copy)]
-pub(crate) struct Block {
+pub struct Block {
     /// 1 to `block_rows`.
     pub(crate) rows: usize,
     /// 16 or 32.
