@@ -7,7 +7,8 @@
 //!
 //! In memory a group of a panel of weights is 16 rows of 32 columns, each element four numbers that follow each other in the
 //! reduction, and a row of their scales. A group of a row of inputs is 16 elements of four numbers, the scale, and what the sum
-//! begins with: -128 times the sum of the inputs, for the offset of the weights.
+//! begins with: -128 times the sum of the inputs, for the offset of the weights; and once more the same of what rounding left,
+//! which counts where one input of the group is so large that the others are hardly told apart (its scale is 0 elsewhere).
 
 use super::{Block, Factor, Left, Right};
 use crate::Isa;
@@ -20,8 +21,11 @@ pub(crate) const GROUP: usize = 64;
 const QUADS: usize = GROUP / 4;
 /// Rows that a group of weights takes: its elements, and the scales.
 pub(crate) const DEPTH: usize = QUADS + 1;
-/// Slots that a group of a row of inputs takes.
-const SLOTS: usize = QUADS + 2;
+/// Slots that a group of a row of inputs takes, and as many for what rounding left.
+const PLANE: usize = QUADS + 2;
+const SLOTS: usize = 2 * PLANE;
+/// Where the inputs of a group, whole, are of this size or less on the average, what rounding left counts, too.
+const FINE: i32 = 12;
 /// The largest number: both signs alike.
 const LARGEST: f32 = 127.0;
 
@@ -101,6 +105,23 @@ for_each_isa! {
 
 #[inline(always)]
 fn group_of(values: &[f32], to: &mut [f32; SLOTS]) {
+    let (first, second) = to.split_at_mut(PLANE);
+    let (whole, scale) = plane_of(values, first);
+    let size: i32 = whole.iter().map(|x| x.abs()).sum();
+    second.fill(0.0);
+    // A group of zeros has no rest, nor one that is no number.
+    if size <= FINE * GROUP as i32 && scale > 0.0 {
+        let mut rest = [0.0; GROUP];
+        for (rest, (&x, &whole)) in rest.iter_mut().zip(values.iter().zip(&whole)) {
+            *rest = fma(-(whole as f32), scale, x);
+        }
+        plane_of(&rest, second);
+    }
+}
+
+/// Numbers, whole, as slots; and what they are multiplied by.
+#[inline(always)]
+fn plane_of(values: &[f32], to: &mut [f32]) -> ([i32; GROUP], f32) {
     let (inverse, scale) = scales(values);
     let mut whole = [0i32; GROUP];
     for (whole, &x) in whole.iter_mut().zip(values) {
@@ -111,6 +132,7 @@ fn group_of(values: &[f32], to: &mut [f32; SLOTS]) {
         *to = f32::from_bits(u32::from_le_bytes(four.map(|x| x as i8 as u8)));
     }
     [to[QUADS], to[QUADS + 1]] = [scale, f32::from_bits((-128 * sum) as u32)];
+    (whole, scale)
 }
 
 /// The reference.
@@ -118,9 +140,12 @@ fn scalar((rows, groups): (usize, usize), a: &[f32], b: &[Eights], (c, stride): 
     for m in 0..rows {
         for (n, c) in c[m * stride..][..32].iter_mut().enumerate() {
             let mut total = if add { *c } else { 0.0 };
-            for group in 0..groups {
-                let slot = |k: usize| a[(group * SLOTS + k) * rows + m];
+            for (group, plane) in (0..groups).flat_map(|group| [(group, 0), (group, PLANE)]) {
+                let slot = |k: usize| a[(group * SLOTS + plane + k) * rows + m];
                 let element = |k: usize| b[(group * DEPTH + k) * 32 + n].0;
+                if plane > 0 && slot(QUADS) == 0.0 {
+                    continue;
+                }
                 let mut sum = slot(QUADS + 1).to_bits() as i32;
                 for k in 0..QUADS {
                     let (inputs, weights) = (slot(k).to_bits().to_le_bytes(), element(k).to_le_bytes());
@@ -138,7 +163,7 @@ fn scalar((rows, groups): (usize, usize), a: &[f32], b: &[Eights], (c, stride): 
 /// By AVX2, and by AVX-512's dot products of bytes.
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{DEPTH, QUADS, SLOTS};
+    use super::{DEPTH, PLANE, QUADS, SLOTS};
     use crate::Isa;
     use crate::prefetch::{LINE, far};
     use std::arch::x86_64::*;
@@ -192,6 +217,16 @@ mod x86 {
         unsafe { kernel(groups, a.cast(), b, (c, stride), add) };
     }
 
+    /// Whether what rounding left counts in any of `M` rows of a group.
+    ///
+    /// # Safety
+    /// `a` is valid for the group's slots of `M` rows.
+    #[inline(always)]
+    unsafe fn has_rest<const M: usize>(a: *const i32) -> bool {
+        // SAFETY: as the caller vouches.
+        (0..M).any(|m| unsafe { *a.add((PLANE + QUADS) * M + m) } != 0)
+    }
+
     /// # Safety
     /// AVX-512 F, BW and VNNI; pointers as `tile` checks them.
     #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
@@ -206,32 +241,58 @@ mod x86 {
             // SAFETY: group < groups, so all loads and stores stay inside what the caller vouches for.
             unsafe {
                 let (a, b) = (a.add(group * SLOTS * M), b.add(group * DEPTH * 32));
-                let mut sums = [[_mm512_setzero_si512(); 2]; M];
+                dots_plane::<M>(a, b, (c, stride), group > 0 || add, false);
+                if has_rest::<M>(a) {
+                    dots_plane::<M>(a.add(PLANE * M), b, (c, stride), true, true);
+                }
+            }
+        }
+    }
+
+    /// One plane of a group; of what rounding left, rows in which it does not count stay as they are.
+    ///
+    /// # Safety
+    /// As `dots`.
+    #[inline]
+    #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+    unsafe fn dots_plane<const M: usize>(
+        a: *const i32,
+        b: *const i32,
+        (c, stride): (*mut f32, usize),
+        add: bool,
+        is_rest: bool,
+    ) {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            let mut sums = [[_mm512_setzero_si512(); 2]; M];
+            for (m, sum) in sums.iter_mut().enumerate() {
+                *sum = [_mm512_set1_epi32(*a.add((QUADS + 1) * M + m)); 2];
+            }
+            for k in 0..QUADS {
+                let row = b.add(32 * k);
+                fetch_ahead(row);
+                let weights = [_mm512_loadu_si512(row.cast()), _mm512_loadu_si512(row.add(16).cast())];
                 for (m, sum) in sums.iter_mut().enumerate() {
-                    *sum = [_mm512_set1_epi32(*a.add((QUADS + 1) * M + m)); 2];
-                }
-                for k in 0..QUADS {
-                    let row = b.add(32 * k);
-                    fetch_ahead(row);
-                    let weights = [_mm512_loadu_si512(row.cast()), _mm512_loadu_si512(row.add(16).cast())];
-                    for (m, sum) in sums.iter_mut().enumerate() {
-                        let inputs = _mm512_set1_epi32(*a.add(k * M + m));
-                        for (sum, &weights) in sum.iter_mut().zip(&weights) {
-                            *sum = _mm512_dpbusd_epi32(*sum, weights, inputs);
-                        }
+                    let inputs = _mm512_set1_epi32(*a.add(k * M + m));
+                    for (sum, &weights) in sum.iter_mut().zip(&weights) {
+                        *sum = _mm512_dpbusd_epi32(*sum, weights, inputs);
                     }
                 }
-                let row = b.add(32 * QUADS).cast::<f32>();
-                fetch_ahead(row.cast());
-                let scales = [_mm512_loadu_ps(row), _mm512_loadu_ps(row.add(16))];
-                for (m, sum) in sums.iter().enumerate() {
-                    let scale = _mm512_set1_ps(f32::from_bits(*a.add(QUADS * M + m) as u32));
-                    for (v, (&sum, &weights)) in sum.iter().zip(&scales).enumerate() {
-                        let at = c.add(m * stride + 16 * v);
-                        let before = if group > 0 || add { _mm512_loadu_ps(at) } else { _mm512_setzero_ps() };
-                        let both = _mm512_mul_ps(scale, weights);
-                        _mm512_storeu_ps(at, _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), both, before));
-                    }
+            }
+            let row = b.add(32 * QUADS).cast::<f32>();
+            fetch_ahead(row.cast());
+            let scales = [_mm512_loadu_ps(row), _mm512_loadu_ps(row.add(16))];
+            for (m, sum) in sums.iter().enumerate() {
+                let scale = *a.add(QUADS * M + m);
+                if is_rest && scale == 0 {
+                    continue;
+                }
+                let scale = _mm512_set1_ps(f32::from_bits(scale as u32));
+                for (v, (&sum, &weights)) in sum.iter().zip(&scales).enumerate() {
+                    let at = c.add(m * stride + 16 * v);
+                    let before = if add { _mm512_loadu_ps(at) } else { _mm512_setzero_ps() };
+                    let both = _mm512_mul_ps(scale, weights);
+                    _mm512_storeu_ps(at, _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), both, before));
                 }
             }
         }
@@ -253,6 +314,9 @@ mod x86 {
                 let (a, b) = (a.add(group * SLOTS * M), b.add(group * DEPTH * 32));
                 for m in 0..M {
                     avx2_row::<M>(a.add(m), b, c.add(m * stride), group > 0 || add);
+                    if *a.add((PLANE + QUADS) * M + m) != 0 {
+                        avx2_row::<M>(a.add(PLANE * M + m), b, c.add(m * stride), true);
+                    }
                 }
             }
         }
