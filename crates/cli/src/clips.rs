@@ -44,9 +44,9 @@ pub(crate) struct FrameArgs {
     /// Bring a frame's longer side to N pixels before it becomes a tile [default: the model's own]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_LONGEST_EDGE)))]
     video_edge: Option<u32>,
-    /// What frames are resized with
-    #[arg(long, value_name = "FILTER", value_enum, default_value_t)]
-    video_resize: Resize,
+    /// What frames are resized with [default: lanczos]
+    #[arg(long, value_name = "FILTER", value_enum)]
+    video_resize: Option<Resize>,
 }
 
 /// How clips are shown.
@@ -68,10 +68,9 @@ pub(crate) struct ClipArgs {
 }
 
 /// `--video-resize`
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum Resize {
     /// as pictures are
-    #[default]
     Lanczos,
     /// as transformers' video processor does on a GPU and before torchvision 0.27
     Bicubic,
@@ -114,7 +113,7 @@ impl FrameArgs {
             fps: self.video_fps,
             skip_seconds: self.skip_seconds,
             edge: self.video_edge,
-            bicubic: matches!(self.video_resize, Resize::Bicubic),
+            bicubic: self.video_resize.map(|filter| matches!(filter, Resize::Bicubic)),
         }
     }
 }

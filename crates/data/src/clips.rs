@@ -38,7 +38,7 @@ struct Kept {
     folder: PathBuf,
     /// The most bytes; what would go beyond is decoded again each time.
     limit: u64,
-    bytes: AtomicU64,
+    bytes: Arc<AtomicU64>,
 }
 
 /// Which clip, shown how.
@@ -56,14 +56,26 @@ impl ClipFrames {
     /// # Errors
     /// The folder is there and cannot be looked into.
     pub fn keeping(self, folder: &Path, limit: u64) -> std::io::Result<ClipFrames> {
-        let mut bytes = 0;
+        let mut bytes: u64 = 0;
         if folder.is_dir() {
-            for entry in std::fs::read_dir(folder)? {
-                bytes += entry?.metadata()?.len();
-            }
+            // What another run writes now may be gone by the time that it is looked at.
+            let films = std::fs::read_dir(folder)?.flatten().filter(|entry| is_kept(&entry.path()));
+            bytes = films.filter_map(|entry| entry.metadata().ok()).map(|data| data.len()).sum();
         }
-        let kept = Kept { folder: folder.to_owned(), limit, bytes: AtomicU64::new(bytes) };
+        let kept = Kept { folder: folder.to_owned(), limit, bytes: Arc::new(AtomicU64::new(bytes)) };
         Ok(ClipFrames { kept: Some(kept), ..self })
+    }
+
+    /// Another of the same clips, which keeps frames in the same folder within the same limit.
+    pub fn beside(&self) -> ClipFrames {
+        let kept = self.kept.as_ref();
+        ClipFrames {
+            settings: self.settings,
+            tile: self.tile,
+            options: self.options.clone(),
+            last: Mutex::default(),
+            kept: kept.map(|kept| Kept { folder: kept.folder.clone(), bytes: Arc::clone(&kept.bytes), ..*kept }),
+        }
     }
 
     /// How they are shown.
@@ -193,6 +205,11 @@ impl ClipFrames {
     }
 }
 
+/// Whether a file is a film or its words.
+fn is_kept(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "png" || ending == "json")
+}
+
 impl Kept {
     fn path(&self, key: Key, ending: &str) -> PathBuf {
         let name: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -297,6 +314,12 @@ mod tests {
         assert_eq!(keeping(1 << 20).shown(&film()).unwrap(), fresh);
         assert_eq!(files(), 2);
         assert_eq!(keeping(1 << 20).shown(&film()).unwrap(), fresh, "what was kept");
+        // Other frames in its place tell that they are what is read.
+        let mut kept = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let film_of_pngs = kept.find(|path| path.extension().is_some_and(|e| e == "png")).unwrap();
+        let black = vec![Picture { width: 16, height: 16, rgb: vec![0; 768] }; fresh.frames.len()];
+        std::fs::write(&film_of_pngs, Picture::to_apng(&black, 1.0).unwrap()).unwrap();
+        assert_eq!(keeping(1 << 20).shown(&film()).unwrap().frames, black);
         // Spoiled: it is decoded again.
         for entry in std::fs::read_dir(folder.path()).unwrap() {
             std::fs::write(entry.unwrap().path(), "x").unwrap();

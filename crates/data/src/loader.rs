@@ -57,13 +57,11 @@ impl Loader {
             let Some(source) = self.mixture.source(draw.source) else { continue };
             let name = format!("{}:{}", names.get(draw.source).map_or("", String::as_str), draw.row + 1);
             let seed = self.encoding.seed;
-            let sample = source.read(draw.row as usize).and_then(|sample| self.shown(sample)).map(|sample| match self
-                .mixture
-                .shuffles_turns(draw.source)
-            {
+            let sample = source.read(draw.row as usize).map(|sample| match self.mixture.shuffles_turns(draw.source) {
                 true => shuffled(sample, seed, at),
                 false => sample,
             });
+            let sample = sample.and_then(|sample| self.shown(sample));
             let example = sample.and_then(|sample| self.encoding.example(&self.processor, sample, hash(seed, &[at])));
             match example {
                 Ok(example) => {

@@ -82,6 +82,16 @@ fn row(sample: &Sample, folder: &Path) -> Value {
                 false => json!({ "messages": messages, "images": pictures, "videos": clips }),
             }
         }
+        Content::Document(parts) if !sample.clips.is_empty() => {
+            let said = |part: &Part| match part {
+                Part::Text(text) => text.clone(),
+                Part::Clip(_) => "<video>".to_owned(),
+                Part::Image(_) | Part::Frame => "<image>".to_owned(),
+            };
+            let text: String = parts.iter().map(said).collect();
+            let clips = sample.clips.iter().map(|clip| of_clip(clip, folder)).collect::<Vec<_>>();
+            json!({ "text": text, "images": pictures.collect::<Vec<_>>(), "videos": clips })
+        }
         Content::Document(parts) => {
             let (mut texts, mut images): (Vec<Value>, Vec<Value>) = (Vec::new(), Vec::new());
             for run in parts.chunk_by(|a, b| matches!((a, b), (Part::Text(_), Part::Text(_)))) {
@@ -133,7 +143,9 @@ mod tests {
     use crate::{Columns, open};
 
     /// Rows of every kind: chats with pictures by path, as bytes and none, documents, and texts that look like marks.
-    const ROWS: [&str; 6] = [
+    const ROWS: [&str; 8] = [
+        r#"{"videos":["p/a.mp4"],"text":"T"}"#,
+        r#"{"messages":[{"role":"user","content":[{"type":"video"},{"type":"text","text":"Q"}]},{"role":"assistant","content":"A"}],"videos":[{"bytes":"Yg=="}]}"#,
         r#"{"messages":[{"role":"system","content":"S"},{"role":"user","content":[{"type":"image"},{"type":"text","text":"Q <image>"},{"type":"image"}]},{"role":"assistant","content":"A\nB"}],"images":["p/a.png",{"bytes":"Yg=="}]}"#,
         r#"{"conversations":[{"from":"human","value":"<image>\nQ"},{"from":"gpt","value":"A"}],"image":"p/a.png"}"#,
         r#"{"messages":[{"role":"user","content":"<image> in HTML?"},{"role":"assistant","content":"A"}]}"#,

@@ -4,6 +4,9 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// Where an answer ends cannot be told.
+    #[error("the chat template ends answers with no token of its own, so where one ends cannot be told")]
+    NoTurnEnd,
     /// The checkpoint's weights or config.
     #[error(transparent)]
     Model(#[from] smolvlm_model::Error),

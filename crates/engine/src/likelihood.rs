@@ -12,7 +12,8 @@ impl Engine {
     /// taken in once; how tokens are chosen does not matter.
     ///
     /// # Errors
-    /// As [`Engine::plan`]; there is not memory enough; or the network's numbers are not finite.
+    /// As [`Engine::plan`]; the template ends answers with no token of its own; there is not memory enough; or the network's
+    /// numbers are not finite.
     pub fn likelihoods(&self, asked: Asked<'_>, answers: &[String]) -> Result<Vec<f64>, Error> {
         let sizes: Vec<(u32, u32)> = asked.pictures.iter().map(Features::size).collect();
         let plan = self.plan(asked.request, &sizes)?;
@@ -61,8 +62,8 @@ impl Engine {
         let options = PlanOptions { generation_prompt: false, ..asked.request.plan.clone() };
         let whole = self.processor.plan(&messages, sizes, &options)?.ids;
         let start = prompt.iter().zip(&whole).take_while(|(a, b)| a == b).count();
-        let end = self.processor.turn_end();
-        Ok(whole.into_iter().skip(start).take_while(|&id| Some(id) != end).collect())
+        let end = self.processor.turn_end().ok_or(Error::NoTurnEnd)?;
+        Ok(whole.into_iter().skip(start).take_while(|&id| id != end).collect())
     }
 }
 

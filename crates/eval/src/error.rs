@@ -25,4 +25,9 @@ pub enum Error {
         /// The first of these and what is wrong with it, behind a semicolon.
         first: String,
     },
+    /// A metric and a way of showing clips that do not go together.
+    #[error(
+        "vlmevalkit's prompt for clips ends with the question, so no likelihood can be told; --metric choice would be right"
+    )]
+    Mode,
 }

@@ -12,7 +12,7 @@ use crate::scores::{self, Record, Score};
 use serde_json::{Value, json};
 use smolvlm_data::{Draw, Mixture, SourceConfig};
 use smolvlm_engine::Engine;
-use smolvlm_processor::{ClipChoice, DecodeOptions, PlanOptions};
+use smolvlm_processor::{ClipChoice, ClipMode, DecodeOptions, PlanOptions};
 use smolvlm_sys::Stopwatch;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -127,8 +127,11 @@ impl Evaluation {
     /// Opens the sources. Their weights and repeats do not count: each row is asked about once.
     ///
     /// # Errors
-    /// Where one cannot be opened.
+    /// Where one cannot be opened; likelihoods are asked for behind a prompt that ends with its question.
     pub fn open(sources: &[SourceConfig], options: Options) -> Result<Evaluation, Error> {
+        if options.metric == Metric::Likelihood && options.clips.mode == Some(ClipMode::VlmEvalKit) {
+            return Err(Error::Mode);
+        }
         let mixture = Mixture::open(sources, options.seed)?;
         let rows = rows::chosen(&mixture, options.limit, options.seed);
         let data = sources.iter().map(|source| source.path.display().to_string()).collect();

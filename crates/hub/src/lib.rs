@@ -193,7 +193,9 @@ fn in_cache(settings: &Settings, repo: &Repo) -> Option<PathBuf> {
     let cache = Cache::new(&settings.cache);
     let dir = cache.snapshot(&repo.id, &cache.commit(repo)?);
     let whole = match &repo.quant {
-        Some(quant) => chosen(repo, quant, &dir).is_ok(),
+        Some(quant) => chosen(repo, quant, &dir).is_ok_and(|chosen| {
+            [Some(chosen.text), chosen.mmproj].iter().flatten().all(|name| dir.join(name).is_file())
+        }),
         None => missing(&dir).is_none(),
     };
     whole.then_some(dir)

@@ -142,10 +142,11 @@ export class Composer {
     this.#part(".strip").replaceChildren(...cards.map(({ node }) => node));
     const total = this.#part(".strip-total");
     show(total, false);
-    const plans = (await Promise.all(cards.map(({ planned }) => planned))).filter(Boolean);
+    const all = await Promise.all(cards.map(({ planned }) => planned));
+    const plans = all.filter(Boolean);
     if (drawing !== this.#planned || plans.length < 2) return;
     const sum = (of) => plans.reduce((all, plan) => all + of(plan), 0);
-    total.textContent = `${contentsOf(this.pictures)}, ${counted(sum((plan) => plan.tiles), "tile")}, ${counted(sum(tokensOf), "token")}`;
+    total.textContent = `${contentsOf(this.pictures.filter((_, at) => all[at]))}, ${counted(sum((plan) => plan.tiles), "tile")}, ${counted(sum(tokensOf), "token")}`;
     show(total, true);
   }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use smolvlm_data::{Labels, Long, Packing, SourceConfig, is_drawn};
 use smolvlm_hub::NANO;
 use smolvlm_model::peft::{ALL_LINEAR, AdapterConfig, Targets};
-use smolvlm_processor::ClipChoice;
+use smolvlm_processor::{ClipChoice, ClipMode};
 use smolvlm_sys::Files;
 use std::path::{Path, PathBuf};
 
@@ -373,6 +373,11 @@ impl Config {
         }
         if let Err(what) = self.data.clips.check() {
             return wrong(format!("data.clips: {what}"));
+        }
+        if self.data.clips.mode == Some(ClipMode::VlmEvalKit) {
+            return wrong(
+                "data.clips: vlmevalkit's prompt ends with a question, and no answer can be learnt behind it".into(),
+            );
         }
         if self.dtype == DType::Nf4 && self.adapter.is_none() {
             return wrong("dtype nf4 keeps the base frozen: give an adapter to train".into());

@@ -13,7 +13,7 @@ use crate::prepare::{Preparer, Ready, loader};
 use crate::watch::{self, impatient};
 use crate::{Config, Error, Validation};
 use smolvlm_backend::{Backend, Isa};
-use smolvlm_data::random;
+use smolvlm_data::{ClipFrames, Loader, random};
 use smolvlm_model::Grads;
 use smolvlm_sys::Stopwatch;
 use std::path::PathBuf;
@@ -72,7 +72,10 @@ pub fn train(config: &Config, options: &Options<'_>, observer: &mut dyn Observer
     let learnt = loader(config, &config.data.sources, config.seed, trained.engine.processor_shared())?;
     let measured = config.validation.as_ref().map(|validation| {
         let (seed, processor) = (random::hash(config.seed, &[9]), trained.engine.processor_shared());
-        loader(config, &validation.sources, seed, processor).map(|loader| (validation, loader))
+        let loader = loader(config, &validation.sources, seed, processor)?;
+        // One limit for the frames of both.
+        let clips = learnt.clips.as_ref().map(ClipFrames::beside);
+        Ok::<_, Error>((validation, Loader { clips, ..loader }))
     });
     let measured = measured.transpose()?;
     let plan = Plan::new(config, learnt.mixture.epoch())?;

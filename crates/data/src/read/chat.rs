@@ -191,7 +191,10 @@ pub(super) fn fill(mut turns: Vec<Turn>, marks: Marks, given: Shown) -> Result<(
     let placed = turns.iter().any(Turn::shows);
     if marks == Marks::Always || (marks == Marks::WithPictures && !placed && !given.is_empty()) {
         for turn in &mut turns {
-            turn.content = std::mem::take(&mut turn.content).into_iter().flat_map(marked).collect();
+            // Without clips `<video>` is text, as in a page of HTML.
+            let marks = if given.clips.is_empty() { &MARKS[..1] } else { &MARKS };
+            turn.content =
+                std::mem::take(&mut turn.content).into_iter().flat_map(|piece| marked(piece, marks)).collect();
         }
     }
     let pieces = |turns: &mut [Turn], change: &mut dyn FnMut(&mut Piece)| {
@@ -268,7 +271,7 @@ impl<T: Clone> Places<T> {
 }
 
 /// Splits a text at its marks. A line of marks alone goes with its line break, as in LLaVA's `<image>\nWhat is this?`.
-fn marked(piece: Piece) -> Vec<Piece> {
+fn marked(piece: Piece, marks: &[&str]) -> Vec<Piece> {
     let Piece::Text(said) = piece else { return vec![piece] };
     let (mut pieces, mut text, mut broken) = (Vec::new(), String::new(), false);
     let flush = |text: &mut String, pieces: &mut Vec<Piece>| {
@@ -277,7 +280,7 @@ fn marked(piece: Piece) -> Vec<Piece> {
         }
     };
     for line in said.split('\n') {
-        let (words, places) = split(line);
+        let (words, places) = split(line, marks);
         let alone = !places.is_empty() && words.iter().all(|words| words.trim().is_empty());
         if broken && !alone {
             text.push('\n');
@@ -299,9 +302,9 @@ fn marked(piece: Piece) -> Vec<Piece> {
 }
 
 /// What stands between a line's marks, and the places that the marks are.
-fn split(line: &str) -> (Vec<&str>, Vec<Piece>) {
+fn split<'a>(line: &'a str, marks: &[&str]) -> (Vec<&'a str>, Vec<Piece>) {
     let (mut words, mut places, mut rest) = (Vec::new(), Vec::new(), line);
-    let first = |text: &str| MARKS.iter().filter_map(|mark| text.find(mark).map(|at| (at, *mark))).min();
+    let first = |text: &str| marks.iter().filter_map(|mark| text.find(mark).map(|at| (at, *mark))).min();
     while let Some((at, mark)) = first(rest) {
         let (before, behind) = rest.split_at(at);
         words.push(before);

@@ -17,10 +17,10 @@ const LETTERS: &str = "ABCDEFGHI";
 ///
 /// # Errors
 /// There are more choices than letters, or the answer is none of them: neither its words, nor its letter, nor its place,
-/// counted from 0.
+/// counted from 0; or it is a number that is one's words and another's place.
 pub(super) fn asked(fields: &mut Fields, question: String, answer: Cell) -> Result<(String, Cell), String> {
     let Some((name, list)) = CHOICES.into_iter().find_map(|name| match fields.get(name) {
-        Some(Cell::List(list)) => Some((name, list.clone())),
+        Some(Cell::List(list)) if !list.is_empty() => Some((name, list.clone())),
         _ => None,
     }) else {
         return Ok((question, answer));
@@ -29,9 +29,7 @@ pub(super) fn asked(fields: &mut Fields, question: String, answer: Cell) -> Resu
     if !(2..=LETTERS.len()).contains(&choices.len()) {
         return Err(format!("{} choices; 2 to {} would be right", choices.len(), LETTERS.len()));
     }
-    let Some(right) = place(&answer, &choices) else {
-        return Err("its answer is none of its choices: neither its words, nor its letter, nor its place".to_owned());
-    };
+    let right = place(&answer, &choices)?;
     let subtitles = match fields.take(SUBTITLES) {
         Some(Cell::Text(text)) if !text.trim().is_empty() => format!("Subtitles:\n{}\n\n", text.trim()),
         _ => String::new(),
@@ -44,22 +42,26 @@ pub(super) fn asked(fields: &mut Fields, question: String, answer: Cell) -> Resu
 }
 
 /// Which of the choices an answer is.
-fn place(answer: &Cell, choices: &[String]) -> Option<usize> {
-    let place = |number: &str| number.parse::<usize>().ok().filter(|place| *place < choices.len());
+fn place(answer: &Cell, choices: &[String]) -> Result<usize, String> {
     let text = match answer {
-        Cell::Number(number) => {
-            // A number may be one of the choices' words, too, which goes first.
-            return choices.iter().position(|choice| choice.trim() == number).or_else(|| place(number));
-        }
-        Cell::Text(text) => text.trim(),
-        _ => return None,
+        Cell::Number(text) | Cell::Text(text) => text.trim(),
+        _ => "",
     };
+    let by_words = choices.iter().position(|choice| choice.trim() == text);
+    let by_place = text.parse::<usize>().ok().filter(|place| *place < choices.len());
     let by_letter = || {
         let mut letters = text.trim_matches(|c: char| !c.is_alphanumeric()).chars();
         let letter = letters.next().filter(|_| letters.next().is_none())?.to_ascii_uppercase();
         LETTERS.find(letter).filter(|place| *place < choices.len())
     };
-    choices.iter().position(|choice| choice.trim() == text).or_else(by_letter).or_else(|| place(text))
+    match (by_words, by_place) {
+        (Some(words), Some(place)) if words != place => Err(format!(
+            "its answer {text} is the words of choice {words} and the place of another; words or a letter would be right"
+        )),
+        _ => by_words.or(by_place).or_else(by_letter).ok_or_else(|| {
+            "its answer is none of its choices: neither its words, nor its letter, nor its place".to_owned()
+        }),
+    }
 }
 
 #[cfg(test)]
@@ -89,5 +91,7 @@ mod tests {
         assert_eq!(read(r#"{"choices":null,"answer":"y"}"#), Ok(("Q?".into(), "y".into())));
         assert!(read(r#"{"choices":["x","y"],"answer":"z"}"#).unwrap_err().contains("none of its choices"));
         assert!(read(r#"{"choices":["x"],"answer":"x"}"#).unwrap_err().contains("1 choices"));
+        assert_eq!(read(r#"{"choices":[],"answer":"y"}"#), Ok(("Q?".into(), "y".into())));
+        assert!(read(r#"{"choices":["2","3","1"],"answer":2}"#).unwrap_err().contains("the place of another"));
     }
 }

@@ -295,6 +295,9 @@ mod tests {
             let sample = read(json, columns).unwrap();
             assert_eq!((places(&sample).as_str(), sample.clips), (says, clips), "{json}");
         }
+        // Without a clip its mark is text.
+        let html = r#"{"image":"a.png","question":"Q <video>","answer":"A <video>"}"#;
+        assert_eq!(places(&read(html, &plain).unwrap()), "[picture] Q <video> | A <video>");
     }
 
     #[test]

@@ -81,7 +81,8 @@ pub struct ClipChoice {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edge: Option<u32>,
     /// Whether frames are resized by a bicubic filter in the place of Lanczos'.
-    pub bicubic: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bicubic: Option<bool>,
 }
 
 impl ClipChoice {
@@ -93,7 +94,7 @@ impl ClipChoice {
             fps: self.fps.unwrap_or(own.fps),
             skip_seconds: self.skip_seconds.unwrap_or(own.skip_seconds),
             edge: self.edge.unwrap_or(own.edge),
-            filter: if self.bicubic { Kernel::Bicubic } else { own.filter },
+            filter: if self.bicubic == Some(true) { Kernel::Bicubic } else { own.filter },
             ..own
         }
     }
@@ -106,7 +107,7 @@ impl ClipChoice {
             fps: self.fps.or(other.fps),
             skip_seconds: self.skip_seconds.or(other.skip_seconds),
             edge: self.edge.or(other.edge),
-            bicubic: self.bicubic || other.bicubic,
+            bicubic: self.bicubic.or(other.bicubic),
         }
     }
 
