@@ -16,7 +16,7 @@ const CHILD: [&str; 2] = ["SMOLVLM_TEST_ENDPOINT", "SMOLVLM_TEST_CACHE"];
 
 fn files() -> Vec<(&'static str, Vec<u8>)> {
     let weights: Vec<u8> = (0..600_000u32).map(|at| (at * 7 + at / 251) as u8).collect();
-    vec![("config.json", b"{}".to_vec()), ("model.safetensors", weights)]
+    vec![("config.json", b"{}".to_vec()), ("tokenizer.json", b"{}".to_vec()), ("model.safetensors", weights)]
 }
 
 /// A pull by the process that is called; what came of it goes to stdout.
