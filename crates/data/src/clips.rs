@@ -4,8 +4,8 @@ use crate::{ClipFile, Content, PictureFile, Sample};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use smolvlm_kernels::Pool;
-use smolvlm_processor::{ClipSettings, DecodeOptions, Message, Part, Picture};
-use smolvlm_video::{Clip, ClipOptions};
+use smolvlm_processor::{ClipChoice, ClipSettings, DecodeOptions, Message, Part, Picture, Processor};
+use smolvlm_video::{Clip, ClipOptions, fill};
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -45,6 +45,13 @@ struct Kept {
 type Key = [u8; 32];
 
 impl ClipFrames {
+    /// Of clips as this processor shows them; none where the model sees nothing.
+    pub fn of(processor: &Processor, choice: ClipChoice, decode: DecodeOptions) -> Option<ClipFrames> {
+        let sight = processor.settings().sight.as_ref()?;
+        let tile = sight.pictures.tile;
+        Some(ClipFrames::new(choice.settings(sight.clips, tile), tile, decode))
+    }
+
     /// Of clips that are shown so, as tiles of this side.
     pub fn new(settings: ClipSettings, tile: u32, decode: DecodeOptions) -> ClipFrames {
         let options = ClipOptions { decode, ..ClipOptions::default() };
@@ -116,23 +123,14 @@ impl ClipFrames {
         clips: &[ClipFile],
         frame: impl Fn(Picture) -> P,
     ) -> Result<Vec<P>, String> {
-        let (mut pictures, mut clips) = (pictures.into_iter(), clips.iter().enumerate());
-        let mut filled = Vec::new();
-        for message in messages {
-            for part in std::mem::take(&mut message.content) {
-                if let Part::Clip(_) = part {
-                    let (at, clip) = clips.next().ok_or("a place for a clip, and none for it")?;
-                    let shown = self.shown(clip).map_err(|why| format!("clip {at}: {why}"))?;
-                    message.content.extend(shown.parts.iter().cloned());
-                    filled.extend(shown.frames.iter().cloned().map(&frame));
-                } else {
-                    filled.extend(part.is_place().then(|| pictures.next()).flatten());
-                    message.content.push(part);
-                }
-            }
+        let places = messages.iter().flat_map(|message| &message.content).filter(|part| matches!(part, Part::Clip(_)));
+        if places.count() > clips.len() {
+            return Err("a place for a clip, and none for it".into());
         }
-        filled.extend(pictures);
-        Ok(filled)
+        let shown = |(at, clip)| self.shown(clip).map_err(|why| format!("clip {at}: {why}"));
+        let shown = clips.iter().enumerate().map(shown).collect::<Result<Vec<_>, String>>()?;
+        let clips = shown.iter().map(|shown| (&*shown.parts, shown.frames.iter().cloned().map(&frame).collect()));
+        Ok(fill(messages, pictures, clips))
     }
 
     /// What a clip becomes.

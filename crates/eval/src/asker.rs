@@ -133,8 +133,6 @@ impl Seen {
 
 /// How clips become frames; none where the model sees nothing.
 fn clips(options: &Options, engine: &Engine) -> Option<ClipFrames> {
-    let sight = engine.processor().settings().sight.as_ref()?;
     let script = ClipChoice { mode: options.metric.is_choice().then_some(ClipMode::V1), ..ClipChoice::default() };
-    let settings = options.clips.over(script).settings(sight.clips, sight.pictures.tile);
-    Some(ClipFrames::new(settings, sight.pictures.tile, options.decode))
+    ClipFrames::of(engine.processor(), options.clips.over(script), options.decode)
 }

@@ -5,8 +5,8 @@ use crate::error::Failure;
 use axum::http::StatusCode;
 use smolvlm_engine::PictureSource;
 use smolvlm_kernels::Pool;
-use smolvlm_processor::{ClipChoice, ClipSettings, DecodeOptions, Message, Part, Picture};
-use smolvlm_video::{Clip, ClipOptions, Error, expand};
+use smolvlm_processor::{ClipChoice, ClipSettings, DecodeOptions, Message, Picture};
+use smolvlm_video::{Clip, ClipOptions, Error, fill};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -49,18 +49,7 @@ impl App {
         let Some((settings, tile)) = self.clip_settings() else { return Ok(pictures) };
         let decoded = clips.iter().map(|bytes| frames(bytes, &settings, tile, self.options.decode(), depth));
         let (shown, frames): (Vec<_>, Vec<_>) = decoded.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
-        let (mut pictures, mut frames) = (pictures.into_iter(), frames.into_iter());
-        let mut sources = Vec::new();
-        for part in messages.iter().flat_map(|message| &message.content) {
-            match part {
-                Part::Image(_) => sources.extend(pictures.next()),
-                Part::Clip(_) => sources.extend(frames.next().into_iter().flatten()),
-                Part::Text(_) | Part::Frame => {}
-            }
-        }
-        sources.extend(pictures);
-        expand(messages, shown.iter());
-        Ok(sources)
+        Ok(fill(messages, pictures, shown.iter().map(|shown| &*shown.parts).zip(frames)))
     }
 }
 

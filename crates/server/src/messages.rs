@@ -105,17 +105,7 @@ impl Said {
             }
             Some("image_url") => {
                 let name = fields.name("image_url");
-                let url = match fields.value("image_url") {
-                    Some(Value::String(url)) => url,
-                    Some(value) => {
-                        let mut picture = Fields::of(value, &name)?;
-                        self.detail(&mut picture)?;
-                        let url = picture.text("url")?;
-                        picture.finish()?;
-                        url.ok_or_else(|| Failure::field(&name, format!("'{name}.url' is missing")))?
-                    }
-                    None => return Err(Failure::field(&name, format!("'{name}' is missing"))),
-                };
+                let url = address(fields.value("image_url"), &name, |picture| self.detail(picture))?;
                 self.picture(url, &name)?
             }
             Some("input_image") => {
@@ -127,16 +117,7 @@ impl Said {
             }
             Some("video_url") => {
                 let name = fields.name("video_url");
-                let url = match fields.value("video_url") {
-                    Some(Value::String(url)) => url,
-                    Some(value) => {
-                        let mut clip = Fields::of(value, &name)?;
-                        let url = clip.text("url")?;
-                        clip.finish()?;
-                        url.ok_or_else(|| Failure::field(&name, format!("'{name}.url' is missing")))?
-                    }
-                    None => return Err(Failure::field(&name, format!("'{name}' is missing"))),
-                };
+                let url = address(fields.value("video_url"), &name, |_| Ok(()))?;
                 self.clips.push(Source::of(url, &name)?);
                 Part::Clip(MediaSource::Given)
             }
@@ -195,6 +176,25 @@ pub(crate) fn role(role: Option<&str>, at: &str) -> Result<&'static str, Failure
             Err(Failure::field(at, format!("'{at}' is no known role; user, assistant, system and developer are")))
         }
         None => Err(Failure::field(at, format!("'{at}' is missing"))),
+    }
+}
+
+/// The address in a part: it alone, or an object's `url` beside what `more` reads.
+fn address<'v>(
+    value: Option<&'v Value>,
+    name: &str,
+    more: impl FnOnce(&mut Fields<'v>) -> Result<(), Failure>,
+) -> Result<&'v str, Failure> {
+    match value {
+        Some(Value::String(url)) => Ok(url),
+        Some(value) => {
+            let mut fields = Fields::of(value, name)?;
+            more(&mut fields)?;
+            let url = fields.text("url")?;
+            fields.finish()?;
+            url.ok_or_else(|| Failure::field(name, format!("'{name}.url' is missing")))
+        }
+        None => Err(Failure::field(name, format!("'{name}' is missing"))),
     }
 }
 

@@ -126,9 +126,7 @@ pub(crate) fn loader(
 
 /// How clips become frames, which are kept as features are; none where the model sees nothing.
 fn clips(config: &Config, processor: &Processor) -> Result<Option<ClipFrames>, Error> {
-    let Some(sight) = &processor.settings().sight else { return Ok(None) };
-    let tile = sight.pictures.tile;
-    let clips = ClipFrames::new(config.data.clips.settings(sight.clips, tile), tile, DecodeOptions::default());
+    let Some(clips) = ClipFrames::of(processor, config.data.clips, DecodeOptions::default()) else { return Ok(None) };
     if config.cache.limit_mib == 0 {
         return Ok(Some(clips));
     }

@@ -20,4 +20,4 @@ pub use alike::Alike;
 pub use clip::{Clip, ClipOptions};
 pub use error::Error;
 pub use ffmpeg::{Programs, Stream};
-pub use show::{Frame, Shown, expand};
+pub use show::{Frame, Shown, expand, fill};

@@ -99,14 +99,30 @@ impl Clip {
 
 /// Puts what clips become in the places of the clips.
 pub fn expand<'s>(messages: &mut [Message], shown: impl Iterator<Item = &'s Shown>) {
-    let mut shown = shown.map(|shown| &shown.parts);
+    fill::<()>(messages, Vec::new(), shown.map(|shown| (&*shown.parts, Vec::new())));
+}
+
+/// Puts what clips become in the places of the clips. What is returned takes the places that the messages then have, in their
+/// order: the pictures, and each clip's frames.
+pub fn fill<'p, P>(
+    messages: &mut [Message],
+    pictures: Vec<P>,
+    clips: impl Iterator<Item = (&'p [Part], Vec<P>)>,
+) -> Vec<P> {
+    let (mut pictures, mut clips) = (pictures.into_iter(), clips);
+    let mut filled = Vec::new();
     for message in messages {
-        let parts = std::mem::take(&mut message.content);
-        for part in parts {
-            match part {
-                Part::Clip(_) => message.content.extend(shown.next().into_iter().flatten().cloned()),
-                part => message.content.push(part),
+        for part in std::mem::take(&mut message.content) {
+            if let Part::Clip(_) = part {
+                let (parts, frames) = clips.next().unwrap_or_default();
+                message.content.extend(parts.iter().cloned());
+                filled.extend(frames);
+            } else {
+                filled.extend(part.is_place().then(|| pictures.next()).flatten());
+                message.content.push(part);
             }
         }
     }
+    filled.extend(pictures);
+    filled
 }
