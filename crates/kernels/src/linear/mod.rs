@@ -172,8 +172,7 @@ pub fn splits_by_rows(isa: Isa, pool: &Pool, weight: &PackedWeight, rows: usize)
     let row_block = match weight.kept {
         Kept::F32 => row_block::<f32>(isa, pool.threads(), rows),
         Kept::Bf16 => row_block::<Pair>(isa, pool.threads(), rows),
-        // A panel's outputs are half a group of the next product's inputs.
-        Kept::Q8 => return false,
+        Kept::Q8 => row_block::<Eights>(isa, pool.threads(), rows),
     };
     rows.div_ceil(row_block) >= 4 * pool.threads()
 }
@@ -182,8 +181,8 @@ pub fn splits_by_rows(isa: Isa, pool: &Pool, weight: &PackedWeight, rows: usize)
 /// never leaves the cache. The bits are those of the products one after the other.
 ///
 /// # Panics
-/// If a length does not fit, weights are kept differently or in 8 bits, or the first epilogue has more than a bias and an
-/// activation that needs no tensor.
+/// If a length does not fit, weights are kept differently, or the first epilogue has more than a bias and an activation that
+/// needs no tensor.
 pub fn mlp(
     isa: Isa,
     pool: &Pool,
@@ -206,7 +205,7 @@ pub fn mlp(
     match up.kept {
         Kept::F32 => mlp_rows::<f32>(isa, pool, input, (up, up_epilogue), (down, down_epilogue), &out),
         Kept::Bf16 => mlp_rows::<Pair>(isa, pool, input, (up, up_epilogue), (down, down_epilogue), &out),
-        Kept::Q8 => unreachable!("mlp: of 8 bits the products are made one after the other"),
+        Kept::Q8 => mlp_rows::<Eights>(isa, pool, input, (up, up_epilogue), (down, down_epilogue), &out),
     }
 }
 
@@ -223,11 +222,12 @@ fn mlp_rows<E: Factor>(
     let row_block = row_block::<E>(isa, pool.threads(), input.rows);
     pool.run(input.rows.div_ceil(row_block), |task| {
         let rows = Rows::of(input, inputs, task * row_block, row_block);
-        rows.with_packed::<E>(isa, up.outputs, |x, sums, between| {
+        rows.with_packed::<E>(isa, up.outputs, |x, sums, more| {
+            let (between, held) = rows.between_and_held::<E>(isa, up.outputs, more);
             for panel in 0..up.panels() {
                 let (sums, gate) = rows.sums(isa, x, &up, panel, sums);
                 finish::activate_sums(isa, sums, gate, up.columns(panel), &up.epilogue);
-                rows.pack_panel::<E>(isa, sums, up.outputs, panel, between);
+                rows.pack_panel::<E>(isa, sums, up.outputs, panel, (between, held));
             }
             let between = Rows::between(between, up.outputs);
             for panel in 0..down.panels() {
@@ -408,7 +408,7 @@ mod tests {
         let (x, gamma) = (noise(rows * inputs, 1), noise(inputs, 8));
         let (bias, residual) = (noise(inner, 3), noise(rows * inputs, 5));
         let normed = Input { x: &x, rows, norm: Some(Norm::Rms { gamma: &gamma, eps: 1e-5 }) };
-        for kept in [Kept::F32, Kept::Bf16] {
+        for kept in [Kept::F32, Kept::Bf16, Kept::Q8] {
             for threads in [1, 2] {
                 let pool = Pool::new(threads);
                 let [up, gate, down] = [(inner, inputs), (inner, inputs), (inputs, inner)]

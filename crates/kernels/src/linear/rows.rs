@@ -67,10 +67,11 @@ impl<'a> Rows<'a> {
         let as_it_is = whole && (self.count == 1 || reads_rows::<E>(isa) && !inputs.is_multiple_of(CLASH));
         let normed_len = if self.input.norm.is_some() { block_rows::<E>(isa) * inputs } else { 0 };
         let packed_len = if as_it_is { 0 } else { slots_of(inputs) };
-        with_scratch(2 * self.count * PANEL + packed_len + slots_of(more) + normed_len, |scratch| {
+        let more_len = if more > 0 { slots_of(more) + self.held::<E>() } else { 0 };
+        with_scratch(2 * self.count * PANEL + packed_len + more_len + normed_len, |scratch| {
             let (sums, scratch) = scratch.split_at_mut(2 * self.count * PANEL);
             let (packed, scratch) = scratch.split_at_mut(packed_len);
-            let (more, normed) = scratch.split_at_mut(slots_of(more));
+            let (more, normed) = scratch.split_at_mut(more_len);
             if as_it_is {
                 let data = &self.input.x[self.first * inputs..][..self.count * inputs];
                 let left = if self.count == 1 { Left::Packed } else { Left::Rows(inputs) };
@@ -132,20 +133,49 @@ impl<'a> Rows<'a> {
         Ready { data: packed, inputs, left: Left::Packed }
     }
 
-    /// Packs finished sums as inputs from `32 panel` of a product with `inputs` that follows.
+    /// Numbers of finished sums that wait until those of a group are complete.
+    fn held<E: Factor>(&self) -> usize {
+        if E::GROUP > PANEL { self.count * E::GROUP } else { 0 }
+    }
+
+    /// Room for rows of so many inputs, and for what [`Rows::pack_panel`] holds.
+    pub(super) fn between_and_held<'s, E: Factor>(
+        &self,
+        isa: Isa,
+        inputs: usize,
+        room: &'s mut [f32],
+    ) -> (&'s mut [f32], &'s mut [f32]) {
+        room.split_at_mut(self.count * E::slots(isa, inputs))
+    }
+
+    /// Packs finished sums as inputs from `32 panel` of a product with `inputs` that follows. Where a group of its inputs is
+    /// several panels, they are `held` until the last has come.
     pub(super) fn pack_panel<E: Factor>(
         &self,
         isa: Isa,
         sums: &[f32],
         inputs: usize,
         panel: usize,
-        packed: &mut [f32],
+        (packed, held): (&mut [f32], &mut [f32]),
     ) {
-        let steps = PANEL.min(inputs - panel * PANEL);
-        let (row_slots, before) = (E::slots(isa, inputs), E::slots(isa, panel * PANEL));
+        let first = if E::GROUP > PANEL { panel * PANEL / E::GROUP * E::GROUP } else { panel * PANEL };
+        let (steps, width) = (inputs.min((panel + 1) * PANEL) - first, E::GROUP.max(PANEL));
+        let sums = if width > PANEL {
+            let column = panel * PANEL - first;
+            for (held, sums) in held.chunks_exact_mut(width).zip(sums.as_chunks::<PANEL>().0) {
+                held[column..][..PANEL].copy_from_slice(sums);
+            }
+            if steps < width && first + steps < inputs {
+                return;
+            }
+            &*held
+        } else {
+            sums
+        };
+        let (row_slots, before) = (E::slots(isa, inputs), E::slots(isa, first));
         for (at, count) in self.blocks::<E>(isa) {
             let to = &mut packed[at * row_slots + before * count..][..E::slots(isa, steps) * count];
-            E::pack(isa, count, |m| &sums[(at + m) * PANEL..][..steps], steps, to);
+            E::pack(isa, count, |m| &sums[(at + m) * width..][..steps], steps, to);
         }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) const DEPTH: usize = QUADS + 1;
 const PLANE: usize = QUADS + 2;
 const SLOTS: usize = 2 * PLANE;
 /// Where the inputs of a group, whole, are of this size or less on the average, what rounding left counts, too.
-const FINE: i32 = 12;
+const FINE: usize = 12;
 /// The largest number: both signs alike.
 const LARGEST: f32 = 127.0;
 
@@ -36,6 +36,7 @@ pub(crate) struct Eights(pub(crate) u32);
 
 impl Factor for Eights {
     const STEPS: usize = 4;
+    const GROUP: usize = GROUP;
 
     fn depth(steps: usize) -> usize {
         steps.div_ceil(GROUP) * DEPTH
@@ -79,7 +80,7 @@ pub(crate) fn weights(values: &[f32], to: &mut [u8; GROUP]) -> f32 {
     let (inverse, scale) = scales(values);
     to.fill(128);
     for (to, &x) in to.iter_mut().zip(values) {
-        *to = ((x * inverse).round_ties_even() + 128.0) as u8;
+        *to = (nearest(x * inverse) + 128.0) as u8;
     }
     scale
 }
@@ -88,7 +89,12 @@ pub(crate) fn weights(values: &[f32], to: &mut [u8; GROUP]) -> f32 {
 #[inline(always)]
 fn scales(values: &[f32]) -> (f32, f32) {
     // Sizes are in the order of their bits; infinities and what is no number come last.
-    let bits = values.iter().fold(0, |most: u32, x| most.max(x.to_bits() & 0x7FFF_FFFF));
+    scales_of(values.iter().fold(0, |most: u32, x| most.max(x.to_bits() & 0x7FFF_FFFF)))
+}
+
+/// The same, where these are the bits of the largest size.
+#[inline(always)]
+fn scales_of(bits: u32) -> (f32, f32) {
     let largest = f32::from_bits(bits);
     match bits {
         0x7F80_0000.. => (0.0, f32::NAN),
@@ -98,40 +104,64 @@ fn scales(values: &[f32]) -> (f32, f32) {
     }
 }
 
+/// 1.5 * 2^23: from here to 2^24 numbers are whole, and their low bits count.
+const UNIT: f32 = 12_582_912.0;
+
+/// The nearest whole number, ties to even, of one of up to 2^22.
+#[inline(always)]
+fn nearest(x: f32) -> f32 {
+    x + UNIT - UNIT
+}
+
+/// A group of a row of inputs; where it is short, zeros follow.
+fn put_group(isa: Isa, values: &[f32], to: &mut [f32; SLOTS]) {
+    #[cfg(target_arch = "x86_64")]
+    if let (true, Ok(values)) = (isa >= Isa::Avx512, values.try_into()) {
+        // SAFETY: `isa` was detected on this processor.
+        return unsafe { x86::put_group(values, to) };
+    }
+    put_any(isa, values, to);
+}
+
 for_each_isa! {
-    /// A group of a row of inputs; where it is short, zeros follow.
-    fn put_group(values: &[f32], to: &mut [f32; SLOTS]) = group_of;
+    /// The same, by plain code.
+    fn put_any(values: &[f32], to: &mut [f32; SLOTS]) = group_of;
 }
 
 #[inline(always)]
 fn group_of(values: &[f32], to: &mut [f32; SLOTS]) {
+    let mut group = [0.0; GROUP];
+    group[..values.len()].copy_from_slice(values);
     let (first, second) = to.split_at_mut(PLANE);
-    let (whole, scale) = plane_of(values, first);
-    let size: i32 = whole.iter().map(|x| x.abs()).sum();
-    second.fill(0.0);
+    let (whole, scale) = plane_of(&group, first);
+    let size = whole.iter().map(|x| x.abs()).sum::<f32>();
     // A group of zeros has no rest, nor one that is no number.
-    if size <= FINE * GROUP as i32 && scale > 0.0 {
+    if size <= (FINE * GROUP) as f32 && scale > 0.0 {
         let mut rest = [0.0; GROUP];
-        for (rest, (&x, &whole)) in rest.iter_mut().zip(values.iter().zip(&whole)) {
-            *rest = fma(-(whole as f32), scale, x);
+        for (rest, (&x, &whole)) in rest.iter_mut().zip(group.iter().zip(&whole)) {
+            *rest = fma(-whole, scale, x);
         }
         plane_of(&rest, second);
+    } else {
+        second.fill(0.0);
     }
 }
 
 /// Numbers, whole, as slots; and what they are multiplied by.
 #[inline(always)]
-fn plane_of(values: &[f32], to: &mut [f32]) -> ([i32; GROUP], f32) {
+fn plane_of(values: &[f32; GROUP], to: &mut [f32]) -> ([f32; GROUP], f32) {
     let (inverse, scale) = scales(values);
-    let mut whole = [0i32; GROUP];
+    let (mut whole, mut bytes) = ([0.0f32; GROUP], [0u8; GROUP]);
     for (whole, &x) in whole.iter_mut().zip(values) {
-        *whole = (x * inverse).round_ties_even() as i32;
+        *whole = nearest(x * inverse);
     }
-    let sum: i32 = whole.iter().sum();
-    for (to, four) in to.iter_mut().zip(whole.as_chunks::<4>().0) {
-        *to = f32::from_bits(u32::from_le_bytes(four.map(|x| x as i8 as u8)));
+    for (byte, &whole) in bytes.iter_mut().zip(&whole) {
+        *byte = (whole + UNIT).to_bits() as u8;
     }
-    [to[QUADS], to[QUADS + 1]] = [scale, f32::from_bits((-128 * sum) as u32)];
+    for (to, four) in to.iter_mut().zip(bytes.as_chunks().0) {
+        *to = f32::from_bits(u32::from_le_bytes(*four));
+    }
+    [to[QUADS], to[QUADS + 1]] = [scale, f32::from_bits((-128.0 * whole.iter().sum::<f32>()) as i32 as u32)];
     (whole, scale)
 }
 
@@ -163,7 +193,7 @@ fn scalar((rows, groups): (usize, usize), a: &[f32], b: &[Eights], (c, stride): 
 /// By AVX2, and by AVX-512's dot products of bytes.
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{DEPTH, PLANE, QUADS, SLOTS};
+    use super::{DEPTH, FINE, GROUP, PLANE, QUADS, SLOTS, scales_of};
     use crate::Isa;
     use crate::prefetch::{LINE, far};
     use std::arch::x86_64::*;
@@ -176,6 +206,52 @@ mod x86 {
         for line in 0..2 {
             far(b.wrapping_add(AHEAD * 32 + line * LINE / 4));
         }
+    }
+
+    /// A whole group of a row of inputs.
+    ///
+    /// # Safety
+    /// AVX-512.
+    #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+    pub(super) unsafe fn put_group(values: &[f32; GROUP], to: &mut [f32; SLOTS]) {
+        let parts = std::array::from_fn(|i| {
+            // SAFETY: 16 numbers of 64.
+            unsafe { _mm512_loadu_ps(values.as_ptr().add(16 * i)) }
+        });
+        let (first, second) = to.split_at_mut(PLANE);
+        let (whole, scale) = put_plane(parts, first);
+        let sizes = whole.map(|whole| _mm512_abs_epi32(whole));
+        second.fill(0.0);
+        if _mm512_reduce_add_epi32(sum(sizes)) <= (FINE * GROUP) as i32 && scale > 0.0 {
+            let scale = _mm512_set1_ps(scale);
+            let rest = |i: usize| _mm512_fnmadd_ps(_mm512_cvtepi32_ps(whole[i]), scale, parts[i]);
+            put_plane([rest(0), rest(1), rest(2), rest(3)], second);
+        }
+    }
+
+    /// Numbers, whole, as slots; and what they are multiplied by.
+    #[inline]
+    #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+    fn put_plane(parts: [__m512; 4], to: &mut [f32]) -> ([__m512i; 4], f32) {
+        let to = &mut to[..QUADS + 2];
+        let size = |i: usize| _mm512_and_si512(_mm512_castps_si512(parts[i]), _mm512_set1_epi32(0x7FFF_FFFF));
+        let most = _mm512_max_epu32(_mm512_max_epu32(size(0), size(1)), _mm512_max_epu32(size(2), size(3)));
+        let (inverse, scale) = scales_of(_mm512_reduce_max_epu32(most));
+        let inverse = _mm512_set1_ps(inverse);
+        let whole = parts.map(|part| _mm512_cvtps_epi32(_mm512_mul_ps(part, inverse)));
+        for (i, &whole) in whole.iter().enumerate() {
+            // SAFETY: 4 slots of 16.
+            unsafe { _mm_storeu_si128(to.as_mut_ptr().add(4 * i).cast(), _mm512_cvtepi32_epi8(whole)) };
+        }
+        let start = _mm512_reduce_add_epi32(sum(whole)).wrapping_mul(-128);
+        [to[QUADS], to[QUADS + 1]] = [scale, f32::from_bits(start as u32)];
+        (whole, scale)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn sum([a, b, c, d]: [__m512i; 4]) -> __m512i {
+        _mm512_add_epi32(_mm512_add_epi32(a, b), _mm512_add_epi32(c, d))
     }
 
     /// Whether AVX-512 has dot products of bytes; a processor that has those of bfloat16 does.

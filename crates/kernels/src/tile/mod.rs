@@ -51,6 +51,9 @@ pub trait Factor: bytemuck::Pod + Send + Sync + 'static {
     /// How many steps of the reduction a stored element holds.
     const STEPS: usize;
 
+    /// Steps that are packed together: others may follow only behind whole groups.
+    const GROUP: usize;
+
     /// How many rows of B so many steps take.
     fn depth(steps: usize) -> usize;
 
@@ -80,6 +83,7 @@ pub trait Element: Factor {
 macro_rules! fractions {
     ($steps:literal) => {
         const STEPS: usize = $steps;
+        const GROUP: usize = pack::GROUP;
 
         fn depth(steps: usize) -> usize {
             padded::<Self>(steps) / Self::STEPS

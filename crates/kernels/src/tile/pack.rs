@@ -5,7 +5,7 @@ use crate::Isa;
 use crate::isa::for_each_isa;
 
 /// Steps in a group: what a row of an AMX tile holds. Reductions over pairs are padded with zeros to whole groups.
-const GROUP: usize = 32;
+pub(super) const GROUP: usize = 32;
 
 /// `steps` padded as the elements of a matrix of `E` are.
 pub(crate) fn padded<E: Element>(steps: usize) -> usize {
