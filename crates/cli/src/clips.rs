@@ -119,6 +119,23 @@ impl FrameArgs {
 }
 
 impl ClipArgs {
+    /// An option that is given, and means nothing where no clip is.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        let ClipArgs { frames, true_times, fps, dedup } = self;
+        let given = [
+            ("--video-mode", frames.video_mode.is_some()),
+            ("--max-frames", frames.max_frames.is_some()),
+            ("--video-fps", frames.video_fps.is_some()),
+            ("--skip-seconds", frames.skip_seconds.is_some()),
+            ("--video-edge", frames.video_edge.is_some()),
+            ("--video-resize", frames.video_resize.is_some()),
+            ("--true-times", *true_times),
+            ("--fps", fps.is_some()),
+            ("--dedup", dedup.is_some()),
+        ];
+        given.into_iter().find_map(|(name, is_given)| is_given.then_some(name))
+    }
+
     /// How a model is shown clips.
     pub(crate) fn settings(&self, processor: &Processor) -> Result<(ClipSettings, u32), Error> {
         let sight = processor.settings().sight.as_ref().ok_or(smolvlm_processor::Error::SeesNothing)?;

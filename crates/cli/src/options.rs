@@ -203,6 +203,18 @@ enum AlphaChoice {
 }
 
 impl PictureArgs {
+    /// An option that is given, and means nothing where no picture is.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        let given = [
+            ("--max-edge", self.max_edge.is_some()),
+            ("--no-split", self.no_split),
+            ("--ignore-exif", self.ignore_exif),
+            ("--alpha", matches!(self.alpha, AlphaChoice::Drop)),
+            ("--frame", self.frame > 0),
+        ];
+        given.into_iter().find_map(|(name, is_given)| is_given.then_some(name))
+    }
+
     pub(crate) fn decode(&self) -> DecodeOptions {
         let alpha = match self.alpha {
             AlphaChoice::White => Alpha::White,

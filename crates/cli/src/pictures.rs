@@ -2,7 +2,7 @@
 
 use crate::clipboard;
 use crate::error::Error;
-use smolvlm_processor::{DecodeOptions, MediaSource, Picture, is_data_url, read_data_url};
+use smolvlm_processor::{DecodeOptions, MediaSource, Picture, is_data_url, percent_decoded, read_data_url};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -49,6 +49,16 @@ pub(crate) struct SourceArgs {
     allow_private: bool,
 }
 
+/// The path in a `file:` address of this machine.
+pub(crate) fn path_of_address(address: &str) -> Option<PathBuf> {
+    let rest = address.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("file://")).and(address.get(7..))?;
+    let path = rest.strip_prefix("localhost").unwrap_or(rest);
+    let path = path.starts_with('/').then(|| percent_decoded(path))??;
+    // file:///C:/a.png
+    let bare = path.strip_prefix('/').filter(|bare| cfg!(windows) && bare.get(1..2) == Some(":")).map(str::to_owned);
+    Some(PathBuf::from(bare.unwrap_or(path)))
+}
+
 impl Source {
     /// What a word names.
     pub(crate) fn of(word: &str) -> Source {
@@ -59,6 +69,7 @@ impl Source {
             _ if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") => {
                 Source::Web(word.to_owned())
             }
+            _ if scheme.eq_ignore_ascii_case("file") => Source::File(path_of_address(word).unwrap_or(word.into())),
             _ => Source::File(word.into()),
         }
     }

@@ -12,7 +12,7 @@ use crate::dump;
 use crate::error::{Error, one_line};
 use crate::options::{ModelArgs, PictureArgs};
 use crate::output::{NewFile, print_line};
-use crate::pictures::SourceArgs;
+use crate::pictures::{Medium, SourceArgs};
 use crate::progress::Progress;
 use batch::BatchArgs;
 use clap::ArgGroup;
@@ -105,6 +105,15 @@ pub(crate) struct Args {
     batch: BatchArgs,
 }
 
+impl Args {
+    /// An option that is given, where there is nothing that it is for.
+    fn idle(&self, media: &[Medium]) -> Option<&'static str> {
+        let has_clip = media.iter().any(|medium| matches!(medium, Medium::Clip(_)));
+        let of_clips = self.clips.given().filter(|_| !has_clip);
+        of_clips.or_else(|| self.pictures.given().filter(|_| media.is_empty()))
+    }
+}
+
 /// A seed that differs from call to call: the standard library's per-process random keys.
 pub(crate) fn fresh_seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
@@ -120,6 +129,11 @@ pub(crate) fn run(mut args: Args) -> Result<(), Error> {
         return batch::run(&args, file);
     }
     let (mut messages, media) = chat::chat(&args)?;
+    if let Some(option) = args.idle(&media) {
+        return Error::usage(format!(
+            "{option} is given, and nothing that it is for: a picture or a clip comes before the question"
+        ));
+    }
     let media = Media::open(&args, &media)?;
     let decode_pictures = start.elapsed().as_secs_f64();
     let dump_file = args.dump.as_deref().map(NewFile::begin).transpose()?;

@@ -59,6 +59,7 @@ fn files_that_are_missing_or_no_json() {
     ask(copy.path()).ok();
     for name in ["config.json", "processor_config.json", "tokenizer_config.json", "tokenizer.json"] {
         refused(&changed(name, |_| b"nonsense".to_vec()), name, "not valid JSON");
+        refused(&changed(name, |_| Vec::new()), name, "an empty file");
         refused(&changed(name, |_| b"\xFF\xFE".to_vec()), name, "not contain valid UTF-8");
         refused(&changed(name, |_| b"[".repeat(100_000)), name, "recursion limit exceeded");
         let huge = copy_of(&model());
@@ -66,6 +67,8 @@ fn files_that_are_missing_or_no_json() {
         refused(&huge, name, "1099511627776 bytes; no file of this kind has more than");
     }
     refused(&changed("generation_config.json", |_| b"{\"eos_token_id\": -1}".to_vec()), "generation_config.json", "");
+    refused(&changed("generation_config.json", |_| Vec::new()), "generation_config.json", "an empty file");
+    refused(&changed("chat_template.jinja", |_| Vec::new()), "chat_template.jinja", "an empty file");
     refused(&changed("chat_template.jinja", |_| b"{% for".to_vec()), "chat_template.jinja", "is not valid");
     let lines = b"{{ raise_exception('one\ntwo\x1b[2J') }}".to_vec();
     refused(&changed("chat_template.jinja", |_| lines), "chat_template.jinja", "one\\ntwo\\u{1b}[2J");

@@ -200,7 +200,7 @@ mod stopped {
         let row = |n: usize| {
             let name = if n % 50 == 49 { "missing.png" } else { names[n % 4] };
             json!({"id": n, "image": image(name), "prompt": "What is this? ".repeat(1 + n % 3),
-                "max_tokens": 1 + n * 7 % 23, "min_tokens": n * 5 % 11, "temp": (n % 3) as f64 * 0.6})
+                "max_tokens": 1 + n * 7 % 23, "min_tokens": (n * 5 % 11).min(1 + n * 7 % 23), "temp": (n % 3) as f64 * 0.6})
         };
         (0..ROWS).map(row).collect()
     }

@@ -118,14 +118,16 @@ impl Job<'_> {
         let (id, hash) = (&self.repo.id, file.hash.name());
         let blob = self.cache.blob(id, hash);
         let more = |bytes| (self.watch)(Event::More { file: &file.name, bytes });
-        if self.cache.snapshot(id, self.commit).join(&file.name).exists() {
+        // What is there and is not as long as the hub says was damaged: it comes anew.
+        let is_whole = |path: &Path| fs::metadata(path).is_ok_and(|there| there.len() == file.size);
+        if is_whole(&self.cache.snapshot(id, self.commit).join(&file.name)) {
             more(file.size);
             return Ok(());
         }
-        if !blob.exists() {
+        if !is_whole(&blob) {
             let lock = self.cache.lock(id, hash)?;
             // Somebody else may have brought it meanwhile.
-            if !blob.exists() {
+            if !is_whole(&blob) {
                 folder_of(&blob)?;
                 self.bring(file, &blob)?;
             }

@@ -123,6 +123,18 @@ fn wrong_bytes_never_get_a_name() {
 }
 
 #[test]
+fn a_damaged_file_comes_anew() {
+    let (hub, dir) = (Hub::serve(&files()), tempfile::tempdir().unwrap());
+    let settings = settings(&hub, dir.path());
+    let path = pull(&settings, &repo(), &|_| {}).unwrap();
+    for name in ["model.safetensors", "config.json"] {
+        let blob = fs::canonicalize(path.join(name)).unwrap();
+        fs::OpenOptions::new().write(true).open(blob).unwrap().set_len(1).unwrap();
+    }
+    whole(&pull(&settings, &repo(), &|_| {}).unwrap());
+}
+
+#[test]
 fn two_at_once_are_safe() {
     let (hub, dir) = (Hub::serve(&files()), tempfile::tempdir().unwrap());
     let settings = settings(&hub, dir.path());

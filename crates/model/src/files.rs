@@ -17,5 +17,9 @@ pub(crate) fn text(files: &Files, name: &str) -> Result<String, Error> {
         let what = format!("more than {MOST} bytes; no file of this kind has as many");
         return Err(Error::Settings { path: path(), what });
     }
+    if text.trim().is_empty() {
+        let what = "an empty file; JSON would be right: was it copied whole?".into();
+        return Err(Error::Settings { path: path(), what });
+    }
     Ok(text)
 }

@@ -22,6 +22,12 @@ pub enum Error {
         /// The largest size that is read, in bytes.
         limit: u64,
     },
+    /// A file of a checkpoint holds nothing.
+    #[error("{path}: an empty file: was it copied whole?")]
+    Empty {
+        /// The file.
+        path: String,
+    },
     /// A file that should hold JSON does not.
     #[error("{path}: not valid JSON: {source}")]
     Json {

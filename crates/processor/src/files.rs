@@ -25,6 +25,9 @@ pub(crate) fn text(files: &Files, name: &str, limit: u64) -> Result<Option<Strin
     // The bound holds for files that grow, or that say nothing true about their size, as well.
     let mut text = String::new();
     file.take(limit).read_to_string(&mut text).map_err(wrong)?;
+    if text.trim().is_empty() {
+        return Err(Error::Empty { path: path() });
+    }
     Ok(Some(text))
 }
 

@@ -69,6 +69,9 @@ impl Template {
         }
         // Jinja reads every line end as "\n".
         let source = without_generation_tags(&source.replace("\r\n", "\n").replace('\r', "\n"));
+        if source.trim().is_empty() {
+            return Err(wrong("is empty".into()));
+        }
         if let Some(what) = template_bounds::too_deep(&source) {
             return Err(wrong(what));
         }

@@ -78,6 +78,10 @@ impl Decoding {
             s.max_length = 0;
         }
         let max_tokens = asked.or(defaults.max_tokens).unwrap_or(most.tokens).min(most.tokens);
+        if least.is_some_and(|least| least > max_tokens) {
+            let what = format!("'min_tokens' is more than the {max_tokens} that the answer may have");
+            return Err(Failure::field("min_tokens", what));
+        }
         let stop = stops(fields)?.unwrap_or_else(|| defaults.stop.clone());
         let special = fields.truth("special")?.unwrap_or(false);
         s.check()?;

@@ -8,6 +8,15 @@ use serde_json::{Value, json};
 use smolvlm_engine as engine;
 use smolvlm_processor as processor;
 
+/// What would be right where nobody can listen.
+fn hint(source: &std::io::Error) -> &'static str {
+    match source.kind() {
+        std::io::ErrorKind::AddrInUse => "; another --port, or 0, which takes any that is free, would be right",
+        std::io::ErrorKind::PermissionDenied => "; a --port above 1023 may be open to you",
+        _ => "",
+    }
+}
+
 /// Why the server does not start, or ends.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -32,7 +41,7 @@ pub enum Error {
         what: String,
     },
     /// Nobody can listen there.
-    #[error("{place}: {source}")]
+    #[error("{place}: {source}{}", hint(source))]
     Listen {
         /// Where.
         place: String,

@@ -32,7 +32,7 @@ pub struct Options {
     #[arg(long, value_name = "NAME", env = "SMOLVLM_ALIAS", value_delimiter = ',', help_heading = "Listening")]
     pub alias: Vec<String>,
     /// Serve no web page
-    #[arg(long, env = "SMOLVLM_NO_PAGE", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Listening")]
+    #[arg(long, env = "SMOLVLM_NO_PAGE", value_parser = switch, help_heading = "Listening")]
     pub no_page: bool,
 
     /// A key that requests must show; may be repeated. Other users of this machine see flags: the file or the environment
@@ -70,7 +70,7 @@ pub struct Options {
     pub allowed_host: Vec<String>,
 
     /// Fetch pictures from any public address that a request names
-    #[arg(long, env = "SMOLVLM_ALLOW_REMOTE_MEDIA", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Pictures of requests")]
+    #[arg(long, env = "SMOLVLM_ALLOW_REMOTE_MEDIA", value_parser = switch, help_heading = "Pictures of requests")]
     pub allow_remote_media: bool,
     /// Fetch pictures from these hosts alone: a,b; .example.org is any host of that domain
     #[arg(
@@ -82,7 +82,7 @@ pub struct Options {
     )]
     pub allow_media_domain: Vec<String>,
     /// Fetch pictures also from addresses of private networks and of this machine
-    #[arg(long, env = "SMOLVLM_ALLOW_PRIVATE_MEDIA", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Pictures of requests")]
+    #[arg(long, env = "SMOLVLM_ALLOW_PRIVATE_MEDIA", value_parser = switch, help_heading = "Pictures of requests")]
     pub allow_private_media: bool,
     /// The folder whose files requests may show by file: addresses
     #[arg(long, value_name = "FOLDER", env = "SMOLVLM_MEDIA_ROOT", help_heading = "Pictures of requests")]
@@ -194,6 +194,15 @@ pub enum LogLevel {
 /// From 1 to `most`.
 fn count(most: i64) -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..=most)
+}
+
+/// A switch as the environment has it.
+fn switch(word: &str) -> Result<bool, String> {
+    match word.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" | "" => Ok(false),
+        _ => Err("true or false would be right".into()),
+    }
 }
 
 /// Where to listen.
@@ -326,6 +335,14 @@ mod tests {
             let error = options.check().unwrap_err().to_string();
             assert!(error.contains(says), "{error}");
         }
+    }
+
+    #[test]
+    fn a_switch_is_on_or_off_and_no_odd_word_opens_anything() {
+        for (word, right) in [("true", Ok(true)), (" ON ", Ok(true)), ("", Ok(false)), ("No", Ok(false))] {
+            assert_eq!(switch(word), right);
+        }
+        assert!(["disabled", "none", "2"].into_iter().all(|word| switch(word).is_err()));
     }
 
     #[test]

@@ -63,7 +63,6 @@ async fn nowhere() -> Failure {
 async fn wrong_method(method: Method, uri: Uri) -> Failure {
     let right =
         if matches!(method, Method::GET | Method::HEAD) { "POST" } else { "GET or, for what reads a body, POST" };
-    let what =
-        format!("{} is not answered with {}; {right} would be right", route(uri.path()), crate::edge::method(&method));
+    let what = format!("{} is not answered with {}; {right} would be right", route(uri.path()), method);
     Failure::new(StatusCode::METHOD_NOT_ALLOWED, what).code("wrong_method")
 }

@@ -3,8 +3,7 @@
 //! Terminals drop a path in quotes, with backslashes, or as a `file:` address. What is found must be there: a question may
 //! speak of files.
 
-use crate::pictures::is_clip_name;
-use smolvlm_processor::percent_decoded;
+use crate::pictures::{is_clip_name, path_of_address};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -77,7 +76,7 @@ pub(super) fn unquoted(text: &str) -> &str {
 
 /// The path that a name means: `~/` and `file:` addresses are resolved.
 pub(super) fn local(name: &str) -> PathBuf {
-    if let Some(path) = of_address(name) {
+    if let Some(path) = path_of_address(name) {
         return path;
     }
     match name.strip_prefix("~/").map(|rest| (rest, std::env::home_dir())) {
@@ -146,7 +145,8 @@ fn escaped(line: &str, start: usize) -> Word {
 /// else and is not there.
 fn is_picture(word: &Word, leads: bool) -> Option<Result<(Range<usize>, PathBuf), String>> {
     let is_address = word.name.contains("://");
-    let has_folder = !is_address && word.name.contains(std::path::is_separator) || of_address(&word.name).is_some();
+    let has_folder =
+        !is_address && word.name.contains(std::path::is_separator) || path_of_address(&word.name).is_some();
     let is_named = is_picture_name(&word.name);
     // Most words are asked no further.
     let path = (has_folder || is_named).then(|| local(&word.name))?;
@@ -168,16 +168,6 @@ fn is_picture_name(name: &str) -> bool {
 /// Whether a file holds a picture, as far as its beginning tells.
 fn is_picture_file(path: &Path) -> bool {
     smolvlm_processor::Picture::size_of(path, &smolvlm_processor::DecodeOptions::default()).is_ok()
-}
-
-/// The path in a `file:` address of this machine.
-fn of_address(address: &str) -> Option<PathBuf> {
-    let rest = address.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("file://")).and(address.get(7..))?;
-    let path = rest.strip_prefix("localhost").unwrap_or(rest);
-    let path = path.starts_with('/').then(|| percent_decoded(path))??;
-    // file:///C:/a.png
-    let bare = path.strip_prefix('/').filter(|bare| cfg!(windows) && bare.get(1..2) == Some(":")).map(str::to_owned);
-    Some(PathBuf::from(bare.unwrap_or(path)))
 }
 
 /// The line without the pictures' names.
@@ -299,11 +289,11 @@ mod tests {
 
     #[test]
     fn addresses_of_files() {
-        assert_eq!(of_address("FILE:///a%2Fb"), Some("/a/b".into()));
+        assert_eq!(path_of_address("FILE:///a%2Fb"), Some("/a/b".into()));
         for other in
             ["file://host/a", "file:/a", "/a", "file:///a%", "file:///a%zz", "file:///%ff", "file:///%00", "file://é"]
         {
-            assert_eq!(of_address(other), None, "{other}");
+            assert_eq!(path_of_address(other), None, "{other}");
         }
     }
 }

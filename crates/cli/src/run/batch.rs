@@ -37,7 +37,7 @@ pub(super) struct BatchArgs {
     /// Answer every row of a JSON Lines file: {"image": "a.jpg", "prompt": "What is this?"}; - reads stdin to its end
     #[arg(
         long, value_name = "FILE", requires = "output", group = "programs",
-        conflicts_with_all = ["words", "image", "prompt", "messages", "dump", "verbose", "video"],
+        conflicts_with_all = ["words", "image", "prompt", "messages", "dump", "verbose", "video", "clipboard"],
     )]
     batch: Option<String>,
     /// Where the answers go, a line a row; until all are there FILE.part has them
@@ -74,6 +74,11 @@ struct Tag {
 /// The command.
 pub(super) fn run(args: &Args, file: &str) -> Result<(), Error> {
     let output = args.batch.output.as_deref().ok_or_else(|| Error::Usage("--batch needs -o FILE".into()))?;
+    if output.as_os_str() == "-" {
+        return Error::usage(
+            "-o - : answers are kept in a file, so that a call that was stopped goes on; a name would be right",
+        );
+    }
     if std::fs::symlink_metadata(output).is_ok() {
         let output = output.display();
         return Error::usage(format!("{output} is there already; another name, or its removal, would be right"));

@@ -257,7 +257,13 @@ impl DecodingArgs {
         }
         s.check().map_err(|e| Error::Usage(e.to_string()))?;
         let stop = if self.stop.is_empty() { stop } else { self.stop.clone() };
-        Ok(Chosen { sampling, max_tokens: self.max_tokens.or(max_tokens).unwrap_or(MAX_TOKENS), stop, grammar: None })
+        let max_tokens = self.max_tokens.or(max_tokens).unwrap_or(MAX_TOKENS);
+        if self.min_tokens.is_some_and(|least| least > max_tokens) {
+            return Error::usage(format!(
+                "--min-tokens is more than the {max_tokens} that an answer may have: -n says how many"
+            ));
+        }
+        Ok(Chosen { sampling, max_tokens, stop, grammar: None })
     }
 
     /// The temperature: as given, or the model's; or, where a flag asks for draws that the model does not, `drawn`.
