@@ -5,8 +5,8 @@
 
 `smolvlm synth` draws pictures with short questions. `smolvlm run --batch` answers them all; once more it is killed in the
 middle and called again, and must give the same file, every answer once. Then the first `--alone` questions are asked by
-one process each, between two batches of just these questions: at least five times as many questions a second must come
-of a batch. With `--at-once 8,16,…` batches of each size are timed as well, in turns. Raw times go to
+one process each and by a batch of just these, in five turns: at least five times as many questions a second must come of a
+batch, by the medians. With `--at-once 8,16,…` batches of each size are timed as well, in turns. Raw times go to
 benches/raw/batch.json. Needs Python alone.
 """
 
@@ -24,7 +24,7 @@ from pathlib import Path
 from machine import machine
 
 ROOT = Path(__file__).resolve().parent.parent
-TIMES = 5
+TIMES, TURNS = 5, 5
 
 
 def arguments():
@@ -123,17 +123,18 @@ def main():
         print(f"killed behind {at} answers and called again: every answer once, the same file", flush=True)
 
         few = write(folder, "few.jsonl", rows[:args.alone])
-        before = batch(args, few, folder / "few-1.jsonl")
-        each = alone(args, folder, rows[:args.alone])
-        after = batch(args, few, folder / "few-2.jsonl")
-        speeds = {"alone": args.alone / each, "batch": 2 * args.alone / (before + after)}
+        seconds = {"alone": [], "batch": []}
+        for turn in range(TURNS):
+            seconds["batch"].append(batch(args, few, folder / f"few-{turn}.jsonl"))
+            seconds["alone"].append(alone(args, folder, rows[:args.alone]))
+        speeds = {way: args.alone / statistics.median(times) for way, times in seconds.items()}
         times = speeds["batch"] / speeds["alone"]
         print(f"{args.alone} questions: one process each {speeds['alone']:.2f} a second, a batch {speeds['batch']:.2f}: "
               f"{times:.1f} times as many", flush=True)
         results = {
             "machine": machine(), "cores": os.cpu_count(), "build": args.program.parent.name, "model": args.model,
             "questions": args.questions, "max_tokens": args.max_tokens, "batch_seconds": whole, "killed_behind": at,
-            "alone": args.alone, "alone_seconds": each, "batches_of_these_seconds": [before, after], "times": times,
+            "alone": args.alone, "alone_seconds": seconds["alone"], "batches_of_these_seconds": seconds["batch"], "times": times,
             "at_once": sizes(args, folder, rows),
         }
     args.out.write_text(json.dumps(results, indent=1) + "\n")
