@@ -235,6 +235,11 @@ impl Options {
         if self.api_key.iter().any(|key| key.trim().is_empty()) {
             return wrong("the key is empty (--api-key, SMOLVLM_API_KEY): anybody could show it");
         }
+        if self.host.trim().is_empty() {
+            return wrong(
+                "--host (SMOLVLM_HOST) is empty: 127.0.0.1 is this machine alone, 0.0.0.0 any that reaches it",
+            );
+        }
         crate::host::check(self)?;
         if self.allow_private_media && !self.allows_web() {
             return wrong(
@@ -327,6 +332,7 @@ mod tests {
         base.check().unwrap();
         for (options, says) in [
             (Options { tls_cert: Some("a".into()), ..base.clone() }, "--tls-key"),
+            (Options { host: String::new(), ..base.clone() }, "SMOLVLM_HOST"),
             (Options { api_key: vec![" ".into()], ..base.clone() }, "the key is empty"),
             (Options { allow_private_media: true, ..base.clone() }, "--allow-remote-media"),
             (Options { max_body: 300, ..base.clone() }, "--max-bodies"),

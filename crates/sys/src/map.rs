@@ -89,7 +89,15 @@ fn mapped(file: &File) -> io::Result<Mapped> {
     // SAFETY: the bytes are only read. Another process that changes the file changes them under us, which checks on
     // what was read before cannot see; checkpoints are replaced by renaming, not rewritten in place. One that is cut short
     // ends the program (`cut.rs`).
-    unsafe { memmap2::Mmap::map(file) }
+    let mapped = unsafe { memmap2::Mmap::map(file) };
+    mapped.map_err(|error| match (error.kind(), file.metadata()) {
+        (io::ErrorKind::OutOfMemory, Ok(data)) => {
+            let what =
+                format!("its {} bytes do not fit in what this process may have of addresses (ulimit -v)", data.len());
+            io::Error::new(io::ErrorKind::OutOfMemory, what)
+        }
+        _ => error,
+    })
 }
 
 #[cfg(target_family = "wasm")]
