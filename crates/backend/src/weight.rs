@@ -40,6 +40,11 @@ impl Quant {
         }
     }
 
+    /// Whether numbers share scales, so that large ones leave others few bits.
+    pub fn is_few_bits(self) -> bool {
+        matches!(self, Quant::Q8)
+    }
+
     /// Bytes that a matrix takes, packed for products.
     pub fn bytes(self, outputs: usize, inputs: usize) -> u64 {
         match self {

@@ -101,6 +101,7 @@ impl Bench {
             backend: &*backend,
             source: &mut source,
             quant,
+            level: false,
             role: &|_| Role::Forward,
             masters: None,
             progress: &mut |_| {},

@@ -147,6 +147,7 @@ mod tests {
             backend: &*backend,
             source: &mut random_weights(),
             quant,
+            level: false,
             role: &|_| Role::Forward,
             masters: None,
             progress: &mut |_| {},

@@ -178,10 +178,16 @@ impl Network {
             done += 1;
             progress(done, total);
         };
-        let mut model = Vlm::load(
-            config,
-            &mut Load { backend: &*backend, source, quant, role: &|_| Role::Forward, masters: None, progress },
-        )?;
+        let mut load = Load {
+            backend: &*backend,
+            source,
+            quant,
+            role: &|_| Role::Forward,
+            level: options.adapters.is_empty(),
+            masters: None,
+            progress,
+        };
+        let mut model = Vlm::load(config, &mut load)?;
         for (dir, factor) in &options.adapters {
             let (config, source) = (AdapterConfig::open(dir)?, &mut peft::weights(dir)?);
             let attach =

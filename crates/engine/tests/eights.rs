@@ -48,8 +48,8 @@ fn eight_bits_are_near() {
     }
     let (wide, outliers) = (of("wide"), of("outliers"));
     assert!(wide.0 < 0.03 && wide.1 < 0.06);
-    // Some of its channels are large, and what they meet in weights small: those share a scale with weights of other channels.
-    assert!(outliers.0 < 0.07 && outliers.1 < 0.13, "{outliers:?}");
+    // Some of its channels are large, and what they meet in weights small: they are brought level.
+    assert!(outliers.0 < 1.2 * wide.0 && outliers.1 < 1.2 * wide.1, "{outliers:?}");
 }
 
 #[test]

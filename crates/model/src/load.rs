@@ -1,9 +1,10 @@
 //! From named tensors to layers.
 
+use crate::level::{Levels, sizes_of};
 use crate::linear::Linear;
 use crate::norm::{LayerNorm, RmsNorm};
 use crate::{Adapter, Error};
-use smolvlm_backend::{Backend, Quant, Source, Stored, Tensor, Use, Weight, widen};
+use smolvlm_backend::{Backend, Quant, Source, Stored, Tensor, Use, Weight, numbers, widen};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -75,6 +76,8 @@ pub struct Load<'a> {
     pub quant: Quant,
     /// What is done with each parameter, by its name.
     pub role: &'a dyn Fn(&str) -> Role,
+    /// Whether channels may be brought level where matrices are kept in few bits; not where adapters will read them.
+    pub level: bool,
     /// Where trained parameters are also kept in f32, by name and in rows, for an optimiser.
     pub masters: Option<&'a mut BTreeMap<String, Tensor>>,
     /// Told of every tensor that is done.
@@ -101,6 +104,11 @@ impl Load<'_> {
     /// # Errors
     /// As [`TensorSource::take`].
     pub fn weight(&mut self, name: &str, shape: &[usize], table: bool) -> Result<Weight, Error> {
+        self.leveled(&Levels::default(), name, shape, table)
+    }
+
+    /// A matrix whose columns are brought level.
+    fn leveled(&mut self, levels: &Levels, name: &str, shape: &[usize], table: bool) -> Result<Weight, Error> {
         let role = (self.role)(name);
         let purpose = match role {
             _ if table => Use::Lookup,
@@ -110,7 +118,11 @@ impl Load<'_> {
         let raw = self.source.take(name, shape)?;
         let outputs = shape.first().copied().unwrap_or(0);
         let inputs = shape.iter().skip(1).product();
-        let source = Source { bytes: &raw.bytes, stored: raw.stored, outputs, inputs };
+        let raised = levels.raised(raw.stored, &raw.bytes);
+        let source = match &raised {
+            Some(values) => Source { bytes: bytemuck::cast_slice(values), stored: Stored::F32, outputs, inputs },
+            None => Source { bytes: &raw.bytes, stored: raw.stored, outputs, inputs },
+        };
         // As bitsandbytes has it, tables, the head and the patch embedding, a convolution there, are not in 4 bits.
         let whole = [".embed_tokens.weight", "lm_head.weight", ".patch_embedding.weight"];
         let quant = match self.quant {
@@ -133,19 +145,54 @@ impl Load<'_> {
     /// # Errors
     /// As [`TensorSource::take`].
     pub fn linear(&mut self, name: &str, shape: &[usize], bias: bool) -> Result<Linear, Error> {
-        let weight = self.weight(&format!("{name}.weight"), shape, false)?;
+        self.linear_behind(&Levels::default(), name, shape, bias)
+    }
+
+    /// A linear layer behind a norm whose channels were brought level.
+    ///
+    /// # Errors
+    /// As [`TensorSource::take`].
+    pub fn linear_behind(&mut self, levels: &Levels, name: &str, shape: &[usize], bias: bool) -> Result<Linear, Error> {
+        let weight = self.leveled(levels, &format!("{name}.weight"), shape, false)?;
         let outputs = weight.outputs();
         let bias = if bias { Some(self.tensor(&format!("{name}.bias"), &[outputs])?) } else { None };
         Ok(Linear { name: name.to_string(), weight, bias, adapters: Vec::<Adapter>::new() })
+    }
+
+    /// How the channels of the norm `name` are brought level for the matrices [outputs, width] that read it alone.
+    ///
+    /// # Errors
+    /// As [`TensorSource::take`].
+    pub fn levels(&mut self, name: &str, width: usize, readers: &[(String, usize)]) -> Result<Levels, Error> {
+        if !self.level || !self.quant.is_few_bits() {
+            return Ok(Levels::default());
+        }
+        let raw = self.source.take(&format!("{name}.weight"), &[width])?;
+        let gains = widen(raw.stored, &raw.bytes);
+        Levels::of(&gains, |columns| {
+            let mut sizes = vec![0.0; columns.len()];
+            for (reader, outputs) in readers {
+                let raw = self.source.take(&format!("{reader}.weight"), &[*outputs, width])?;
+                sizes_of(raw.stored, &raw.bytes, width, columns, &mut sizes);
+            }
+            Ok(sizes)
+        })
+    }
+
+    /// A norm's vector, brought level.
+    fn gains(&mut self, levels: &Levels, name: &str, width: usize) -> Result<Tensor, Error> {
+        let tensor = self.tensor(name, &[width])?;
+        let mut values = numbers(self.backend, &tensor);
+        Ok(if levels.lower(&mut values) { self.backend.upload(&[width], &values) } else { tensor })
     }
 
     /// A layer norm of `width`.
     ///
     /// # Errors
     /// As [`TensorSource::take`].
-    pub fn layer_norm(&mut self, name: &str, width: usize, eps: f32) -> Result<LayerNorm, Error> {
-        let gamma = self.tensor(&format!("{name}.weight"), &[width])?;
-        let beta = self.tensor(&format!("{name}.bias"), &[width])?;
+    pub fn layer_norm(&mut self, levels: &Levels, name: &str, width: usize, eps: f32) -> Result<LayerNorm, Error> {
+        let gamma = self.gains(levels, &format!("{name}.weight"), width)?;
+        let beta = self.gains(levels, &format!("{name}.bias"), width)?;
         Ok(LayerNorm { name: name.to_string(), gamma, beta, eps })
     }
 
@@ -153,8 +200,8 @@ impl Load<'_> {
     ///
     /// # Errors
     /// As [`TensorSource::take`].
-    pub fn rms_norm(&mut self, name: &str, width: usize, eps: f32) -> Result<RmsNorm, Error> {
-        let gamma = self.tensor(&format!("{name}.weight"), &[width])?;
+    pub fn rms_norm(&mut self, levels: &Levels, name: &str, width: usize, eps: f32) -> Result<RmsNorm, Error> {
+        let gamma = self.gains(levels, &format!("{name}.weight"), width)?;
         Ok(RmsNorm { name: name.to_string(), gamma, eps })
     }
 }

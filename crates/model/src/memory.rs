@@ -114,6 +114,7 @@ mod tests {
                 backend: &Cpu::new(1),
                 source: &mut random_weights(),
                 quant,
+                level: false,
                 role: &|_| Role::Forward,
                 masters: None,
                 progress: &mut |_| {},

@@ -1,6 +1,7 @@
 //! `model.text_model` and `lm_head`: the Llama decoder.
 
 use crate::config::TextConfig;
+use crate::level::Levels;
 use crate::linear::{Linear, backward_three, forward_three};
 use crate::norm::{self, NormLayer, RmsNorm};
 use crate::parameters::{Part, Slot, VisitParts};
@@ -77,7 +78,7 @@ impl Text {
         let layers = (0..config.layers)
             .map(|i| Layer::load(load, &format!("{name}.layers.{i}"), config))
             .collect::<Result<_, _>>()?;
-        let norm = load.rms_norm(&format!("{name}.norm"), hidden, config.eps)?;
+        let norm = load.rms_norm(&Levels::default(), &format!("{name}.norm"), hidden, config.eps)?;
         let lm_head = if tied {
             // The reference ties whatever a file may hold besides.
             load.source.ignore("lm_head.weight");
@@ -283,20 +284,25 @@ impl Layer {
         let (hidden, inner) = (config.hidden, config.intermediate);
         let (q, kv) = (config.heads * config.head_dim, config.kv_heads * config.head_dim);
         let at = |part: &str| format!("{name}.{part}");
+        let three = [("self_attn.q_proj", q), ("self_attn.k_proj", kv), ("self_attn.v_proj", kv)];
+        let two = [("mlp.gate_proj", inner), ("mlp.up_proj", inner)];
+        let first = load.levels(&at("input_layernorm"), hidden, &three.map(|(part, outputs)| (at(part), outputs)))?;
+        let second =
+            load.levels(&at("post_attention_layernorm"), hidden, &two.map(|(part, outputs)| (at(part), outputs)))?;
         Ok(Layer {
-            input_layernorm: load.rms_norm(&at("input_layernorm"), hidden, config.eps)?,
+            input_layernorm: load.rms_norm(&first, &at("input_layernorm"), hidden, config.eps)?,
             self_attn: Attention {
                 heads: config.attention(),
                 dtype: load.quant.dtype(),
-                q_proj: load.linear(&at("self_attn.q_proj"), &[q, hidden], false)?,
-                k_proj: load.linear(&at("self_attn.k_proj"), &[kv, hidden], false)?,
-                v_proj: load.linear(&at("self_attn.v_proj"), &[kv, hidden], false)?,
+                q_proj: load.linear_behind(&first, &at("self_attn.q_proj"), &[q, hidden], false)?,
+                k_proj: load.linear_behind(&first, &at("self_attn.k_proj"), &[kv, hidden], false)?,
+                v_proj: load.linear_behind(&first, &at("self_attn.v_proj"), &[kv, hidden], false)?,
                 o_proj: load.linear(&at("self_attn.o_proj"), &[hidden, q], false)?,
             },
-            post_attention_layernorm: load.rms_norm(&at("post_attention_layernorm"), hidden, config.eps)?,
+            post_attention_layernorm: load.rms_norm(&second, &at("post_attention_layernorm"), hidden, config.eps)?,
             mlp: Mlp {
-                gate_proj: load.linear(&at("mlp.gate_proj"), &[inner, hidden], false)?,
-                up_proj: load.linear(&at("mlp.up_proj"), &[inner, hidden], false)?,
+                gate_proj: load.linear_behind(&second, &at("mlp.gate_proj"), &[inner, hidden], false)?,
+                up_proj: load.linear_behind(&second, &at("mlp.up_proj"), &[inner, hidden], false)?,
                 down_proj: load.linear(&at("mlp.down_proj"), &[hidden, inner], false)?,
             },
         })

@@ -1,6 +1,7 @@
 //! `model.vision_model`: the SigLIP tower, tiles to patch features.
 
 use crate::config::VisionConfig;
+use crate::level::Levels;
 use crate::linear::{Linear, backward_three, forward_three};
 use crate::norm::{self, LayerNorm, NormLayer};
 use crate::parameters::{Part, Slot, VisitParts};
@@ -55,7 +56,8 @@ impl Vision {
         let layers = (0..config.layers)
             .map(|i| Layer::load(load, &format!("{name}.encoder.layers.{i}"), config))
             .collect::<Result<_, _>>()?;
-        let post_layernorm = load.layer_norm(&format!("{name}.post_layernorm"), hidden, config.eps)?;
+        let post_layernorm =
+            load.layer_norm(&Levels::default(), &format!("{name}.post_layernorm"), hidden, config.eps)?;
         Ok(Vision {
             config: config.clone(),
             patch_embedding,
@@ -150,19 +152,22 @@ impl Layer {
     fn load(load: &mut Load<'_>, name: &str, config: &VisionConfig) -> Result<Layer, Error> {
         let (hidden, inner) = (config.hidden, config.intermediate);
         let at = |part: &str| format!("{name}.{part}");
+        let three = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"];
+        let first = load.levels(&at("layer_norm1"), hidden, &three.map(|part| (at(part), hidden)))?;
+        let second = load.levels(&at("layer_norm2"), hidden, &[(at("mlp.fc1"), inner)])?;
         Ok(Layer {
-            layer_norm1: load.layer_norm(&at("layer_norm1"), hidden, config.eps)?,
+            layer_norm1: load.layer_norm(&first, &at("layer_norm1"), hidden, config.eps)?,
             self_attn: Attention {
                 heads: config.attention(),
                 dtype: load.quant.dtype(),
-                q_proj: load.linear(&at("self_attn.q_proj"), &[hidden, hidden], true)?,
-                k_proj: load.linear(&at("self_attn.k_proj"), &[hidden, hidden], true)?,
-                v_proj: load.linear(&at("self_attn.v_proj"), &[hidden, hidden], true)?,
+                q_proj: load.linear_behind(&first, &at("self_attn.q_proj"), &[hidden, hidden], true)?,
+                k_proj: load.linear_behind(&first, &at("self_attn.k_proj"), &[hidden, hidden], true)?,
+                v_proj: load.linear_behind(&first, &at("self_attn.v_proj"), &[hidden, hidden], true)?,
                 out_proj: load.linear(&at("self_attn.out_proj"), &[hidden, hidden], true)?,
             },
-            layer_norm2: load.layer_norm(&at("layer_norm2"), hidden, config.eps)?,
+            layer_norm2: load.layer_norm(&second, &at("layer_norm2"), hidden, config.eps)?,
             mlp: Mlp {
-                fc1: load.linear(&at("mlp.fc1"), &[inner, hidden], true)?,
+                fc1: load.linear_behind(&second, &at("mlp.fc1"), &[inner, hidden], true)?,
                 fc2: load.linear(&at("mlp.fc2"), &[hidden, inner], true)?,
             },
         })

@@ -91,6 +91,7 @@ fn real_width(dir: &Path, quant: Quant, cpu: &Cpu) -> Vlm {
         backend: cpu,
         source: &mut Generated(make),
         quant,
+        level: false,
         role: &|_| Role::Forward,
         masters: None,
         progress: &mut |_| {},

@@ -84,6 +84,7 @@ pub(crate) fn load(
         backend: &*backend,
         source: &mut checkpoint,
         quant,
+        level: false,
         role: &|name| roles.of(name),
         masters: Some(&mut masters),
         progress: &mut |_| {
