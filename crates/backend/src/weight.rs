@@ -27,6 +27,8 @@ pub enum Quant {
     Bf16,
     /// 8 bits in groups with a scale, and so what meets them in a product; all else as in bfloat16.
     Q8,
+    /// 4 bits in groups with a scale and a least; what meets them in a product as with 8 bits.
+    Q4,
     /// 4 bits (NF4 with double quantisation, as QLoRA has it), products as in bfloat16: for what is frozen.
     Nf4,
 }
@@ -36,13 +38,13 @@ impl Quant {
     pub fn dtype(self) -> DType {
         match self {
             Quant::F32 => DType::F32,
-            Quant::Bf16 | Quant::Q8 | Quant::Nf4 => DType::Bf16,
+            Quant::Bf16 | Quant::Q8 | Quant::Q4 | Quant::Nf4 => DType::Bf16,
         }
     }
 
     /// Whether numbers share scales, so that large ones leave others few bits.
     pub fn is_few_bits(self) -> bool {
-        matches!(self, Quant::Q8)
+        matches!(self, Quant::Q8 | Quant::Q4)
     }
 
     /// Bytes that a matrix takes, packed for products.
@@ -51,6 +53,7 @@ impl Quant {
             Quant::F32 => Kept::F32.bytes(outputs, inputs),
             Quant::Bf16 => Kept::Bf16.bytes(outputs, inputs),
             Quant::Q8 => Kept::Q8.bytes(outputs, inputs),
+            Quant::Q4 => Kept::Q4.bytes(outputs, inputs),
             Quant::Nf4 => (outputs as u64).saturating_mul(inputs as u64) / 2,
         }
     }

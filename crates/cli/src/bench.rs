@@ -87,9 +87,9 @@ fn open(args: &Args, options: &BenchOptions) -> Result<Bench, Error> {
         let preset = Preset::named(name.strip_prefix("smolvlm-").unwrap_or(name)).ok_or_else(unknown)?;
         // The random weights are bfloat16, as the published ones are.
         let quant = match args.precision.choice()? {
-            DTypeChoice::F32 => Quant::F32,
-            DTypeChoice::Q8 => Quant::Q8,
-            DTypeChoice::Bf16 | DTypeChoice::Auto => Quant::Bf16,
+            DTypeChoice::F32 => Quant::F32.into(),
+            DTypeChoice::Few(bits) => bits.into(),
+            DTypeChoice::Bf16 | DTypeChoice::Auto | DTypeChoice::Fitting => Quant::Bf16.into(),
         };
         return Ok(Bench::random(&config, preset.pictures, quant, Cpu::with(threads, args.compute.isa()?))?);
     }

@@ -5,7 +5,7 @@ use crate::progress::Progress;
 use clap::{Args, ValueEnum};
 use smolvlm_backend::Isa;
 use smolvlm_data::{Columns, SourceConfig, read_mixture};
-use smolvlm_engine::{DTypeChoice, Engine, EngineOptions};
+use smolvlm_engine::{Bits, DTypeChoice, Engine, EngineOptions, FewBits};
 use smolvlm_processor::{Alpha, DecodeOptions, MAX_LONGEST_EDGE, PlanOptions};
 use smolvlm_sys::Files;
 use std::io::{ErrorKind, Read};
@@ -67,29 +67,69 @@ pub(crate) struct PrecisionArgs {
     #[arg(long, value_enum, default_value_t = DType::Auto)]
     dtype: DType,
     /// What weights are brought to as they are loaded: fewer bits are smaller and faster, and lose a little
-    #[arg(long, value_enum, default_value_t)]
-    quant: Bits,
+    ///
+    /// none: as --dtype says; q8: 8 bits; q4: 4 bits, of the head 8; auto: as --dtype says where there is memory enough, else
+    /// q8, else q4. Or part by part: text=q4,vision=q8,head=q8; a part that is not named stays as it is (docs/quantisation.md)
+    #[arg(long, value_name = "BITS", default_value = "none", value_parser = few_bits)]
+    quant: Asked,
 }
 
 /// `--quant`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Bits {
-    /// as --dtype says
-    #[default]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
     None,
-    /// 8 bits, the tower's too
-    Q8,
+    Auto,
+    Few(FewBits),
+}
+
+/// Reads `--quant`.
+fn few_bits(word: &str) -> Result<Asked, String> {
+    let of = |word: &str| match word {
+        "none" => Ok(Bits::All),
+        "q8" => Ok(Bits::Eight),
+        "q4" => Ok(Bits::Four),
+        _ => Err("none, q8, q4, auto, or parts as text=q4,vision=q8,head=q8 would be right".to_owned()),
+    };
+    match word {
+        "auto" => return Ok(Asked::Auto),
+        "q8" => return Ok(Asked::Few(FewBits::EIGHT)),
+        "q4" => return Ok(Asked::Few(FewBits::FOUR)),
+        _ if !word.contains('=') => return of(word).map(|_| Asked::None),
+        _ => {}
+    }
+    let mut bits = FewBits { vision: Bits::All, text: Bits::All, head: Bits::All };
+    let mut named = Vec::new();
+    for part in word.split(',') {
+        let (name, few) = part.split_once('=').ok_or_else(|| format!("'{part}' is no part; text=q4 would be"))?;
+        let place = match name {
+            "vision" => &mut bits.vision,
+            "text" => &mut bits.text,
+            "head" => &mut bits.head,
+            _ => return Err(format!("no part is named '{name}'; there are text, vision and head")),
+        };
+        if named.contains(&name) {
+            return Err(format!("'{name}' is named twice"));
+        }
+        *place = of(few)?;
+        named.push(name);
+    }
+    let is_plain = [bits.vision, bits.text, bits.head].iter().all(|bits| *bits == Bits::All);
+    Ok(if is_plain { Asked::None } else { Asked::Few(bits) })
 }
 
 impl PrecisionArgs {
     /// As the engine takes it.
     pub(crate) fn choice(&self) -> Result<DTypeChoice, Error> {
         match (self.quant, self.dtype) {
-            (Bits::None, dtype) => Ok(dtype.into()),
-            (Bits::Q8, DType::F32) => {
-                Error::usage("--quant q8 computes the rest in bfloat16: --dtype f32 would do nothing beside it")
+            (Asked::None, dtype) => Ok(dtype.into()),
+            (Asked::Auto, DType::Auto) => Ok(DTypeChoice::Fitting),
+            (_, DType::F32) => {
+                Error::usage("--quant computes the rest in bfloat16: --dtype f32 would do nothing beside it")
             }
-            (Bits::Q8, _) => Ok(DTypeChoice::Q8),
+            (Asked::Auto, DType::Bf16) => {
+                Error::usage("--quant auto takes --dtype auto, and fewer bits where memory is short")
+            }
+            (Asked::Few(bits), _) => Ok(DTypeChoice::Few(bits)),
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::prompt::{Prompt, Sights};
 use crate::{Engine, Error, Times, memory};
 use smolvlm_backend::{Backend, Cpu, Quant, Reading, Stored, levels};
 use smolvlm_model::published::random_weights;
-use smolvlm_model::{Config, Load, RawTensor, Role, TensorSource, Vlm};
+use smolvlm_model::{Config, Load, Quants, RawTensor, Role, TensorSource, Vlm};
 use smolvlm_processor::{DecodeOptions, Picture, PictureSettings, Plan, PlanOptions};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -92,7 +92,7 @@ impl Bench {
     ///
     /// # Errors
     /// None that these weights can cause; those of loading are passed on.
-    pub fn random(config: &Config, pictures: PictureSettings, quant: Quant, cpu: Cpu) -> Result<Bench, Error> {
+    pub fn random(config: &Config, pictures: PictureSettings, quant: Quants, cpu: Cpu) -> Result<Bench, Error> {
         memory::check_network(config, quant, Stored::Bf16, false)?;
         let backend: Arc<dyn Backend> = Arc::new(cpu);
         let mut source = Timed { inner: random_weights(), seconds: 0.0 };
@@ -143,7 +143,7 @@ impl Bench {
         let (mut pixels, mut vision, mut prefill) = (Vec::new(), Vec::new(), Vec::new());
         let (mut decode, mut first, mut read) = (Vec::new(), Vec::new(), Vec::new());
         let config = &self.core.model.config;
-        let stored = if self.core.quant == Quant::F32 { Stored::F32 } else { Stored::Bf16 };
+        let stored = if self.core.quant == Quant::F32.into() { Stored::F32 } else { Stored::Bf16 };
         let request = memory::of_request(config, self.core.quant, &plan, 1, DECODED);
         memory::check_request(&*self.core.backend, request)?;
         let layout = *self.core.sequence().layout();

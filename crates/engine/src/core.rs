@@ -1,8 +1,8 @@
 //! A network on a device: what answering, scoring and measuring share.
 
-use smolvlm_backend::{Backend, KvSequence, Quant, Span, Tensor};
+use smolvlm_backend::{Backend, KvSequence, Span, Tensor};
 use smolvlm_model::text::Step;
-use smolvlm_model::{Save, Vlm};
+use smolvlm_model::{Quants, Save, Vlm};
 use std::sync::Arc;
 
 /// Rows of logits made together.
@@ -13,7 +13,7 @@ pub(crate) struct Core {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) model: Vlm,
     /// What weights are kept in.
-    pub(crate) quant: Quant,
+    pub(crate) quant: Quants,
     /// What every level of a channel becomes before the tower.
     pub(crate) tables: [[f32; 256]; 3],
 }
@@ -77,7 +77,7 @@ impl Core {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DTypeChoice, Engine, EngineOptions};
+    use crate::{DTypeChoice, Engine, EngineOptions, FewBits};
     use smolvlm_backend::{Cpu, Isa, levels, numbers};
     use smolvlm_model::published::random_weights;
     use smolvlm_model::{Config, Load, Role};
@@ -106,7 +106,9 @@ mod tests {
     #[test]
     fn a_position_has_the_same_bits_however_it_came_through_the_decoder() {
         let folder = smolvlm_golden::folder().join("idefics3-256m");
-        for dtype in [DTypeChoice::F32, DTypeChoice::Bf16, DTypeChoice::Q8] {
+        for dtype in
+            [DTypeChoice::F32, DTypeChoice::Bf16, DTypeChoice::Few(FewBits::EIGHT), DTypeChoice::Few(FewBits::FOUR)]
+        {
             for isa in Isa::available() {
                 let options = EngineOptions { threads: 2, isa, dtype, adapters: Vec::new() };
                 let core = Engine::open(&folder, &options, &mut |_, _| {}).unwrap().core;
@@ -142,18 +144,18 @@ mod tests {
         (config.text.layers, config.text.vocab) = (2, 49_200);
         config.sight.iter_mut().for_each(|sight| sight.tower.layers = 1);
         let backend: Arc<dyn Backend> = Arc::new(Cpu::new(2));
-        let quant = Quant::Bf16;
+        let quant = smolvlm_backend::Quant::Bf16;
         let mut load = Load {
             backend: &*backend,
             source: &mut random_weights(),
-            quant,
+            quant: quant.into(),
             level: false,
             role: &|_| Role::Forward,
             masters: None,
             progress: &mut |_| {},
         };
         let model = Vlm::load(config, &mut load).unwrap();
-        let core = Core { backend, model, quant, tables: [levels(1.0, 0.0, 1.0); 3] };
+        let core = Core { backend, model, quant: quant.into(), tables: [levels(1.0, 0.0, 1.0); 3] };
         let mut sequence = core.sequence();
         let mut id = 1;
         let mut next = |count: usize| {

@@ -5,7 +5,7 @@ use crate::grammar::Vocabulary;
 use crate::{Defaults, Error, memory};
 use smolvlm_backend::{Backend, Cpu, Isa, Quant, Stored, levels};
 use smolvlm_model::peft::{self, AdapterConfig};
-use smolvlm_model::{Attach, Config, GenerationConfig, Load, Role, Vlm, Weights};
+use smolvlm_model::{Attach, Config, GenerationConfig, Load, Quants, Role, Vlm, Weights};
 use smolvlm_processor::Processor;
 use smolvlm_sys::Files;
 use std::collections::BTreeSet;
@@ -19,11 +19,53 @@ pub enum DTypeChoice {
     F32,
     /// bfloat16 weights and cache, products summed in f32.
     Bf16,
-    /// Weights in 8 bits, brought to it as they are loaded, and so what meets them in products; all else as in bfloat16.
-    Q8,
+    /// Weights in few bits, brought to them as they are loaded; what meets them in products in 8; all else as in bfloat16.
+    Few(FewBits),
+    /// As the checkpoint stores them where there is memory enough, else in 8 bits, else in 4.
+    Fitting,
     /// As the checkpoint stores them: bfloat16 stays so, all else is f32.
     #[default]
     Auto,
+}
+
+/// Bits of the weights of a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bits {
+    /// bfloat16.
+    All,
+    /// 8, in groups with a scale.
+    Eight,
+    /// 4, in groups with a scale and a least.
+    Four,
+}
+
+/// How few bits weights are kept in, part by part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FewBits {
+    /// Of the tower and the connector.
+    pub vision: Bits,
+    /// Of the decoder's layers.
+    pub text: Bits,
+    /// Of the head.
+    pub head: Bits,
+}
+
+impl FewBits {
+    /// 8 bits for all.
+    pub const EIGHT: FewBits = FewBits { vision: Bits::Eight, text: Bits::Eight, head: Bits::Eight };
+    /// 4 bits, but for the head, whose loss is the largest: 8.
+    pub const FOUR: FewBits = FewBits { vision: Bits::Four, text: Bits::Four, head: Bits::Eight };
+}
+
+impl From<FewBits> for Quants {
+    fn from(bits: FewBits) -> Quants {
+        let quant = |bits| match bits {
+            Bits::All => Quant::Bf16,
+            Bits::Eight => Quant::Q8,
+            Bits::Four => Quant::Q4,
+        };
+        Quants { vision: quant(bits.vision), text: quant(bits.text), head: quant(bits.head) }
+    }
 }
 
 /// How a checkpoint is opened.
@@ -147,7 +189,7 @@ impl Engine {
     }
 
     /// What weights are kept in.
-    pub fn quant(&self) -> Quant {
+    pub fn quant(&self) -> Quants {
         self.core.quant
     }
 }
@@ -161,7 +203,7 @@ pub struct Network {
     /// The network.
     pub model: Vlm,
     /// What its weights are kept in.
-    pub quant: Quant,
+    pub quant: Quants,
 }
 
 impl Network {
@@ -170,8 +212,9 @@ impl Network {
         let generation = GenerationConfig::open(files)?;
         let source = &mut Weights::open(files)?;
         let stored = stored(source, &config)?;
-        let quant = choose(stored, options.dtype);
-        memory::check_network(&config, quant, stored, matches!(source, Weights::Gguf(_)))?;
+        let check = |quant| memory::check_network(&config, quant, stored, matches!(source, Weights::Gguf(_)));
+        let quant = choose(stored, options.dtype, &|quant| check(quant).is_ok());
+        check(quant)?;
         let backend: Arc<dyn Backend> = Arc::new(Cpu::with(options.threads, options.isa));
         let (mut done, total) = (0, Vlm::tensors(&config));
         let progress = &mut |_: &str| {
@@ -190,8 +233,14 @@ impl Network {
         let mut model = Vlm::load(config, &mut load)?;
         for (dir, factor) in &options.adapters {
             let (config, source) = (AdapterConfig::open(dir)?, &mut peft::weights(dir)?);
-            let attach =
-                &mut Attach { backend: &*backend, source, fresh: false, quant, factor: *factor, masters: None };
+            let attach = &mut Attach {
+                backend: &*backend,
+                source,
+                fresh: false,
+                quant: Quant::of(quant.dtype()),
+                factor: *factor,
+                masters: None,
+            };
             model.attach(&config, attach).map_err(|e| Error::Adapter { path: dir.display().to_string(), source: e })?;
         }
         Ok(Network { generation, backend, model, quant })
@@ -217,13 +266,17 @@ fn stored(weights: &mut Weights, config: &Config) -> Result<Stored, Error> {
 }
 
 /// What the weights are kept in: asked for, or as the checkpoint stores them.
-fn choose(stored: Stored, choice: DTypeChoice) -> Quant {
+fn choose(stored: Stored, choice: DTypeChoice, fits: &dyn Fn(Quants) -> bool) -> Quants {
     match choice {
-        DTypeChoice::F32 => Quant::F32,
-        DTypeChoice::Bf16 => Quant::Bf16,
-        DTypeChoice::Q8 => Quant::Q8,
-        DTypeChoice::Auto if stored == Stored::Bf16 => Quant::Bf16,
-        DTypeChoice::Auto => Quant::F32,
+        DTypeChoice::F32 => Quant::F32.into(),
+        DTypeChoice::Bf16 => Quant::Bf16.into(),
+        DTypeChoice::Few(bits) => bits.into(),
+        DTypeChoice::Auto if stored == Stored::Bf16 => Quant::Bf16.into(),
+        DTypeChoice::Auto => Quant::F32.into(),
+        DTypeChoice::Fitting => {
+            let mut tried = [choose(stored, DTypeChoice::Auto, fits), FewBits::EIGHT.into()].into_iter();
+            tried.find(|quant| fits(*quant)).unwrap_or(FewBits::FOUR.into())
+        }
     }
 }
 

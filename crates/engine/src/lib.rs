@@ -44,7 +44,7 @@ pub use batch::Asked;
 pub use capture::Capture;
 pub use decoding::{Defaults, Sampling, TokenLogprobs};
 pub use embed::Vectors;
-pub use engine::{DTypeChoice, Engine, EngineOptions, Network};
+pub use engine::{Bits, DTypeChoice, Engine, EngineOptions, FewBits, Network};
 pub use error::Error;
 pub use features::Features;
 pub use gallery::PictureSource;

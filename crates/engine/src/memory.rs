@@ -1,17 +1,17 @@
 //! Whether there is memory enough, asked before it is taken: a system that is asked for more than it has ends some process,
 //! and says nothing.
 
-use crate::Error;
 use crate::core::{Core, LOGIT_ROWS};
 use crate::prompt::PREFILL_ROWS;
+use crate::{Error, FewBits};
 use smolvlm_backend::{Backend, Quant, Stored};
-use smolvlm_model::Config;
+use smolvlm_model::{Config, Quants};
 use smolvlm_processor::{PicturePlan, Plan};
 use smolvlm_sys::{Room, room};
 
 /// The memory that a network of these sizes takes, and one pass of it, in bytes. `unpacked`: its numbers are made of a
 /// checkpoint's blocks, a tensor at a time.
-pub fn of_network(config: &Config, quant: Quant, stored: Stored, unpacked: bool) -> u64 {
+pub fn of_network(config: &Config, quant: Quants, stored: Stored, unpacked: bool) -> u64 {
     // A tensor as it is read, or as numbers and once more as their bytes.
     let size = if unpacked { 8 } else { stored.size() as u64 };
     let reading = config.largest_tensor().saturating_mul(size);
@@ -31,7 +31,7 @@ fn of_pass(config: &Config) -> u64 {
 }
 
 /// The memory that answers to a prompt take beside the weights, in bytes: `answers` side by side, of so many tokens each.
-pub fn of_request(config: &Config, quant: Quant, plan: &Plan, answers: usize, tokens: usize) -> u64 {
+pub fn of_request(config: &Config, quant: Quants, plan: &Plan, answers: usize, tokens: usize) -> u64 {
     let prompt = plan.ids.len();
     let positions = prompt.saturating_add(tokens.saturating_mul(answers));
     let embeddings = 4 * prompt as u64 * config.text.hidden as u64;
@@ -57,14 +57,16 @@ fn of_picture(picture: &PicturePlan) -> u64 {
 }
 
 /// Refuses a network that does not fit.
-pub(crate) fn check_network(config: &Config, quant: Quant, stored: Stored, unpacked: bool) -> Result<(), Error> {
+pub(crate) fn check_network(config: &Config, quant: Quants, stored: Stored, unpacked: bool) -> Result<(), Error> {
     let need = of_network(config, quant, stored, unpacked);
-    check("the model", need, 0, room(), || match quant {
-        Quant::F32 => {
-            let half = of_network(config, Quant::Bf16, stored, unpacked);
-            format!("with --dtype bf16 it needs {}", Bytes(half))
-        }
-        _ => "a smaller model needs less".into(),
+    let with = |option, quant: Quants| {
+        format!("with {option} it needs {}", Bytes(of_network(config, quant, stored, unpacked)))
+    };
+    check("the model", need, 0, room(), || match quant.text {
+        Quant::F32 => with("--dtype bf16", Quant::Bf16.into()),
+        Quant::Bf16 => with("--quant q8", FewBits::EIGHT.into()),
+        Quant::Q8 => with("--quant q4", FewBits::FOUR.into()),
+        Quant::Q4 | Quant::Nf4 => "a smaller model needs less".into(),
     })
 }
 
@@ -140,7 +142,7 @@ mod tests {
         (config.text.layers, config.text.intermediate) = (1 << 10, 1 << 16);
         (config.text.hidden, config.text.vocab) = (1 << 16, 1 << 22);
         for quant in [Quant::F32, Quant::Bf16] {
-            let Err(error) = check_network(&config, quant, Stored::Bf16, false) else {
+            let Err(error) = check_network(&config, quant.into(), Stored::Bf16, false) else {
                 assert!(room().is_none());
                 return;
             };

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{engine, picture, request};
-use smolvlm_engine::{Answer, Asked, DTypeChoice, Engine, Error, Features, Request, Sampling, StopReason};
+use smolvlm_engine::{Answer, Asked, DTypeChoice, Engine, Error, Features, FewBits, Request, Sampling, StopReason};
 use smolvlm_processor::{DecodeOptions, Message, Picture};
 use std::ops::ControlFlow;
 
@@ -41,7 +41,12 @@ fn side_by_side(engine: &Engine, asked: &[(Vec<Picture>, Request)]) -> Vec<Resul
 
 #[test]
 fn the_same_answers_as_alone() {
-    for (dtype, threads) in [(DTypeChoice::F32, 2), (DTypeChoice::Bf16, 1), (DTypeChoice::Q8, 2)] {
+    for (dtype, threads) in [
+        (DTypeChoice::F32, 2),
+        (DTypeChoice::Bf16, 1),
+        (DTypeChoice::Few(FewBits::EIGHT), 2),
+        (DTypeChoice::Few(FewBits::FOUR), 2),
+    ] {
         let engine = engine(dtype, threads);
         let asked = asked();
         let together = side_by_side(&engine, &asked);

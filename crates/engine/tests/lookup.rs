@@ -41,7 +41,9 @@ fn told(answers: Vec<Answer>) -> (Vec<Answer>, Guessed) {
 
 #[test]
 fn answers_are_what_they_are_without_guesses() {
-    for dtype in [DTypeChoice::F32, DTypeChoice::Bf16, DTypeChoice::Q8] {
+    for dtype in
+        [DTypeChoice::F32, DTypeChoice::Bf16, DTypeChoice::Few(FewBits::EIGHT), DTypeChoice::Few(FewBits::FOUR)]
+    {
         let engine = engine(dtype, 2);
         let asks = asks(&engine);
         let mut all = Guessed::default();

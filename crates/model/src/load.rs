@@ -3,8 +3,8 @@
 use crate::level::{Levels, sizes_of};
 use crate::linear::Linear;
 use crate::norm::{LayerNorm, RmsNorm};
-use crate::{Adapter, Error};
-use smolvlm_backend::{Backend, Quant, Source, Stored, Tensor, Use, Weight, numbers, widen};
+use crate::{Adapter, Error, Quants};
+use smolvlm_backend::{Backend, Source, Stored, Tensor, Use, Weight, numbers, widen};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -73,7 +73,7 @@ pub struct Load<'a> {
     /// Where their tensors come from.
     pub source: &'a mut dyn TensorSource,
     /// What their matrices are kept in.
-    pub quant: Quant,
+    pub quant: Quants,
     /// What is done with each parameter, by its name.
     pub role: &'a dyn Fn(&str) -> Role,
     /// Whether channels may be brought level where matrices are kept in few bits; not where adapters will read them.
@@ -123,15 +123,7 @@ impl Load<'_> {
             Some(values) => Source { bytes: bytemuck::cast_slice(values), stored: Stored::F32, outputs, inputs },
             None => Source { bytes: &raw.bytes, stored: raw.stored, outputs, inputs },
         };
-        // As bitsandbytes has it, tables, the head and the patch embedding, a convolution there, are not in 4 bits.
-        let whole = [".embed_tokens.weight", "lm_head.weight", ".patch_embedding.weight"];
-        let quant = match self.quant {
-            Quant::Nf4 if whole.iter().any(|whole| name.ends_with(whole)) => Quant::Bf16,
-            // Pixels and a hundredth of the tower's work: nothing is gained by fewer bits.
-            Quant::Q8 if name.ends_with(".patch_embedding.weight") => Quant::Bf16,
-            quant => quant,
-        };
-        let weight = self.backend.weight(&source, quant, purpose);
+        let weight = self.backend.weight(&source, self.quant.of(name), purpose);
         if let (Some(masters), Role::Trained) = (&mut self.masters, role) {
             let values = widen(raw.stored, &raw.bytes);
             masters.insert(name.to_string(), self.backend.upload(&[outputs, inputs], &values));
@@ -164,7 +156,7 @@ impl Load<'_> {
     /// # Errors
     /// As [`TensorSource::take`].
     pub fn levels(&mut self, name: &str, width: usize, readers: &[(String, usize)]) -> Result<Levels, Error> {
-        if !self.level || !self.quant.is_few_bits() {
+        if !self.level || !self.quant.of(name).is_few_bits() {
             return Ok(Levels::default());
         }
         let raw = self.source.take(&format!("{name}.weight"), &[width])?;

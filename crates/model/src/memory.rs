@@ -3,6 +3,7 @@
 //! Sizes stay within [`u64`] by saturating: a config may ask for more than any machine has.
 
 use crate::Config;
+use crate::Quants;
 use crate::config::{SightConfig, TextConfig, VisionConfig};
 use smolvlm_backend::{Quant, Stored};
 
@@ -11,6 +12,8 @@ struct Matrices {
     count: usize,
     outputs: usize,
     inputs: usize,
+    /// What they are kept in.
+    quant: Quant,
     /// Whether they are looked up alone.
     table: bool,
 }
@@ -34,11 +37,11 @@ const F32: usize = 4;
 
 impl Config {
     /// Bytes of the weights as they are packed, from a checkpoint that stores numbers so.
-    pub fn weight_bytes(&self, quant: Quant, stored: Stored) -> u64 {
-        sum(self.matrices().iter().map(|matrix| {
+    pub fn weight_bytes(&self, quant: Quants, stored: Stored) -> u64 {
+        sum(self.matrices(quant).iter().map(|matrix| {
             let one = match matrix.table {
                 true => matrix.numbers().saturating_mul(stored.size() as u64),
-                false => quant.bytes(matrix.outputs, matrix.inputs),
+                false => matrix.quant.bytes(matrix.outputs, matrix.inputs),
             };
             one.saturating_mul(matrix.count as u64)
         }))
@@ -46,11 +49,11 @@ impl Config {
 
     /// Numbers of its largest tensor: what is read of a checkpoint at once.
     pub fn largest_tensor(&self) -> u64 {
-        self.matrices().iter().map(Matrices::numbers).max().unwrap_or(0)
+        self.matrices(Quant::F32.into()).iter().map(Matrices::numbers).max().unwrap_or(0)
     }
 
     /// Bytes of the keys and values of so many positions.
-    pub fn cache_bytes(&self, positions: usize, quant: Quant) -> u64 {
+    pub fn cache_bytes(&self, positions: usize, quant: Quants) -> u64 {
         let TextConfig { layers, kv_heads, head_dim, .. } = self.text;
         let size = quant.dtype().size();
         product(&[2, layers, kv_heads, head_dim, size, positions.next_multiple_of(64)])
@@ -73,12 +76,13 @@ impl Config {
     }
 
     /// All matrices; vectors are too short to count.
-    fn matrices(&self) -> Vec<Matrices> {
+    fn matrices(&self, quant: Quants) -> Vec<Matrices> {
         let TextConfig { hidden, intermediate, layers, heads, kv_heads, head_dim, vocab, .. } = self.text;
-        let matrix = |count, outputs, inputs| Matrices { count, outputs, inputs, table: false };
+        let of = |quant| move |count, outputs, inputs| Matrices { count, outputs, inputs, quant, table: false };
+        let (head, matrix) = (of(quant.head), of(quant.text));
         let mut all = vec![
-            Matrices { table: !self.tied, ..matrix(1, vocab, hidden) },
-            matrix(usize::from(!self.tied), vocab, hidden),
+            Matrices { table: !self.tied, ..head(1, vocab, hidden) },
+            head(usize::from(!self.tied), vocab, hidden),
             matrix(layers, heads * head_dim, hidden),
             matrix(2 * layers, kv_heads * head_dim, hidden),
             matrix(layers, hidden, heads * head_dim),
@@ -86,8 +90,10 @@ impl Config {
             matrix(layers, hidden, intermediate),
         ];
         if let Some(SightConfig { tower, scale_factor, .. }) = &self.sight {
+            let matrix = of(quant.vision);
+            let patches = of(quant.of("model.vision_model.embeddings.patch_embedding.weight"));
             all.extend([
-                matrix(1, tower.hidden, 3 * tower.patch_size * tower.patch_size),
+                patches(1, tower.hidden, 3 * tower.patch_size * tower.patch_size),
                 Matrices { table: true, ..matrix(1, tower.patches(), tower.hidden) },
                 matrix(4 * tower.layers, tower.hidden, tower.hidden),
                 matrix(2 * tower.layers, tower.intermediate, tower.hidden),
@@ -113,7 +119,7 @@ mod tests {
             let mut load = Load {
                 backend: &Cpu::new(1),
                 source: &mut random_weights(),
-                quant,
+                quant: quant.into(),
                 level: false,
                 role: &|_| Role::Forward,
                 masters: None,
@@ -122,7 +128,7 @@ mod tests {
             let network = Vlm::load(config.clone(), &mut load).unwrap();
             // What a token reads is all but the table.
             let table = 2 * 1000 * 576;
-            assert_eq!(config.weight_bytes(quant, Stored::Bf16), network.text.step_bytes() as u64 + table);
+            assert_eq!(config.weight_bytes(quant.into(), Stored::Bf16), network.text.step_bytes() as u64 + table);
         }
     }
 
@@ -130,11 +136,11 @@ mod tests {
     fn the_published_sizes() {
         let config = Config::published("smolvlm-256m").unwrap();
         // Without a tied head it has 28 million parameters more than its name says.
-        let weights = config.weight_bytes(Quant::Bf16, Stored::Bf16);
+        let weights = config.weight_bytes(Quant::Bf16.into(), Stored::Bf16);
         assert!((2 * 256_000_000..2 * 290_000_000).contains(&weights), "{weights}");
         assert_eq!(config.largest_tensor(), 49_280 * 576);
-        assert_eq!(config.cache_bytes(8192, Quant::Bf16), 30 * 2 * 3 * 64 * 8192 * 2);
-        assert_eq!(config.cache_bytes(1, Quant::F32), 30 * 2 * 3 * 64 * 64 * 4);
+        assert_eq!(config.cache_bytes(8192, Quant::Bf16.into()), 30 * 2 * 3 * 64 * 8192 * 2);
+        assert_eq!(config.cache_bytes(1, Quant::F32.into()), 30 * 2 * 3 * 64 * 64 * 4);
     }
 
     #[test]
@@ -148,8 +154,8 @@ mod tests {
             (sight.tower.image_size, sight.tower.patch_size, sight.scale_factor) = (4096, 1, 4096);
         });
         let petabytes = 1 << 50;
-        assert!(config.weight_bytes(Quant::F32, Stored::F32) > petabytes);
-        assert!(config.cache_bytes(1 << 22, Quant::F32) > petabytes);
+        assert!(config.weight_bytes(Quant::F32.into(), Stored::F32) > petabytes);
+        assert!(config.cache_bytes(1 << 22, Quant::F32.into()) > petabytes);
         assert!(config.tile_bytes() > 1 << 40 && config.rows_bytes(512) > 1 << 34);
     }
 }

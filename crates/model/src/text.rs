@@ -293,7 +293,7 @@ impl Layer {
             input_layernorm: load.rms_norm(&first, &at("input_layernorm"), hidden, config.eps)?,
             self_attn: Attention {
                 heads: config.attention(),
-                dtype: load.quant.dtype(),
+                dtype: load.quant.text.dtype(),
                 q_proj: load.linear_behind(&first, &at("self_attn.q_proj"), &[q, hidden], false)?,
                 k_proj: load.linear_behind(&first, &at("self_attn.k_proj"), &[kv, hidden], false)?,
                 v_proj: load.linear_behind(&first, &at("self_attn.v_proj"), &[kv, hidden], false)?,

@@ -159,7 +159,7 @@ impl Layer {
             layer_norm1: load.layer_norm(&first, &at("layer_norm1"), hidden, config.eps)?,
             self_attn: Attention {
                 heads: config.attention(),
-                dtype: load.quant.dtype(),
+                dtype: load.quant.vision.dtype(),
                 q_proj: load.linear_behind(&first, &at("self_attn.q_proj"), &[hidden, hidden], true)?,
                 k_proj: load.linear_behind(&first, &at("self_attn.k_proj"), &[hidden, hidden], true)?,
                 v_proj: load.linear_behind(&first, &at("self_attn.v_proj"), &[hidden, hidden], true)?,

@@ -37,7 +37,10 @@ impl Vlm {
         let config = Config::open(dir)?;
         let mut checkpoint = Checkpoint::open(dir)?;
         let (source, role) = (&mut checkpoint, &|_: &str| Role::Forward);
-        Vlm::load(config, &mut Load { backend, source, quant, role, level: true, masters: None, progress })
+        Vlm::load(
+            config,
+            &mut Load { backend, source, quant: quant.into(), role, level: true, masters: None, progress },
+        )
     }
 
     /// Loads the network from any source of tensors.

@@ -90,7 +90,7 @@ fn real_width(dir: &Path, quant: Quant, cpu: &Cpu) -> Vlm {
     let mut load = Load {
         backend: cpu,
         source: &mut Generated(make),
-        quant,
+        quant: quant.into(),
         level: false,
         role: &|_| Role::Forward,
         masters: None,

@@ -83,7 +83,7 @@ pub(crate) fn load(
     let mut load = Load {
         backend: &*backend,
         source: &mut checkpoint,
-        quant,
+        quant: quant.into(),
         level: false,
         role: &|name| roles.of(name),
         masters: Some(&mut masters),
@@ -116,7 +116,7 @@ pub(crate) fn load(
     }
     let generation = GenerationConfig::open(base)?;
     let shared: Arc<dyn Backend> = Arc::clone(&backend) as Arc<dyn Backend>;
-    let engine = Engine::assemble(processor, Network { generation, backend: shared, model, quant: plain })?;
+    let engine = Engine::assemble(processor, Network { generation, backend: shared, model, quant: plain.into() })?;
     let parameters = Parameters { masters, ..Parameters::default() };
     Ok(Trained { engine, backend, parameters, adapter, quant })
 }

@@ -51,7 +51,7 @@ impl Parts {
 /// # Errors
 /// There is not as much.
 pub(crate) fn check_model(model: &ModelConfig, quant: Quant, learnt: usize) -> Result<(), Error> {
-    let need = memory::of_network(model, quant, Stored::F32, false).saturating_add(4 * learnt as u64);
+    let need = memory::of_network(model, quant.into(), Stored::F32, false).saturating_add(4 * learnt as u64);
     Ok(memory::check("the model with what is learnt of it", need, 0, room(), || {
         "adapters (--lora) instead of whole matrices, and a smaller model need less".into()
     })?)

@@ -286,6 +286,7 @@ impl Backend for Cpu {
             (_, Use::Lookup) | (Quant::Bf16, _) => Kept::Bf16,
             (Quant::F32, _) => Kept::F32,
             (Quant::Q8, _) => Kept::Q8,
+            (Quant::Q4, _) => Kept::Q4,
             (Quant::Nf4, _) => {
                 let nf4 = Nf4::quantise(self.isa, &self.pool, outputs, inputs, |rows, out| {
                     let row = inputs * stored.size();

@@ -9,7 +9,7 @@ mod weight_gradient;
 
 use crate::norm::Norm;
 use crate::pool::SendPtr;
-use crate::tile::{Eights, Factor, Pair};
+use crate::tile::{Eights, Factor, Fours, Pair};
 use crate::{Isa, Pool};
 use finish::{Place, activate_rows};
 use rows::{Rows, row_block};
@@ -94,6 +94,7 @@ pub fn products<const N: usize>(isa: Isa, pool: &Pool, input: Input<'_>, product
         Kept::F32 => run::<f32, N>(isa, pool, input, inputs, products),
         Kept::Bf16 => run::<Pair, N>(isa, pool, input, inputs, products),
         Kept::Q8 => run::<Eights, N>(isa, pool, input, inputs, products),
+        Kept::Q4 => run::<Fours, N>(isa, pool, input, inputs, products),
     }
 }
 
@@ -173,6 +174,7 @@ pub fn splits_by_rows(isa: Isa, pool: &Pool, weight: &PackedWeight, rows: usize)
         Kept::F32 => row_block::<f32>(isa, pool.threads(), rows),
         Kept::Bf16 => row_block::<Pair>(isa, pool.threads(), rows),
         Kept::Q8 => row_block::<Eights>(isa, pool.threads(), rows),
+        Kept::Q4 => row_block::<Fours>(isa, pool.threads(), rows),
     };
     rows.div_ceil(row_block) >= 4 * pool.threads()
 }
@@ -206,6 +208,7 @@ pub fn mlp(
         Kept::F32 => mlp_rows::<f32>(isa, pool, input, (up, up_epilogue), (down, down_epilogue), &out),
         Kept::Bf16 => mlp_rows::<Pair>(isa, pool, input, (up, up_epilogue), (down, down_epilogue), &out),
         Kept::Q8 => mlp_rows::<Eights>(isa, pool, input, (up, up_epilogue), (down, down_epilogue), &out),
+        Kept::Q4 => mlp_rows::<Fours>(isa, pool, input, (up, up_epilogue), (down, down_epilogue), &out),
     }
 }
 
@@ -320,7 +323,7 @@ mod tests {
     fn same_bits_on_every_path_with_any_threads_and_in_pieces() {
         let (rows, inputs, outputs) = (61, 1101, 77);
         let (x, w) = (noise(rows * inputs, 1), noise(outputs * inputs, 2));
-        for kept in [Kept::F32, Kept::Bf16, Kept::Q8] {
+        for kept in [Kept::F32, Kept::Bf16, Kept::Q8, Kept::Q4] {
             let one = Pool::new(1);
             let weight = packed(&one, &w, outputs, inputs, kept);
             let epilogue = Epilogue { act: Act::GeluTanh, ..Epilogue::default() };
@@ -372,7 +375,7 @@ mod tests {
     fn several_products_and_a_gate_in_one_job_are_the_single_ones() {
         let (rows, inputs) = (53, 70);
         let x = noise(rows * inputs, 1);
-        for kept in [Kept::F32, Kept::Bf16, Kept::Q8] {
+        for kept in [Kept::F32, Kept::Bf16, Kept::Q8, Kept::Q4] {
             for threads in [1, 2, 5] {
                 let pool = Pool::new(threads);
                 let weights = [40, 33, 96, 96].map(|n| packed(&pool, &noise(n * inputs, n), n, inputs, kept));
@@ -408,7 +411,7 @@ mod tests {
         let (x, gamma) = (noise(rows * inputs, 1), noise(inputs, 8));
         let (bias, residual) = (noise(inner, 3), noise(rows * inputs, 5));
         let normed = Input { x: &x, rows, norm: Some(Norm::Rms { gamma: &gamma, eps: 1e-5 }) };
-        for kept in [Kept::F32, Kept::Bf16, Kept::Q8] {
+        for kept in [Kept::F32, Kept::Bf16, Kept::Q8, Kept::Q4] {
             for threads in [1, 2] {
                 let pool = Pool::new(threads);
                 let [up, gate, down] = [(inner, inputs), (inner, inputs), (inputs, inner)]

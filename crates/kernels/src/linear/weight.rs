@@ -1,7 +1,10 @@
 //! Weights as checkpoints store them, and as products read them.
 
 use super::PANEL;
-use crate::tile::{EIGHTS, EIGHTS_DEPTH, Eights, Element, Factor, Pair, eights, elements, interleave, padded};
+use crate::tile::{
+    EIGHTS_DEPTH, Eights, Element, FEW_BITS_GROUP, FOURS_DEPTH, FOURS_SHARED, Factor, Fours, FoursColumn, Pair, eights,
+    elements, interleave, padded,
+};
 use crate::{AlignedBytes, Arena, Isa, Pool};
 use half::f16;
 
@@ -70,6 +73,8 @@ pub enum Kept {
     Bf16,
     /// Whole numbers of 8 bits in groups of 64 inputs, each with a scale; what meets them in a product is rounded alike.
     Q8,
+    /// Whole numbers of 4 bits in groups of 32 inputs, each with a scale and a least; what meets them is rounded to 8 bits.
+    Q4,
 }
 
 impl Kept {
@@ -84,6 +89,7 @@ impl Kept {
             Kept::F32 => f32::depth(inputs),
             Kept::Bf16 => Pair::depth(inputs),
             Kept::Q8 => Eights::depth(inputs),
+            Kept::Q4 => Fours::depth(inputs),
         }
     }
 
@@ -155,6 +161,7 @@ impl PackedWeight {
             Kept::F32 => pack_panels(pool, stored, bytes, *outputs, *inputs, &mut data.values_mut::<f32>()[..len]),
             Kept::Bf16 => pack_panels(pool, stored, bytes, *outputs, *inputs, &mut data.values_mut::<Pair>()[..len]),
             Kept::Q8 => pack_eights(pool, stored, bytes, *outputs, *inputs, &mut data.values_mut::<Eights>()[..len]),
+            Kept::Q4 => pack_fours(pool, stored, bytes, *outputs, *inputs, &mut data.values_mut::<Fours>()[..len]),
         }
     }
 
@@ -162,7 +169,7 @@ impl PackedWeight {
     /// `data`, which is grown where it is too short.
     ///
     /// # Panics
-    /// If `x` is not that long, or 8 bits are asked for, in which no gradient is made.
+    /// If `x` is not that long, or few bits are asked for, in which no gradient is made.
     pub fn of_columns(
         isa: Isa,
         pool: &Pool,
@@ -178,7 +185,7 @@ impl PackedWeight {
         match kept {
             Kept::F32 => columns(isa, pool, x, inputs, outputs, &mut data.values_mut::<f32>()[..len / 4]),
             Kept::Bf16 => columns(isa, pool, x, inputs, outputs, &mut data.values_mut::<Pair>()[..len / 4]),
-            Kept::Q8 => unreachable!("gradients are not made in 8 bits"),
+            Kept::Q8 | Kept::Q4 => unreachable!("gradients are not made in few bits"),
         }
         PackedWeight { data, kept, outputs, inputs }
     }
@@ -215,6 +222,7 @@ impl PackedWeight {
             Kept::F32 => read_row(self.data.values::<f32>(), index, out),
             Kept::Bf16 => read_row(self.data.values::<Pair>(), index, out),
             Kept::Q8 => read_eights(self.data.values::<Eights>(), index, out),
+            Kept::Q4 => read_fours(self.data.values::<Fours>(), index, out),
         }
     }
 }
@@ -268,10 +276,10 @@ fn pack_eights(pool: &Pool, stored: Stored, bytes: &[u8], outputs: usize, inputs
         return;
     }
     pool.chunks(packed, PANEL * depth, |panel, packed| {
-        let (mut values, mut whole) = ([0.0f32; EIGHTS], [0; EIGHTS]);
+        let (mut values, mut whole) = ([0.0f32; FEW_BITS_GROUP], [0; FEW_BITS_GROUP]);
         for (group, packed) in packed.chunks_exact_mut(EIGHTS_DEPTH * PANEL).enumerate() {
-            let first = group * EIGHTS;
-            let count = EIGHTS.min(inputs - first);
+            let first = group * FEW_BITS_GROUP;
+            let count = FEW_BITS_GROUP.min(inputs - first);
             for n in 0..PANEL.min(outputs - panel * PANEL) {
                 let row = &bytes[(panel * PANEL + n) * row_bytes + first * stored.size()..];
                 widen_into(stored, row, &mut values[..count]);
@@ -287,7 +295,7 @@ fn pack_eights(pool: &Pool, stored: Stored, bytes: &[u8], outputs: usize, inputs
 /// Row `index` of panels in 8 bits.
 fn read_eights(packed: &[Eights], index: usize, out: &mut [f32]) {
     let panel = &packed[index / PANEL * PANEL * Eights::depth(out.len())..];
-    for (out, group) in out.chunks_mut(EIGHTS).zip(panel.chunks_exact(EIGHTS_DEPTH * PANEL)) {
+    for (out, group) in out.chunks_mut(FEW_BITS_GROUP).zip(panel.chunks_exact(EIGHTS_DEPTH * PANEL)) {
         let at = |k: usize| group[k * PANEL + index % PANEL].0;
         let scale = f32::from_bits(at(EIGHTS_DEPTH - 1));
         for (k, out) in out.chunks_mut(4).enumerate() {
@@ -295,6 +303,44 @@ fn read_eights(packed: &[Eights], index: usize, out: &mut [f32]) {
                 *out = (f32::from(whole) - 128.0) * scale;
             }
         }
+    }
+}
+
+/// Panels in 4 bits.
+fn pack_fours(pool: &Pool, stored: Stored, bytes: &[u8], outputs: usize, inputs: usize, packed: &mut [Fours]) {
+    let (depth, row_bytes) = (Fours::depth(inputs), inputs * stored.size());
+    if depth == 0 {
+        return;
+    }
+    pool.chunks(packed, PANEL * depth, |panel, packed| {
+        let mut values = [0.0f32; FOURS_SHARED];
+        for (part, packed) in packed.chunks_mut(Fours::depth(FOURS_SHARED) * PANEL).enumerate() {
+            let first = part * FOURS_SHARED;
+            let count = FOURS_SHARED.min(inputs - first);
+            for n in 0..PANEL.min(outputs - panel * PANEL) {
+                let row = &bytes[(panel * PANEL + n) * row_bytes + first * stored.size()..];
+                widen_into(stored, row, &mut values[..count]);
+                let column = FoursColumn::of(&values[..count]);
+                let elements = [column.shared].into_iter().chain(column.groups.into_iter().flatten());
+                let to = packed.iter_mut().skip(n).step_by(PANEL);
+                to.zip(elements).for_each(|(to, element)| *to = element);
+            }
+        }
+    });
+}
+
+/// Row `index` of panels in 4 bits.
+fn read_fours(packed: &[Fours], index: usize, out: &mut [f32]) {
+    let panel = &packed[index / PANEL * PANEL * Fours::depth(out.len())..];
+    for (out, part) in out.chunks_mut(FOURS_SHARED).zip(panel.chunks(Fours::depth(FOURS_SHARED) * PANEL)) {
+        let mut elements = part.iter().skip(index % PANEL).step_by(PANEL).copied();
+        let mut next = || elements.next().unwrap_or(Fours(0));
+        let mut column =
+            FoursColumn { shared: next(), groups: [[Fours(0); FOURS_DEPTH]; FOURS_SHARED / FEW_BITS_GROUP] };
+        for group in column.groups.iter_mut().take(out.len().div_ceil(FEW_BITS_GROUP)) {
+            group.fill_with(&mut next);
+        }
+        out.copy_from_slice(&column.values()[..out.len()]);
     }
 }
 

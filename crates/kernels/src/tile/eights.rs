@@ -1,33 +1,20 @@
-//! Products of numbers in 8 bits.
+//! Products of weights in 8 bits.
 //!
 //! Both factors are integers in groups of 64 along the reduction, each group with a scale: a weight is `(u - 128) * scale`, an
-//! input `i * scale`. A group's integer sum is exact, whatever the order, and at most 2^20, so that it is exact in f32, too;
-//! then come one product of the two scales and one fused multiply-add a group, in rising order. So every path gives the same
-//! bits.
+//! input as `rounded` has it. A group's integer sum is exact, whatever the order, and at most 2^20, so that it is exact in f32,
+//! too; then come one product of the two scales and one fused multiply-add a group, in rising order. So every path gives the
+//! same bits.
 //!
 //! In memory a group of a panel of weights is 16 rows of 32 columns, each element four numbers that follow each other in the
-//! reduction, and a row of their scales. A group of a row of inputs is 16 elements of four numbers, the scale, and what the sum
-//! begins with: -128 times the sum of the inputs, for the offset of the weights; and once more the same of what rounding left,
-//! which counts where one input of the group is so large that the others are hardly told apart (its scale is 0 elsewhere).
+//! reduction, and a row of their scales.
 
+use super::rounded::{self, GROUP, PLANE, QUADS, SLOTS, nearest, scales};
 use super::{Block, Factor, Left, Right};
 use crate::Isa;
-use crate::isa::for_each_isa;
 use crate::math::fma;
 
-/// Numbers in a group.
-pub(crate) const GROUP: usize = 64;
-/// Elements of a group.
-const QUADS: usize = GROUP / 4;
 /// Rows that a group of weights takes: its elements, and the scales.
 pub(crate) const DEPTH: usize = QUADS + 1;
-/// Slots that a group of a row of inputs takes, and as many for what rounding left.
-const PLANE: usize = QUADS + 2;
-const SLOTS: usize = 2 * PLANE;
-/// Where the inputs of a group, whole, are of this size or less on the average, what rounding left counts, too.
-const FINE: usize = 12;
-/// The largest number: both signs alike.
-const LARGEST: f32 = 127.0;
 
 /// Four numbers of 8 bits that follow each other in the reduction, the first in the lowest byte; or the bits of a scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
@@ -43,17 +30,11 @@ impl Factor for Eights {
     }
 
     fn slots(_: Isa, steps: usize) -> usize {
-        steps.div_ceil(GROUP) * SLOTS
+        rounded::slots(steps)
     }
 
     fn pack<'a>(isa: Isa, count: usize, row: impl Fn(usize) -> &'a [f32], steps: usize, to: &mut [f32]) {
-        let mut part = [0.0; SLOTS];
-        for (group, to) in to.chunks_mut(SLOTS * count).enumerate().take(steps.div_ceil(GROUP)) {
-            for m in 0..count {
-                put_group(isa, &row(m)[group * GROUP..steps.min((group + 1) * GROUP)], &mut part);
-                to.iter_mut().skip(m).step_by(count).zip(part).for_each(|(to, slot)| *to = slot);
-            }
-        }
+        rounded::pack(isa, count, row, steps, to);
     }
 
     fn tile(isa: Isa, block: Block, left: Left, a: &[f32], b: Right<'_, Eights>, c: &mut [f32]) {
@@ -85,86 +66,6 @@ pub(crate) fn weights(values: &[f32], to: &mut [u8; GROUP]) -> f32 {
     scale
 }
 
-/// What numbers are multiplied by to be whole, and what whole ones are multiplied by. Where one is no number, no product is.
-#[inline(always)]
-fn scales(values: &[f32]) -> (f32, f32) {
-    // Sizes are in the order of their bits; infinities and what is no number come last.
-    scales_of(values.iter().fold(0, |most: u32, x| most.max(x.to_bits() & 0x7FFF_FFFF)))
-}
-
-/// The same, where these are the bits of the largest size.
-#[inline(always)]
-fn scales_of(bits: u32) -> (f32, f32) {
-    let largest = f32::from_bits(bits);
-    match bits {
-        0x7F80_0000.. => (0.0, f32::NAN),
-        // The inverse of such small ones is beyond all numbers.
-        _ if largest < 1e-36 => (0.0, 0.0),
-        _ => (LARGEST / largest, largest / LARGEST),
-    }
-}
-
-/// 1.5 * 2^23: from here to 2^24 numbers are whole, and their low bits count.
-const UNIT: f32 = 12_582_912.0;
-
-/// The nearest whole number, ties to even, of one of up to 2^22.
-#[inline(always)]
-fn nearest(x: f32) -> f32 {
-    x + UNIT - UNIT
-}
-
-/// A group of a row of inputs; where it is short, zeros follow.
-fn put_group(isa: Isa, values: &[f32], to: &mut [f32; SLOTS]) {
-    #[cfg(target_arch = "x86_64")]
-    if let (true, Ok(values)) = (isa >= Isa::Avx512, values.try_into()) {
-        // SAFETY: `isa` was detected on this processor.
-        return unsafe { x86::put_group(values, to) };
-    }
-    put_any(isa, values, to);
-}
-
-for_each_isa! {
-    /// The same, by plain code.
-    fn put_any(values: &[f32], to: &mut [f32; SLOTS]) = group_of;
-}
-
-#[inline(always)]
-fn group_of(values: &[f32], to: &mut [f32; SLOTS]) {
-    let mut group = [0.0; GROUP];
-    group[..values.len()].copy_from_slice(values);
-    let (first, second) = to.split_at_mut(PLANE);
-    let (whole, scale) = plane_of(&group, first);
-    let size = whole.iter().map(|x| x.abs()).sum::<f32>();
-    // A group of zeros has no rest, nor one that is no number.
-    if size <= (FINE * GROUP) as f32 && scale > 0.0 {
-        let mut rest = [0.0; GROUP];
-        for (rest, (&x, &whole)) in rest.iter_mut().zip(group.iter().zip(&whole)) {
-            *rest = fma(-whole, scale, x);
-        }
-        plane_of(&rest, second);
-    } else {
-        second.fill(0.0);
-    }
-}
-
-/// Numbers, whole, as slots; and what they are multiplied by.
-#[inline(always)]
-fn plane_of(values: &[f32; GROUP], to: &mut [f32]) -> ([f32; GROUP], f32) {
-    let (inverse, scale) = scales(values);
-    let (mut whole, mut bytes) = ([0.0f32; GROUP], [0u8; GROUP]);
-    for (whole, &x) in whole.iter_mut().zip(values) {
-        *whole = nearest(x * inverse);
-    }
-    for (byte, &whole) in bytes.iter_mut().zip(&whole) {
-        *byte = (whole + UNIT).to_bits() as u8;
-    }
-    for (to, four) in to.iter_mut().zip(bytes.as_chunks().0) {
-        *to = f32::from_bits(u32::from_le_bytes(*four));
-    }
-    [to[QUADS], to[QUADS + 1]] = [scale, f32::from_bits((-128.0 * whole.iter().sum::<f32>()) as i32 as u32)];
-    (whole, scale)
-}
-
 /// The reference.
 fn scalar((rows, groups): (usize, usize), a: &[f32], b: &[Eights], (c, stride): (&mut [f32], usize), add: bool) {
     for m in 0..rows {
@@ -176,7 +77,7 @@ fn scalar((rows, groups): (usize, usize), a: &[f32], b: &[Eights], (c, stride): 
                 if plane > 0 && slot(QUADS) == 0.0 {
                     continue;
                 }
-                let mut sum = slot(QUADS + 1).to_bits() as i32;
+                let mut sum = -128 * (rounded::whole(slot(QUADS + 1)) + rounded::whole(slot(QUADS + 2)));
                 for k in 0..QUADS {
                     let (inputs, weights) = (slot(k).to_bits().to_le_bytes(), element(k).to_le_bytes());
                     for (x, w) in inputs.into_iter().zip(weights) {
@@ -193,71 +94,10 @@ fn scalar((rows, groups): (usize, usize), a: &[f32], b: &[Eights], (c, stride): 
 /// By AVX2, and by AVX-512's dot products of bytes.
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{DEPTH, FINE, GROUP, PLANE, QUADS, SLOTS, scales_of};
+    use super::super::rounded::x86::{fetch_ahead, has_dots, has_rest, start};
+    use super::{DEPTH, PLANE, QUADS, SLOTS};
     use crate::Isa;
-    use crate::prefetch::{LINE, far};
     use std::arch::x86_64::*;
-
-    /// How many rows ahead weights are asked for.
-    const AHEAD: usize = 256;
-
-    #[inline(always)]
-    fn fetch_ahead(b: *const i32) {
-        for line in 0..2 {
-            far(b.wrapping_add(AHEAD * 32 + line * LINE / 4));
-        }
-    }
-
-    /// A whole group of a row of inputs.
-    ///
-    /// # Safety
-    /// AVX-512.
-    #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
-    pub(super) unsafe fn put_group(values: &[f32; GROUP], to: &mut [f32; SLOTS]) {
-        let parts = std::array::from_fn(|i| {
-            // SAFETY: 16 numbers of 64.
-            unsafe { _mm512_loadu_ps(values.as_ptr().add(16 * i)) }
-        });
-        let (first, second) = to.split_at_mut(PLANE);
-        let (whole, scale) = put_plane(parts, first);
-        let sizes = whole.map(|whole| _mm512_abs_epi32(whole));
-        second.fill(0.0);
-        if _mm512_reduce_add_epi32(sum(sizes)) <= (FINE * GROUP) as i32 && scale > 0.0 {
-            let scale = _mm512_set1_ps(scale);
-            let rest = |i: usize| _mm512_fnmadd_ps(_mm512_cvtepi32_ps(whole[i]), scale, parts[i]);
-            put_plane([rest(0), rest(1), rest(2), rest(3)], second);
-        }
-    }
-
-    /// Numbers, whole, as slots; and what they are multiplied by.
-    #[inline]
-    #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
-    fn put_plane(parts: [__m512; 4], to: &mut [f32]) -> ([__m512i; 4], f32) {
-        let to = &mut to[..QUADS + 2];
-        let size = |i: usize| _mm512_and_si512(_mm512_castps_si512(parts[i]), _mm512_set1_epi32(0x7FFF_FFFF));
-        let most = _mm512_max_epu32(_mm512_max_epu32(size(0), size(1)), _mm512_max_epu32(size(2), size(3)));
-        let (inverse, scale) = scales_of(_mm512_reduce_max_epu32(most));
-        let inverse = _mm512_set1_ps(inverse);
-        let whole = parts.map(|part| _mm512_cvtps_epi32(_mm512_mul_ps(part, inverse)));
-        for (i, &whole) in whole.iter().enumerate() {
-            // SAFETY: 4 slots of 16.
-            unsafe { _mm_storeu_si128(to.as_mut_ptr().add(4 * i).cast(), _mm512_cvtepi32_epi8(whole)) };
-        }
-        let start = _mm512_reduce_add_epi32(sum(whole)).wrapping_mul(-128);
-        [to[QUADS], to[QUADS + 1]] = [scale, f32::from_bits(start as u32)];
-        (whole, scale)
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512f")]
-    fn sum([a, b, c, d]: [__m512i; 4]) -> __m512i {
-        _mm512_add_epi32(_mm512_add_epi32(a, b), _mm512_add_epi32(c, d))
-    }
-
-    /// Whether AVX-512 has dot products of bytes; a processor that has those of bfloat16 does.
-    fn has_dots(isa: Isa) -> bool {
-        isa >= Isa::Avx512 && std::arch::is_x86_feature_detected!("avx512vnni")
-    }
 
     /// # Safety
     /// `isa` is there; pointers are valid for (rows, groups), as `tile` checks it.
@@ -291,16 +131,6 @@ mod x86 {
         let kernel: Kernel = if has_dots(isa) { by_rows!(dots) } else { by_rows!(avx2) };
         // SAFETY: as the caller vouches.
         unsafe { kernel(groups, a.cast(), b, (c, stride), add) };
-    }
-
-    /// Whether what rounding left counts in any of `M` rows of a group.
-    ///
-    /// # Safety
-    /// `a` is valid for the group's slots of `M` rows.
-    #[inline(always)]
-    unsafe fn has_rest<const M: usize>(a: *const i32) -> bool {
-        // SAFETY: as the caller vouches.
-        (0..M).any(|m| unsafe { *a.add((PLANE + QUADS) * M + m) } != 0)
     }
 
     /// # Safety
@@ -342,7 +172,7 @@ mod x86 {
         unsafe {
             let mut sums = [[_mm512_setzero_si512(); 2]; M];
             for (m, sum) in sums.iter_mut().enumerate() {
-                *sum = [_mm512_set1_epi32(*a.add((QUADS + 1) * M + m)); 2];
+                *sum = [_mm512_set1_epi32(start::<M>(a.add(m))); 2];
             }
             for k in 0..QUADS {
                 let row = b.add(32 * k);
@@ -407,7 +237,7 @@ mod x86 {
         // SAFETY: as the caller vouches.
         unsafe {
             let even = _mm256_set1_epi16(0xFF);
-            let mut sums = [_mm256_set1_epi32(*a.add((QUADS + 1) * M)); 4];
+            let mut sums = [_mm256_set1_epi32(start::<M>(a)); 4];
             for k in 0..QUADS {
                 let inputs = _mm256_set1_epi32(*a.add(k * M));
                 let evens = _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(inputs));

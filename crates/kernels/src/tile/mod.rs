@@ -9,11 +9,13 @@
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod amx;
 mod eights;
+mod fours;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod pack;
 #[cfg(any(target_arch = "aarch64", all(target_arch = "wasm32", target_feature = "simd128")))]
 mod quad;
+mod rounded;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod wasm;
 #[cfg(target_arch = "x86_64")]
@@ -22,8 +24,10 @@ mod x86;
 use crate::Isa;
 use crate::math::fma;
 
-pub(crate) use eights::{DEPTH as EIGHTS_DEPTH, Eights, GROUP as EIGHTS, weights as eights};
+pub(crate) use eights::{DEPTH as EIGHTS_DEPTH, Eights, weights as eights};
+pub(crate) use fours::{Column as FoursColumn, DEPTH as FOURS_DEPTH, Fours, SHARED as FOURS_SHARED};
 pub(crate) use pack::{elements, interleave, pack_rows, padded, put_row, slots, wants_pairs};
+pub(crate) use rounded::GROUP as FEW_BITS_GROUP;
 
 /// The most rows of a block on any path.
 pub(crate) const MAX_ROWS: usize = 32;
@@ -32,7 +36,7 @@ pub(crate) const VECTOR_ROWS: usize = 12;
 
 /// The most rows of a block.
 pub(crate) fn block_rows<E: Factor>(isa: Isa) -> usize {
-    if tiled::<E>(isa) { MAX_ROWS } else { VECTOR_ROWS }
+    if tiled::<E>(isa) { MAX_ROWS } else { E::ROWS }
 }
 
 /// Whether blocks are made by AMX, of pairs in tiles.
@@ -53,6 +57,9 @@ pub trait Factor: bytemuck::Pod + Send + Sync + 'static {
 
     /// Steps that are packed together: others may follow only behind whole groups.
     const GROUP: usize;
+
+    /// The most rows of a block by vector instructions.
+    const ROWS: usize = VECTOR_ROWS;
 
     /// How many rows of B so many steps take.
     fn depth(steps: usize) -> usize;

@@ -54,8 +54,15 @@ pub(crate) fn load(cpu: &Cpu, model: &str, quant: Quant) -> (Vlm, BTreeMap<Strin
     let (config, source) = (Config::open(&dir).unwrap(), &mut Checkpoint::open(&dir).unwrap());
     let mut masters = BTreeMap::new();
     let (backend, role) = (cpu, &|_: &str| Role::Trained);
-    let load =
-        &mut Load { backend, source, quant, role, level: false, masters: Some(&mut masters), progress: &mut |_| {} };
+    let load = &mut Load {
+        backend,
+        source,
+        quant: quant.into(),
+        role,
+        level: false,
+        masters: Some(&mut masters),
+        progress: &mut |_| {},
+    };
     (Vlm::load(config, load).unwrap(), masters)
 }
 

@@ -1,0 +1,473 @@
+//! Products of weights in 4 bits.
+//!
+//! Weights stand in groups of 32 along the reduction, each with a scale and a least: a weight is `u * scale - least`, u from 0
+//! to 15. Scale and least are whole numbers from 0 to 255, times one number each (in bfloat16) for up to eight groups. Inputs
+//! are as `rounded` has them, so that one of their groups meets two of weights. A group's integer sum is exact, whatever the
+//! order; then come, in a fixed order, products and fused multiply-adds in f32. So every path gives the same bits.
+//!
+//! In memory up to 256 weights of a panel's columns are a row of 32 pairs of bfloat16, what scales (in the upper half) and
+//! leasts are multiplied by; and for each 64 of them eight rows of elements, whose lower four bits are four numbers that follow
+//! each other and whose upper four bits those 32 further on, and a row of scales and leasts: scale, least, scale, least.
+
+use super::rounded::{self, GROUP, PLANE, QUADS, SLOTS, whole};
+use super::{Block, Factor, Left, Right};
+use crate::Isa;
+use crate::math::fma;
+
+/// Weights that share what their groups' scales are multiplied by.
+pub(crate) const SHARED: usize = 256;
+/// Weights in a group.
+pub(crate) const HALF: usize = GROUP / 2;
+/// Rows of 64 weights: their elements, and their scales and leasts.
+pub(crate) const DEPTH: usize = QUADS / 2 + 1;
+
+/// Eight numbers of 4 bits, four and four; or what they are multiplied by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(transparent)]
+pub(crate) struct Fours(pub(crate) u32);
+
+impl Factor for Fours {
+    const STEPS: usize = 4;
+    const GROUP: usize = GROUP;
+    /// Two sums for each vector of columns, and what they are made of, fill the registers.
+    const ROWS: usize = 6;
+
+    fn depth(steps: usize) -> usize {
+        steps.div_ceil(SHARED) + steps.div_ceil(GROUP) * DEPTH
+    }
+
+    fn slots(_: Isa, steps: usize) -> usize {
+        rounded::slots(steps)
+    }
+
+    fn pack<'a>(isa: Isa, count: usize, row: impl Fn(usize) -> &'a [f32], steps: usize, to: &mut [f32]) {
+        rounded::pack(isa, count, row, steps, to);
+    }
+
+    fn tile(isa: Isa, block: Block, left: Left, a: &[f32], b: Right<'_, Fours>, c: &mut [f32]) {
+        let Block { rows, cols, depth, stride, add } = block;
+        let groups = depth / DEPTH;
+        assert!(matches!(left, Left::Packed) && (1..=Self::ROWS).contains(&rows) && cols == 32 && b.stride == 32);
+        assert!(depth == 1 + groups * DEPTH && (1..=SHARED / GROUP).contains(&groups));
+        assert!(a.len() >= groups * SLOTS * rows && b.data.len() >= depth * cols);
+        assert!(c.len() >= (rows - 1) * stride + cols && stride >= cols);
+        #[cfg(target_arch = "x86_64")]
+        if isa > Isa::Scalar {
+            // SAFETY: the lengths were checked just now, and `isa` was detected on this processor.
+            unsafe { x86::run(isa, (rows, groups), a.as_ptr(), b.data.as_ptr().cast(), (c.as_mut_ptr(), stride), add) };
+            return;
+        }
+        let _ = isa;
+        scalar((rows, groups), a, b.data, (c, stride), add);
+    }
+}
+
+/// Up to 256 weights of a column, in 4 bits: what scales and leasts are multiplied by, and each 64's elements, scales and leasts.
+pub(crate) struct Column {
+    pub(crate) shared: Fours,
+    pub(crate) groups: [[Fours; DEPTH]; SHARED / GROUP],
+}
+
+impl Column {
+    /// Of these weights; zeros follow. Where one is no number, no product is.
+    pub(crate) fn of(values: &[f32]) -> Column {
+        let mut all = [[0.0f32; HALF]; SHARED / HALF];
+        for (half, values) in all.iter_mut().zip(values.chunks(HALF)) {
+            half[..values.len()].copy_from_slice(values);
+        }
+        let fits = all.each_ref().map(Fit::of);
+        let most = |of: fn(&Fit) -> f32| fits.iter().map(of).fold(0.0, f32::max);
+        let sound = values.iter().all(|x| x.is_finite());
+        let [scale, least] = [most(|fit| fit.scale), most(|fit| fit.least)].map(|most| upper(most / 255.0));
+        let mut column = Column { shared: Fours(scale | least >> 16), groups: [[Fours(0); DEPTH]; SHARED / GROUP] };
+        if !sound {
+            column.shared = Fours(f32::NAN.to_bits() & 0xFFFF_0000);
+        }
+        let [scale, least] = [scale, least].map(f32::from_bits);
+        let part = |x: f32, of: f32| if of > 0.0 { (x / of).round_ties_even().clamp(0.0, 255.0) } else { 0.0 };
+        for (group, (halves, fits)) in column.groups.iter_mut().zip(all.chunks(2).zip(fits.chunks(2))) {
+            let (mut elements, mut levels) = ([0u8; 4 * (DEPTH - 1)], [0u8; 4]);
+            for (at, (values, fit)) in halves.iter().zip(fits).enumerate() {
+                let (times, less) = (part(fit.scale, scale), part(fit.least, least));
+                [levels[2 * at], levels[2 * at + 1]] = [times as u8, less as u8];
+                let (times, less) = (times * scale, less * least);
+                let inverse = if times > 0.0 { 1.0 / times } else { 0.0 };
+                for (element, x) in elements.iter_mut().zip(values) {
+                    *element |= (((x + less) * inverse).round_ties_even().clamp(0.0, 15.0) as u8) << (4 * at);
+                }
+            }
+            let rows = elements.as_chunks().0.iter().chain([&levels]);
+            rows.zip(group).for_each(|(row, to)| *to = Fours(u32::from_le_bytes(*row)));
+        }
+        column
+    }
+
+    /// The weights.
+    pub(crate) fn values(&self) -> [f32; SHARED] {
+        let mut values = [0.0; SHARED];
+        let (scale, least) = (f32::from_bits(self.shared.0 & 0xFFFF_0000), f32::from_bits(self.shared.0 << 16));
+        for (group, values) in self.groups.iter().zip(values.as_chunks_mut::<GROUP>().0) {
+            let levels = group[DEPTH - 1].0.to_le_bytes().map(f32::from);
+            for (k, x) in values.iter_mut().enumerate() {
+                let (half, k) = (k / HALF, k % HALF);
+                let u = group[k / 4].0.to_le_bytes()[k % 4] >> (4 * half) & 15;
+                *x = f32::from(u) * (levels[2 * half] * scale) - levels[2 * half + 1] * least;
+            }
+        }
+        values
+    }
+}
+
+/// The upper half of a number, rounded up where that is not exact, so that nothing is above 255 parts.
+fn upper(x: f32) -> u32 {
+    (x.to_bits() + 0xFFFF) & 0xFFFF_0000
+}
+
+/// A group's scale and least, as near as may be to its weights.
+#[derive(Clone, Copy)]
+struct Fit {
+    scale: f32,
+    least: f32,
+}
+
+impl Fit {
+    /// Tries scales a little above and below that of the extremes, each with the scale and least that then fit best (least
+    /// squares), and takes what leaves the smallest error. Large weights count more.
+    fn of(values: &[f32; HALF]) -> Fit {
+        const TRIED: i32 = 8;
+        let low = values.iter().fold(0.0f32, |a, &b| a.min(b));
+        let high = values.iter().fold(0.0f32, |a, &b| a.max(b));
+        let range = high - low;
+        if range <= 1e-30 || !range.is_finite() {
+            return Fit { scale: 0.0, least: 0.0 };
+        }
+        let mean = (values.iter().map(|x| x * x).sum::<f32>() / HALF as f32).sqrt();
+        let weights = values.map(|x| mean + x.abs());
+        let mut best = Fit { scale: range / 15.0, least: -low };
+        let mut error = f32::INFINITY;
+        for tried in -TRIED..=TRIED {
+            let inverse = (15.0 + 0.1 * tried as f32) / range;
+            let whole = values.map(|x| ((x - low) * inverse + 0.5).floor().clamp(0.0, 15.0));
+            let sum = |f: &dyn Fn(usize) -> f32| (0..HALF).map(f).sum::<f32>();
+            let (w, wu, wuu) =
+                (sum(&|k| weights[k]), sum(&|k| weights[k] * whole[k]), sum(&|k| weights[k] * whole[k] * whole[k]));
+            let (wx, wux) = (sum(&|k| weights[k] * values[k]), sum(&|k| weights[k] * whole[k] * values[k]));
+            let determinant = w * wuu - wu * wu;
+            if determinant <= 0.0 {
+                continue;
+            }
+            let (mut scale, mut least) = ((w * wux - wu * wx) / determinant, (wu * wux - wuu * wx) / determinant);
+            if least < 0.0 {
+                (scale, least) = (wux / wuu, 0.0);
+            }
+            let this = sum(&|k| weights[k] * (whole[k] * scale - least - values[k]).powi(2));
+            if this < error && scale > 0.0 {
+                (error, best) = (this, Fit { scale, least });
+            }
+        }
+        best
+    }
+}
+
+/// The reference.
+fn scalar((rows, groups): (usize, usize), a: &[f32], b: &[Fours], (c, stride): (&mut [f32], usize), add: bool) {
+    for m in 0..rows {
+        for (n, c) in c[m * stride..][..32].iter_mut().enumerate() {
+            let mut total = if add { *c } else { 0.0 };
+            let (scale, least) = (f32::from_bits(b[n].0 & 0xFFFF_0000), f32::from_bits(b[n].0 << 16));
+            for (group, plane) in (0..groups).flat_map(|group| [(group, 0), (group, PLANE)]) {
+                let slot = |k: usize| a[(group * SLOTS + plane + k) * rows + m];
+                let element = |k: usize| b[(1 + group * DEPTH + k) * 32 + n].0.to_le_bytes();
+                if plane > 0 && slot(QUADS) == 0.0 {
+                    continue;
+                }
+                let mut sums = [0i32; 2];
+                for k in 0..QUADS / 2 {
+                    for (half, sum) in sums.iter_mut().enumerate() {
+                        let inputs = slot(k + half * QUADS / 2).to_bits().to_le_bytes();
+                        for (x, u) in inputs.into_iter().zip(element(k)) {
+                            *sum += i32::from(x as i8) * i32::from(u >> (4 * half) & 15);
+                        }
+                    }
+                }
+                let [first, first_least, second, second_least] = element(DEPTH - 1).map(f32::from);
+                let mut sum = sums[0] as f32 * (first * scale);
+                sum = fma(sums[1] as f32, second * scale, sum);
+                sum = fma(-(whole(slot(QUADS + 1)) as f32), first_least * least, sum);
+                sum = fma(-(whole(slot(QUADS + 2)) as f32), second_least * least, sum);
+                total = fma(sum, slot(QUADS), total);
+            }
+            *c = total;
+        }
+    }
+}
+
+/// By AVX2, and by AVX-512's dot products of bytes.
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::super::rounded::x86::{fetch_ahead, has_dots, has_rest};
+    use super::{DEPTH, PLANE, QUADS, SLOTS};
+    use crate::Isa;
+    use std::arch::x86_64::*;
+
+    /// # Safety
+    /// `isa` is there; pointers are valid for (rows, groups), as `tile` checks it.
+    pub(super) unsafe fn run(
+        isa: Isa,
+        (rows, groups): (usize, usize),
+        a: *const f32,
+        b: *const i32,
+        (c, stride): (*mut f32, usize),
+        add: bool,
+    ) {
+        macro_rules! by_rows {
+            ($kernel:ident) => {
+                match rows {
+                    1 => $kernel::<1>,
+                    2 => $kernel::<2>,
+                    3 => $kernel::<3>,
+                    4 => $kernel::<4>,
+                    5 => $kernel::<5>,
+                    _ => $kernel::<6>,
+                }
+            };
+        }
+        type Kernel = unsafe fn(usize, *const i32, *const i32, (*mut f32, usize), bool);
+        let kernel: Kernel = if has_dots(isa) { by_rows!(dots) } else { by_rows!(avx2) };
+        // SAFETY: as the caller vouches.
+        unsafe { kernel(groups, a.cast(), b, (c, stride), add) };
+    }
+
+    /// # Safety
+    /// AVX-512 F, BW and VNNI; pointers as `tile` checks them.
+    #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+    unsafe fn dots<const M: usize>(
+        groups: usize,
+        a: *const i32,
+        b: *const i32,
+        (c, stride): (*mut f32, usize),
+        add: bool,
+    ) {
+        for group in 0..groups {
+            // SAFETY: group < groups, so all loads and stores stay inside what the caller vouches for.
+            unsafe {
+                let (a, elements) = (a.add(group * SLOTS * M), b.add((1 + group * DEPTH) * 32));
+                dots_plane::<M>(a, b, elements, (c, stride), group > 0 || add, false);
+                if has_rest::<M>(a) {
+                    dots_plane::<M>(a.add(PLANE * M), b, elements, (c, stride), true, true);
+                }
+            }
+        }
+    }
+
+    /// One plane of a group; of what rounding left, rows in which it does not count stay as they are.
+    ///
+    /// # Safety
+    /// As `dots`.
+    #[inline]
+    #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+    unsafe fn dots_plane<const M: usize>(
+        a: *const i32,
+        shared: *const i32,
+        b: *const i32,
+        (c, stride): (*mut f32, usize),
+        add: bool,
+        is_rest: bool,
+    ) {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            let low = _mm512_set1_epi32(0x0F0F_0F0F);
+            let mut sums = [[[_mm512_setzero_si512(); 2]; 2]; M];
+            for k in 0..QUADS / 2 {
+                let row = b.add(32 * k);
+                fetch_ahead(row);
+                let both = [_mm512_loadu_si512(row.cast()), _mm512_loadu_si512(row.add(16).cast())];
+                let first = both.map(|both| _mm512_and_si512(both, low));
+                let second = both.map(|both| _mm512_and_si512(_mm512_srli_epi32::<4>(both), low));
+                for (m, sums) in sums.iter_mut().enumerate() {
+                    let inputs = [k, k + QUADS / 2].map(|k| _mm512_set1_epi32(*a.add(k * M + m)));
+                    for v in 0..2 {
+                        sums[0][v] = _mm512_dpbusd_epi32(sums[0][v], first[v], inputs[0]);
+                        sums[1][v] = _mm512_dpbusd_epi32(sums[1][v], second[v], inputs[1]);
+                    }
+                }
+            }
+            let row = b.add(32 * (DEPTH - 1));
+            fetch_ahead(row);
+            for v in 0..2 {
+                let shared = _mm512_loadu_si512(shared.add(16 * v).cast());
+                let scale = _mm512_castsi512_ps(_mm512_and_si512(shared, _mm512_set1_epi32(0xFFFF_0000_u32 as i32)));
+                let least = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(shared));
+                let levels = _mm512_loadu_si512(row.add(16 * v).cast());
+                let byte = _mm512_set1_epi32(0xFF);
+                let level = |bytes| _mm512_cvtepi32_ps(_mm512_and_si512(bytes, byte));
+                let first = _mm512_mul_ps(level(levels), scale);
+                let first_least = _mm512_mul_ps(level(_mm512_srli_epi32::<8>(levels)), least);
+                let second = _mm512_mul_ps(level(_mm512_srli_epi32::<16>(levels)), scale);
+                let second_least = _mm512_mul_ps(level(_mm512_srli_epi32::<24>(levels)), least);
+                for (m, sums) in sums.iter().enumerate() {
+                    let input_scale = *a.add(QUADS * M + m);
+                    if is_rest && input_scale == 0 {
+                        continue;
+                    }
+                    let of_inputs = |k: usize| _mm512_set1_ps(*a.add((QUADS + k) * M + m) as f32);
+                    let mut sum = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[0][v]), first);
+                    sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[1][v]), second, sum);
+                    sum = _mm512_fnmadd_ps(of_inputs(1), first_least, sum);
+                    sum = _mm512_fnmadd_ps(of_inputs(2), second_least, sum);
+                    let at = c.add(m * stride + 16 * v);
+                    let before = if add { _mm512_loadu_ps(at) } else { _mm512_setzero_ps() };
+                    let input_scale = _mm512_set1_ps(f32::from_bits(input_scale as u32));
+                    _mm512_storeu_ps(at, _mm512_fmadd_ps(sum, input_scale, before));
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// AVX2 and FMA; pointers as `tile` checks them.
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn avx2<const M: usize>(
+        groups: usize,
+        a: *const i32,
+        b: *const i32,
+        (c, stride): (*mut f32, usize),
+        add: bool,
+    ) {
+        for group in 0..groups {
+            // SAFETY: group < groups, and m < M.
+            unsafe {
+                let (a, elements) = (a.add(group * SLOTS * M), b.add((1 + group * DEPTH) * 32));
+                for m in 0..M {
+                    avx2_row::<M>(a.add(m), b, elements, c.add(m * stride), group > 0 || add);
+                    if *a.add((PLANE + QUADS) * M + m) != 0 {
+                        avx2_row::<M>(a.add(PLANE * M + m), b, elements, c.add(m * stride), true);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A group of one row, 32 columns. Eight products of a byte and four bits, in pairs, stay within 16 bits.
+    ///
+    /// # Safety
+    /// As `avx2`.
+    #[inline(always)]
+    unsafe fn avx2_row<const M: usize>(a: *const i32, shared: *const i32, b: *const i32, c: *mut f32, add: bool) {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            let low = _mm256_set1_epi32(0x0F0F_0F0F);
+            let mut sums = [[_mm256_setzero_si256(); 2]; 4];
+            for k in 0..QUADS / 2 {
+                let inputs = [k, k + QUADS / 2].map(|k| _mm256_set1_epi32(*a.add(k * M)));
+                fetch_ahead(b.add(32 * k));
+                for (v, sums) in sums.iter_mut().enumerate() {
+                    let both = _mm256_loadu_si256(b.add(32 * k + 8 * v).cast());
+                    let halves = [_mm256_and_si256(both, low), _mm256_and_si256(_mm256_srli_epi32::<4>(both), low)];
+                    for ((sum, &half), &inputs) in sums.iter_mut().zip(&halves).zip(&inputs) {
+                        *sum = _mm256_add_epi16(*sum, _mm256_maddubs_epi16(half, inputs));
+                    }
+                }
+            }
+            let one = _mm256_set1_epi16(1);
+            let input_scale = _mm256_set1_ps(f32::from_bits(*a.add(QUADS * M) as u32));
+            let of_inputs = [1, 2].map(|k| _mm256_set1_ps(*a.add((QUADS + k) * M) as f32));
+            for (v, sums) in sums.iter().enumerate() {
+                let shared = _mm256_loadu_si256(shared.add(8 * v).cast());
+                let scale = _mm256_castsi256_ps(_mm256_and_si256(shared, _mm256_set1_epi32(0xFFFF_0000_u32 as i32)));
+                let least = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(shared));
+                let levels = _mm256_loadu_si256(b.add(32 * (DEPTH - 1) + 8 * v).cast());
+                let byte = _mm256_set1_epi32(0xFF);
+                let level = |bytes| _mm256_cvtepi32_ps(_mm256_and_si256(bytes, byte));
+                let sum = |half: usize| _mm256_cvtepi32_ps(_mm256_madd_epi16(sums[half], one));
+                let mut all = _mm256_mul_ps(sum(0), _mm256_mul_ps(level(levels), scale));
+                let second = _mm256_mul_ps(level(_mm256_srli_epi32::<16>(levels)), scale);
+                all = _mm256_fmadd_ps(sum(1), second, all);
+                let first_least = _mm256_mul_ps(level(_mm256_srli_epi32::<8>(levels)), least);
+                all = _mm256_fnmadd_ps(of_inputs[0], first_least, all);
+                let second_least = _mm256_mul_ps(level(_mm256_srli_epi32::<24>(levels)), least);
+                all = _mm256_fnmadd_ps(of_inputs[1], second_least, all);
+                let at = c.add(8 * v);
+                let before = if add { _mm256_loadu_ps(at) } else { _mm256_setzero_ps() };
+                _mm256_storeu_ps(at, _mm256_fmadd_ps(all, input_scale, before));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise(i: usize) -> f32 {
+        ((i * 7919 + 13) % 1009) as f32 / 504.5 - 1.0
+    }
+
+    /// A panel of weights [32, steps], up to 256 of each.
+    fn panel(steps: usize) -> (Vec<Fours>, Vec<[f32; SHARED]>) {
+        let mut panel = vec![Fours(0); Fours::depth(steps) * 32];
+        let columns = (0..32).map(|n| {
+            let values: Vec<f32> = (0..steps).map(|k| noise(3 * (n * steps + k) + 1)).collect();
+            let column = Column::of(&values);
+            panel[n] = column.shared;
+            for (k, element) in column.groups.as_flattened().iter().enumerate().take(panel.len() / 32 - 1) {
+                panel[(1 + k) * 32 + n] = *element;
+            }
+            let read = column.values();
+            for (x, near) in values.iter().zip(read) {
+                assert!((x - near).abs() < 0.08, "{x} is read as {near}");
+            }
+            read
+        });
+        let read = columns.collect();
+        (panel, read)
+    }
+
+    #[test]
+    fn every_path_equals_the_reference_and_is_near_the_product() {
+        for steps in [1, 32, 33, 64, 65, 192, 256] {
+            let (b, read) = panel(steps);
+            for rows in 1..=Fours::ROWS {
+                let inputs: Vec<Vec<f32>> =
+                    (0..rows).map(|m| (0..steps).map(|k| noise(m * steps + k)).collect()).collect();
+                let block = Block { rows, cols: 32, depth: Fours::depth(steps), stride: 40, add: false };
+                let run = |isa: Isa, add: bool| {
+                    let mut a = vec![0.0; rows * Fours::slots(isa, steps)];
+                    Fours::pack(isa, rows, |m| &inputs[m], steps, &mut a);
+                    let mut c = vec![0.5; rows * 40];
+                    Fours::tile(isa, Block { add, ..block }, Left::Packed, &a, Right { data: &b, stride: 32 }, &mut c);
+                    c
+                };
+                for add in [false, true] {
+                    let want = run(Isa::Scalar, add);
+                    for isa in Isa::tested() {
+                        assert_eq!(want, run(isa, add), "{isa:?} {rows}x{steps}");
+                    }
+                }
+                let got = run(Isa::Scalar, false);
+                for (m, row) in inputs.iter().enumerate() {
+                    for (n, read) in read.iter().enumerate() {
+                        let exact: f64 = row.iter().zip(read).map(|(x, w)| f64::from(*x) * f64::from(*w)).sum();
+                        let error = (f64::from(got[m * 40 + n]) - exact).abs();
+                        assert!(error < 0.012 * (steps as f64).sqrt(), "{steps}: {error} of {exact}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn odd_weights_are_kept_as_well_as_may_be() {
+        assert_eq!(Column::of(&[0.0; 256]).values(), [0.0; 256]);
+        assert!(Column::of(&[1.0, f32::NAN]).values().iter().all(|x| x.is_nan()));
+        assert!(Column::of(&[f32::INFINITY]).values().iter().all(|x| x.is_nan()));
+        for x in [1e-20f32, 0.3, -0.3, 1e20] {
+            let near = Column::of(&[x; 32]).values();
+            assert!(near[..32].iter().all(|near| (near / x - 1.0).abs() < 0.02), "{x} is read as {}", near[0]);
+            assert_eq!(near[32..], [0.0; 224]);
+        }
+        // A group of weights above zero has no least.
+        let values: Vec<f32> = (0..32).map(|k| 1.0 + k as f32 / 31.0).collect();
+        assert!(Column::of(&values).values().iter().zip(&values).all(|(near, x)| (near - x).abs() < 0.1));
+    }
+}
