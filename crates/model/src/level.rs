@@ -1,112 +1,94 @@
 //! Channels brought level, for matrices that are kept in few bits.
 //!
-//! Behind a norm some channels may be far larger than others, and what reads them in the matrices that follow as much smaller:
-//! trained towers have such. In a group of numbers that share a scale the large ones leave the others few bits, and the small
-//! ones have few themselves. So the norm's gains of such a channel are divided by a power of two, and the columns that read it
-//! multiplied by the same: the same function, to the last bit where nothing is rounded.
+//! The columns of a matrix that read different channels may be of very different sizes: where channels are loud, trained columns
+//! are quiet. In a group of numbers that share a scale the large ones leave the others few bits. So a column is multiplied by a
+//! power of two that makes it as large as others, and what makes the channel is divided by it: the gains of a norm, the rows of
+//! a matrix of values, or of one that multiplies. The function is the same, to the last bit where nothing is rounded; and
+//! channels then are as large as what they contribute, which is what the rounding of inputs wants, too.
 
 use smolvlm_backend::{Stored, widen, widen_into};
 
-/// A gain so many times as large as others, or as small, is looked at.
-const FAR: f32 = 4.0;
-/// Columns whose size tells what is usual.
-const SAMPLED: usize = 64;
+/// The furthest that a channel is brought, as a power of two.
+const MOST: f32 = 8.0;
+/// Rows of a matrix that tell how large its columns are.
+const SAMPLED: usize = 256;
 
-/// What the columns behind a norm are multiplied by, and its gains divided by.
+/// What columns are multiplied by, and what makes their channels divided by.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Levels(Option<Vec<f32>>);
 
 impl Levels {
-    /// Of a norm's gains, and of the sizes of columns of the matrices that follow, which `sizes` tells.
-    ///
-    /// # Errors
-    /// As `sizes` has them.
-    pub(crate) fn of<E>(gains: &[f32], sizes: impl FnOnce(&[usize]) -> Result<Vec<f32>, E>) -> Result<Levels, E> {
-        let usual = median(gains.iter().map(|gain| gain.abs()).collect());
-        let apart = |gain: f32| gain.abs() / usual;
-        let is_far = |&(_, &gain): &(usize, &f32)| {
-            let apart = apart(gain);
-            apart.is_finite() && (apart >= FAR || (apart > 0.0 && apart <= 1.0 / FAR))
+    /// Of columns with these sums of squares. Those nearer to the usual size than the `least` power of two stay as they are.
+    pub(crate) fn of(squares: &[f32], least: f32) -> Levels {
+        let mut sorted: Vec<f32> = squares.iter().copied().filter(|square| *square > 0.0).collect();
+        sorted.sort_by(f32::total_cmp);
+        let Some(usual) = sorted.get(sorted.len() / 2) else { return Levels(None) };
+        let level = |square: &f32| match (usual / square).log2() / 2.0 {
+            power if power.is_finite() && power.abs() >= least => power.clamp(-MOST, MOST).round().exp2(),
+            _ => 1.0,
         };
-        let far: Vec<(usize, f32)> =
-            gains.iter().enumerate().filter(is_far).map(|(k, &gain)| (k, apart(gain))).collect();
-        if far.is_empty() {
-            return Ok(Levels(None));
-        }
-        let sampled = (0..gains.len()).step_by(gains.len().div_ceil(SAMPLED));
-        let columns: Vec<usize> = far.iter().map(|&(k, _)| k).chain(sampled).collect();
-        let mut sizes = sizes(&columns)?;
-        let usual = median(sizes.split_off(far.len()));
-        let mut levels = vec![1.0; gains.len()];
-        for (&(k, apart), size) in far.iter().zip(sizes) {
-            // No further than the gain is from the others, nor than the column is.
-            let room = usual / size;
-            let level = if apart > 1.0 { apart.min(room).max(1.0) } else { apart.max(room).min(1.0) };
-            if let Some(to) = levels.get_mut(k).filter(|_| level.is_finite()) {
-                *to = level.log2().round().exp2();
-            }
-        }
-        Ok(Levels(Some(levels)))
+        let levels: Vec<f32> = squares.iter().map(level).collect();
+        Levels(levels.iter().any(|level| *level != 1.0).then_some(levels))
     }
 
-    /// A norm's gains, or what it adds, divided; whether any may have changed.
+    /// The same for heads of `dim` channels, each of which `times` heads read that follow each other.
+    pub(crate) fn repeated(&self, times: usize, dim: usize) -> Levels {
+        Levels(self.0.as_ref().map(|levels| levels.chunks(dim).flat_map(|head| head.repeat(times)).collect()))
+    }
+
+    /// What makes the channels, divided; whether any may have changed.
     pub(crate) fn lower(&self, values: &mut [f32]) -> bool {
         for (value, level) in values.iter_mut().zip(self.0.iter().flatten()) {
             *value /= level;
         }
         self.0.is_some()
     }
+}
 
-    /// The rows of a matrix, their columns multiplied; none where all stay as they are.
-    pub(crate) fn raised(&self, stored: Stored, bytes: &[u8]) -> Option<Vec<f32>> {
-        let levels = self.0.as_ref()?;
-        let mut values = widen(stored, bytes);
-        for row in values.chunks_mut(levels.len()) {
-            row.iter_mut().zip(levels).for_each(|(value, level)| *value *= level);
-        }
-        Some(values)
+/// A matrix with its columns multiplied by `columns` and its rows divided by `rows`; none where all stay as they are.
+pub(crate) fn scaled(stored: Stored, bytes: &[u8], inputs: usize, columns: &Levels, rows: &Levels) -> Option<Vec<f32>> {
+    if columns.0.is_none() && rows.0.is_none() {
+        return None;
+    }
+    let mut values = widen(stored, bytes);
+    for (at, row) in values.chunks_mut(inputs).enumerate() {
+        let by = rows.0.as_ref().and_then(|rows| rows.get(at)).map_or(1.0, |level| 1.0 / level);
+        row.iter_mut().for_each(|value| *value *= by);
+        row.iter_mut().zip(columns.0.iter().flatten()).for_each(|(value, level)| *value *= level);
+    }
+    Some(values)
+}
+
+/// Adds the squares of some rows of a row-major matrix to those of others, column by column.
+pub(crate) fn add_squares(stored: Stored, bytes: &[u8], squares: &mut [f32]) {
+    let row_bytes = squares.len() * stored.size();
+    let rows = bytes.len() / row_bytes.max(1);
+    let mut row = vec![0.0; squares.len()];
+    for bytes in bytes.chunks_exact(row_bytes.max(1)).step_by(rows.div_ceil(SAMPLED).max(1)) {
+        widen_into(stored, bytes, &mut row);
+        squares.iter_mut().zip(&row).for_each(|(square, x)| *square += x * x);
     }
 }
 
-/// The largest numbers of columns of a row-major matrix, taken into those of others.
-pub(crate) fn sizes_of(stored: Stored, bytes: &[u8], inputs: usize, columns: &[usize], sizes: &mut [f32]) {
-    for row in bytes.chunks_exact(inputs * stored.size()) {
-        for (&column, most) in columns.iter().zip(&mut *sizes) {
-            let mut value = [0.0];
-            if let Some(bytes) = row.get(column * stored.size()..) {
-                widen_into(stored, bytes, &mut value);
-            }
-            *most = most.max(value[0].abs());
-        }
-    }
-}
-
-/// The middle one.
-fn median(mut values: Vec<f32>) -> f32 {
-    values.sort_by(f32::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
+/// The mean over the heads that read the same channels: `times` that follow each other, of `dim` channels.
+pub(crate) fn shared(squares: &[f32], times: usize, dim: usize) -> Vec<f32> {
+    let of_head = |heads: &[f32]| (0..dim).map(|d| heads.iter().skip(d).step_by(dim).sum()).collect::<Vec<f32>>();
+    squares.chunks(times * dim).flat_map(of_head).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn levels(gains: &[f32], sizes: &[f32]) -> Vec<f32> {
-        let of = |columns: &[usize]| Ok::<_, ()>(columns.iter().map(|&k| sizes[k]).collect());
-        Levels::of(gains, of).unwrap().0.unwrap_or_default()
-    }
-
     #[test]
-    fn a_loud_channel_is_brought_down_as_far_as_its_columns_have_room() {
-        let with = |at: usize, x: f32| (0..8).map(|k| if k == at { x } else { 1.0 }).collect::<Vec<f32>>();
-        assert_eq!(levels(&with(3, 30.0), &with(3, 1.0 / 30.0)), with(3, 32.0));
-        assert_eq!(levels(&with(3, -30.0), &with(3, 0.25)), with(3, 4.0));
-        assert_eq!(levels(&with(3, 30.0), &with(3, 2.0)), with(3, 1.0), "no room");
-        assert_eq!(levels(&with(3, 0.1), &with(3, 8.0)), with(3, 0.125), "a quiet one that is read loudly");
-        assert_eq!(levels(&with(3, 0.1), &with(3, 0.5)), with(3, 1.0));
-        assert_eq!(levels(&with(3, 30.0), &with(3, 0.0)), with(3, 32.0), "one that nothing reads");
-        assert!(levels(&with(3, 3.9), &with(3, 0.1)).is_empty(), "not far");
-        assert!(levels(&[0.0; 8], &[1.0; 8]).is_empty() && levels(&with(3, f32::NAN), &with(3, 1.0)).is_empty());
+    fn quiet_columns_are_brought_up_and_loud_ones_down() {
+        let levels = |squares: &[f32]| Levels::of(squares, 0.5).0.unwrap_or_default();
+        let quiet = 1.0 / 900.0; // a thirtieth
+        assert_eq!(levels(&[1.0, quiet, 1.1, 70.0, 0.0, 1.0]), [1.0, 32.0, 1.0, 0.125, 1.0, 1.0]);
+        assert_eq!(levels(&[1.0, 1e-30, 1.0]), [1.0, 256.0, 1.0], "no further than that");
+        assert_eq!(levels(&[1.0, f32::NAN, f32::INFINITY, 4.0, 1.0, 0.9]), [1.0, 1.0, 1.0, 0.5, 1.0, 1.0]);
+        assert!(Levels::of(&[1.0, 4.0, 1.0], 1.5).0.is_none() && Levels::of(&[1.0, 9.0, 1.0], 1.5).0.is_some());
+        assert!(levels(&[1.0, 1.5, 0.7]).is_empty() && levels(&[0.0; 3]).is_empty());
     }
 
     #[test]
@@ -114,11 +96,21 @@ mod tests {
         let levels = Levels(Some(vec![1.0, 32.0]));
         let mut gains = [0.3, 9.0];
         assert!(levels.lower(&mut gains) && !Levels::default().lower(&mut gains));
-        let raised = levels.raised(Stored::F32, bytemuck::cast_slice(&[0.5f32, 0.1, -2.0, 0.7])).unwrap();
-        assert_eq!((gains, &*raised), ([0.3, 9.0 / 32.0], &[0.5, 3.2, -2.0, 22.4][..]));
-        assert!(Levels::default().raised(Stored::F32, &[]).is_none());
-        let mut sizes = [0.5, 0.0];
-        sizes_of(Stored::F32, bytemuck::cast_slice(&[1.0f32, 2.0, -3.0, 0.1]), 2, &[1, 0], &mut sizes);
-        assert_eq!(sizes, [2.0, 3.0]);
+        let matrix = [0.5f32, 0.1, -2.0, 0.7];
+        let of = |columns: &Levels, rows: &Levels| scaled(Stored::F32, bytemuck::cast_slice(&matrix), 2, columns, rows);
+        let none = Levels::default();
+        assert_eq!((gains, of(&levels, &none).unwrap()), ([0.3, 9.0 / 32.0], vec![0.5, 3.2, -2.0, 22.4]));
+        assert_eq!(of(&none, &levels).unwrap(), [0.5, 0.1, -2.0 / 32.0, 0.7 / 32.0]);
+        assert!(of(&none, &none).is_none());
+        let mut squares = [0.5, 0.0];
+        add_squares(Stored::F32, bytemuck::cast_slice(&matrix), &mut squares);
+        assert_eq!(squares, [4.75, 0.1 * 0.1 + 0.7 * 0.7]);
+    }
+
+    #[test]
+    fn heads_that_read_the_same_channels_share_their_levels() {
+        assert_eq!(shared(&[1.0, 2.0, 10.0, 20.0, 3.0, 4.0, 30.0, 40.0], 2, 2), [11.0, 22.0, 33.0, 44.0]);
+        let levels = Levels(Some(vec![1.0, 2.0, 4.0, 8.0]));
+        assert_eq!(levels.repeated(2, 2).0.unwrap(), [1.0, 2.0, 1.0, 2.0, 4.0, 8.0, 4.0, 8.0]);
     }
 }

@@ -1,10 +1,10 @@
 //! From named tensors to layers.
 
-use crate::level::{Levels, sizes_of};
+use crate::level::{Levels, add_squares, scaled};
 use crate::linear::Linear;
 use crate::norm::{LayerNorm, RmsNorm};
 use crate::{Adapter, Error, Quants};
-use smolvlm_backend::{Backend, Source, Stored, Tensor, Use, Weight, numbers, widen};
+use smolvlm_backend::{Backend, Quant, Source, Stored, Tensor, Use, Weight, numbers, widen};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -104,11 +104,19 @@ impl Load<'_> {
     /// # Errors
     /// As [`TensorSource::take`].
     pub fn weight(&mut self, name: &str, shape: &[usize], table: bool) -> Result<Weight, Error> {
-        self.leveled(&Levels::default(), name, shape, table)
+        let none = Levels::default();
+        self.leveled(&none, &none, name, shape, table)
     }
 
-    /// A matrix whose columns are brought level.
-    fn leveled(&mut self, levels: &Levels, name: &str, shape: &[usize], table: bool) -> Result<Weight, Error> {
+    /// A matrix that reads channels which were brought level, and makes such.
+    fn leveled(
+        &mut self,
+        columns: &Levels,
+        rows: &Levels,
+        name: &str,
+        shape: &[usize],
+        table: bool,
+    ) -> Result<Weight, Error> {
         let role = (self.role)(name);
         let purpose = match role {
             _ if table => Use::Lookup,
@@ -118,8 +126,8 @@ impl Load<'_> {
         let raw = self.source.take(name, shape)?;
         let outputs = shape.first().copied().unwrap_or(0);
         let inputs = shape.iter().skip(1).product();
-        let raised = levels.raised(raw.stored, &raw.bytes);
-        let source = match &raised {
+        let scaled = scaled(raw.stored, &raw.bytes, inputs, columns, rows);
+        let source = match &scaled {
             Some(values) => Source { bytes: bytemuck::cast_slice(values), stored: Stored::F32, outputs, inputs },
             None => Source { bytes: &raw.bytes, stored: raw.stored, outputs, inputs },
         };
@@ -137,41 +145,61 @@ impl Load<'_> {
     /// # Errors
     /// As [`TensorSource::take`].
     pub fn linear(&mut self, name: &str, shape: &[usize], bias: bool) -> Result<Linear, Error> {
-        self.linear_behind(&Levels::default(), name, shape, bias)
+        let none = Levels::default();
+        self.linear_between(&none, &none, name, shape, bias)
     }
 
-    /// A linear layer behind a norm whose channels were brought level.
+    /// A linear layer that reads channels which were brought level, and makes such.
     ///
     /// # Errors
     /// As [`TensorSource::take`].
-    pub fn linear_behind(&mut self, levels: &Levels, name: &str, shape: &[usize], bias: bool) -> Result<Linear, Error> {
-        let weight = self.leveled(levels, &format!("{name}.weight"), shape, false)?;
+    pub fn linear_between(
+        &mut self,
+        columns: &Levels,
+        rows: &Levels,
+        name: &str,
+        shape: &[usize],
+        bias: bool,
+    ) -> Result<Linear, Error> {
+        let weight = self.leveled(columns, rows, &format!("{name}.weight"), shape, false)?;
         let outputs = weight.outputs();
-        let bias = if bias { Some(self.tensor(&format!("{name}.bias"), &[outputs])?) } else { None };
+        let bias = if bias { Some(self.gains(rows, &format!("{name}.bias"), outputs)?) } else { None };
         Ok(Linear { name: name.to_string(), weight, bias, adapters: Vec::<Adapter>::new() })
     }
 
-    /// How the channels of the norm `name` are brought level for the matrices [outputs, width] that read it alone.
+    /// Sums of squares of the columns of matrices [outputs, width] that read the same channels; none where channels are not
+    /// brought level.
     ///
     /// # Errors
     /// As [`TensorSource::take`].
-    pub fn levels(&mut self, name: &str, width: usize, readers: &[(String, usize)]) -> Result<Levels, Error> {
-        if !self.level || !self.quant.of(name).is_few_bits() {
-            return Ok(Levels::default());
-        }
-        let raw = self.source.take(&format!("{name}.weight"), &[width])?;
-        let gains = widen(raw.stored, &raw.bytes);
-        Levels::of(&gains, |columns| {
-            let mut sizes = vec![0.0; columns.len()];
-            for (reader, outputs) in readers {
-                let raw = self.source.take(&format!("{reader}.weight"), &[*outputs, width])?;
-                sizes_of(raw.stored, &raw.bytes, width, columns, &mut sizes);
+    pub fn squares(&mut self, readers: &[(String, usize)], width: usize) -> Result<Vec<f32>, Error> {
+        let mut squares = vec![0.0; width];
+        for (reader, outputs) in readers {
+            let name = format!("{reader}.weight");
+            if !self.level || !self.quant.of(&name).is_few_bits() {
+                return Ok(Vec::new());
             }
-            Ok(sizes)
-        })
+            let raw = self.source.take(&name, &[*outputs, width])?;
+            add_squares(raw.stored, &raw.bytes, &mut squares);
+        }
+        Ok(squares)
     }
 
-    /// A norm's vector, brought level.
+    /// How far columns of a matrix must be from others to be brought level, as a power of two: the fewer the bits, the less.
+    pub fn least(&self, reader: &str) -> f32 {
+        if self.quant.of(&format!("{reader}.weight")) == Quant::Q4 { 1.0 } else { 1.5 }
+    }
+
+    /// How the channels that these matrices [outputs, width] read, and nothing else, are brought level.
+    ///
+    /// # Errors
+    /// As [`TensorSource::take`].
+    pub fn levels(&mut self, readers: &[(String, usize)], width: usize) -> Result<Levels, Error> {
+        let least = readers.first().map_or(0.0, |(reader, _)| self.least(reader));
+        Ok(Levels::of(&self.squares(readers, width)?, least))
+    }
+
+    /// A norm's gains, or what is added to channels, brought level.
     fn gains(&mut self, levels: &Levels, name: &str, width: usize) -> Result<Tensor, Error> {
         let tensor = self.tensor(name, &[width])?;
         let mut values = numbers(self.backend, &tensor);

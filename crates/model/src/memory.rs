@@ -80,23 +80,30 @@ impl Config {
         let TextConfig { hidden, intermediate, layers, heads, kv_heads, head_dim, vocab, .. } = self.text;
         let of = |quant| move |count, outputs, inputs| Matrices { count, outputs, inputs, quant, table: false };
         let (head, matrix) = (of(quant.head), of(quant.text));
+        let text = |part: &str| of(quant.of(&format!("model.text_model.layers.0.{part}.weight")));
+        let (value, down) = (text("self_attn.v_proj"), text("mlp.down_proj"));
         let mut all = vec![
             Matrices { table: !self.tied, ..head(1, vocab, hidden) },
             head(usize::from(!self.tied), vocab, hidden),
             matrix(layers, heads * head_dim, hidden),
-            matrix(2 * layers, kv_heads * head_dim, hidden),
+            matrix(layers, kv_heads * head_dim, hidden),
+            value(layers, kv_heads * head_dim, hidden),
             matrix(layers, hidden, heads * head_dim),
             matrix(2 * layers, intermediate, hidden),
-            matrix(layers, hidden, intermediate),
+            down(layers, hidden, intermediate),
         ];
         if let Some(SightConfig { tower, scale_factor, .. }) = &self.sight {
             let matrix = of(quant.vision);
-            let patches = of(quant.of("model.vision_model.embeddings.patch_embedding.weight"));
+            let vision = |part: &str| of(quant.of(&format!("model.vision_model.{part}.weight")));
+            let (patches, value) = (vision("embeddings.patch_embedding"), vision("encoder.layers.0.self_attn.v_proj"));
+            let second = vision("encoder.layers.0.mlp.fc2");
             all.extend([
                 patches(1, tower.hidden, 3 * tower.patch_size * tower.patch_size),
                 Matrices { table: true, ..matrix(1, tower.patches(), tower.hidden) },
-                matrix(4 * tower.layers, tower.hidden, tower.hidden),
-                matrix(2 * tower.layers, tower.intermediate, tower.hidden),
+                matrix(3 * tower.layers, tower.hidden, tower.hidden),
+                value(tower.layers, tower.hidden, tower.hidden),
+                matrix(tower.layers, tower.intermediate, tower.hidden),
+                second(tower.layers, tower.hidden, tower.intermediate),
                 matrix(1, hidden, tower.hidden * scale_factor * scale_factor),
             ]);
         }
@@ -115,7 +122,7 @@ mod tests {
     fn the_decoders_part_is_what_its_weights_take() {
         let mut config = Config::published("smolvlm-256m").unwrap();
         (config.text.layers, config.text.vocab, config.sight) = (2, 1000, None);
-        for quant in [Quant::F32, Quant::Bf16] {
+        for quant in [Quant::F32, Quant::Bf16, Quant::Q8, Quant::Q4] {
             let mut load = Load {
                 backend: &Cpu::new(1),
                 source: &mut random_weights(),

@@ -23,6 +23,7 @@ impl Quants {
     /// Of the matrix, or of what stands before it, of this name in a checkpoint.
     pub fn of(self, name: &str) -> Quant {
         const HEADS: [&str; 2] = [".embed_tokens.weight", "lm_head.weight"];
+        const SENSITIVE: [&str; 3] = [".v_proj.weight", ".down_proj.weight", ".fc2.weight"];
         let quant = match name {
             _ if HEADS.iter().any(|head| name.ends_with(head)) || name == "linear.weight" => self.head,
             _ if name.contains(".vision_model.") || name.contains(".connector.") => self.vision,
@@ -33,6 +34,9 @@ impl Quants {
             Quant::Nf4 if HEADS.iter().any(|head| name.ends_with(head)) || is_patches(name) => Quant::Bf16,
             // Pixels and a hundredth of the tower's work: nothing is gained by fewer bits.
             Quant::Q8 | Quant::Q4 if is_patches(name) => Quant::Bf16,
+            // What 4 bits lose is lost here above all: there are few values to many queries, and the inputs of an MLP's second
+            // matrix are of all sizes.
+            Quant::Q4 if SENSITIVE.iter().any(|part| name.ends_with(part)) => Quant::Q8,
             quant => quant,
         }
     }
@@ -59,6 +63,8 @@ mod tests {
             ("model.connector.modality_projection.proj.weight", Quant::Q8),
             ("model.vision_model.embeddings.patch_embedding.weight", Quant::Bf16),
             ("model.text_model.layers.0.mlp.up_proj.weight", Quant::Q4),
+            ("model.text_model.layers.0.mlp.down_proj.weight", Quant::Q8),
+            ("model.text_model.layers.0.self_attn.v_proj.weight", Quant::Q8),
             ("model.text_model.embed_tokens.weight", Quant::F32),
             ("lm_head.weight", Quant::F32),
             ("linear.weight", Quant::F32),

@@ -1,7 +1,7 @@
 //! `model.text_model` and `lm_head`: the Llama decoder.
 
 use crate::config::TextConfig;
-use crate::level::Levels;
+use crate::level::{Levels, shared};
 use crate::linear::{Linear, backward_three, forward_three};
 use crate::norm::{self, NormLayer, RmsNorm};
 use crate::parameters::{Part, Slot, VisitParts};
@@ -78,7 +78,10 @@ impl Text {
         let layers = (0..config.layers)
             .map(|i| Layer::load(load, &format!("{name}.layers.{i}"), config))
             .collect::<Result<_, _>>()?;
-        let norm = load.rms_norm(&Levels::default(), &format!("{name}.norm"), hidden, config.eps)?;
+        // A head that is the table is read by tokens, too.
+        let readers = if tied || vectors.is_some() { None } else { Some([("lm_head".to_owned(), vocab)]) };
+        let last = readers.map_or_else(|| Ok(Levels::default()), |readers| load.levels(&readers, hidden))?;
+        let norm = load.rms_norm(&last, &format!("{name}.norm"), hidden, config.eps)?;
         let lm_head = if tied {
             // The reference ties whatever a file may hold besides.
             load.source.ignore("lm_head.weight");
@@ -88,7 +91,7 @@ impl Text {
         } else if let Some(width) = vectors {
             load.linear("linear", &[width, hidden], true)?
         } else {
-            load.linear("lm_head", &[vocab, hidden], false)?
+            load.linear_between(&last, &Levels::default(), "lm_head", &[vocab, hidden], false)?
         };
         let frequencies = config.frequencies();
         Ok(Text { config: config.clone(), frequencies, embed_name, embed_tokens, layers, norm, lm_head, tied })
@@ -283,28 +286,37 @@ impl Layer {
     fn load(load: &mut Load<'_>, name: &str, config: &TextConfig) -> Result<Layer, Error> {
         let (hidden, inner) = (config.hidden, config.intermediate);
         let (q, kv) = (config.heads * config.head_dim, config.kv_heads * config.head_dim);
+        let dtype = load.quant.text.dtype();
         let at = |part: &str| format!("{name}.{part}");
-        let three = [("self_attn.q_proj", q), ("self_attn.k_proj", kv), ("self_attn.v_proj", kv)];
-        let two = [("mlp.gate_proj", inner), ("mlp.up_proj", inner)];
-        let first = load.levels(&at("input_layernorm"), hidden, &three.map(|(part, outputs)| (at(part), outputs)))?;
-        let second =
-            load.levels(&at("post_attention_layernorm"), hidden, &two.map(|(part, outputs)| (at(part), outputs)))?;
+        let readers =
+            |parts: &[(&str, usize)]| parts.iter().map(|&(part, outputs)| (at(part), outputs)).collect::<Vec<_>>();
+        let three = readers(&[("self_attn.q_proj", q), ("self_attn.k_proj", kv), ("self_attn.v_proj", kv)]);
+        let (first, none) = (load.levels(&three, hidden)?, Levels::default());
+        let second = load.levels(&readers(&[("mlp.gate_proj", inner), ("mlp.up_proj", inner)]), hidden)?;
+        let group = config.heads / config.kv_heads;
+        let mixed = load.squares(&readers(&[("self_attn.o_proj", hidden)]), q)?;
+        let values = Levels::of(&shared(&mixed, group, config.head_dim), load.least(&at("self_attn.o_proj")));
+        let mut linear = |columns: &Levels, rows: &Levels, part: &str, shape: [usize; 2]| {
+            load.linear_between(columns, rows, &at(part), &shape, false)
+        };
+        let self_attn = Attention {
+            heads: config.attention(),
+            dtype,
+            q_proj: linear(&first, &none, "self_attn.q_proj", [q, hidden])?,
+            k_proj: linear(&first, &none, "self_attn.k_proj", [kv, hidden])?,
+            v_proj: linear(&first, &values, "self_attn.v_proj", [kv, hidden])?,
+            o_proj: linear(&values.repeated(group, config.head_dim), &none, "self_attn.o_proj", [hidden, q])?,
+        };
+        let mlp = Mlp {
+            gate_proj: linear(&second, &none, "mlp.gate_proj", [inner, hidden])?,
+            up_proj: linear(&second, &none, "mlp.up_proj", [inner, hidden])?,
+            down_proj: linear(&none, &none, "mlp.down_proj", [hidden, inner])?,
+        };
         Ok(Layer {
             input_layernorm: load.rms_norm(&first, &at("input_layernorm"), hidden, config.eps)?,
-            self_attn: Attention {
-                heads: config.attention(),
-                dtype: load.quant.text.dtype(),
-                q_proj: load.linear_behind(&first, &at("self_attn.q_proj"), &[q, hidden], false)?,
-                k_proj: load.linear_behind(&first, &at("self_attn.k_proj"), &[kv, hidden], false)?,
-                v_proj: load.linear_behind(&first, &at("self_attn.v_proj"), &[kv, hidden], false)?,
-                o_proj: load.linear(&at("self_attn.o_proj"), &[hidden, q], false)?,
-            },
+            self_attn,
             post_attention_layernorm: load.rms_norm(&second, &at("post_attention_layernorm"), hidden, config.eps)?,
-            mlp: Mlp {
-                gate_proj: load.linear_behind(&second, &at("mlp.gate_proj"), &[inner, hidden], false)?,
-                up_proj: load.linear_behind(&second, &at("mlp.up_proj"), &[inner, hidden], false)?,
-                down_proj: load.linear(&at("mlp.down_proj"), &[hidden, inner], false)?,
-            },
+            mlp,
         })
     }
 

@@ -151,25 +151,31 @@ impl Vision {
 impl Layer {
     fn load(load: &mut Load<'_>, name: &str, config: &VisionConfig) -> Result<Layer, Error> {
         let (hidden, inner) = (config.hidden, config.intermediate);
-        let at = |part: &str| format!("{name}.{part}");
-        let three = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"];
-        let first = load.levels(&at("layer_norm1"), hidden, &three.map(|part| (at(part), hidden)))?;
-        let second = load.levels(&at("layer_norm2"), hidden, &[(at("mlp.fc1"), inner)])?;
+        let (at, dtype) = (|part: &str| format!("{name}.{part}"), load.quant.vision.dtype());
+        let three = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"].map(|part| (at(part), hidden));
+        let (first, none) = (load.levels(&three, hidden)?, Levels::default());
+        let second = load.levels(&[(at("mlp.fc1"), inner)], hidden)?;
+        let values = load.levels(&[(at("self_attn.out_proj"), hidden)], hidden)?;
+        let mut linear = |columns: &Levels, rows: &Levels, part: &str, shape: [usize; 2]| {
+            load.linear_between(columns, rows, &at(part), &shape, true)
+        };
+        let self_attn = Attention {
+            heads: config.attention(),
+            dtype,
+            q_proj: linear(&first, &none, "self_attn.q_proj", [hidden, hidden])?,
+            k_proj: linear(&first, &none, "self_attn.k_proj", [hidden, hidden])?,
+            v_proj: linear(&first, &values, "self_attn.v_proj", [hidden, hidden])?,
+            out_proj: linear(&values, &none, "self_attn.out_proj", [hidden, hidden])?,
+        };
+        let mlp = Mlp {
+            fc1: linear(&second, &none, "mlp.fc1", [inner, hidden])?,
+            fc2: linear(&none, &none, "mlp.fc2", [hidden, inner])?,
+        };
         Ok(Layer {
             layer_norm1: load.layer_norm(&first, &at("layer_norm1"), hidden, config.eps)?,
-            self_attn: Attention {
-                heads: config.attention(),
-                dtype: load.quant.vision.dtype(),
-                q_proj: load.linear_behind(&first, &at("self_attn.q_proj"), &[hidden, hidden], true)?,
-                k_proj: load.linear_behind(&first, &at("self_attn.k_proj"), &[hidden, hidden], true)?,
-                v_proj: load.linear_behind(&first, &at("self_attn.v_proj"), &[hidden, hidden], true)?,
-                out_proj: load.linear(&at("self_attn.out_proj"), &[hidden, hidden], true)?,
-            },
+            self_attn,
             layer_norm2: load.layer_norm(&second, &at("layer_norm2"), hidden, config.eps)?,
-            mlp: Mlp {
-                fc1: load.linear_behind(&second, &at("mlp.fc1"), &[inner, hidden], true)?,
-                fc2: load.linear(&at("mlp.fc2"), &[hidden, inner], true)?,
-            },
+            mlp,
         })
     }
 

@@ -340,14 +340,19 @@ impl Backend for Cpu {
             epilogue: linear::Epilogue { bias: biases[i].map(f32s), ..linear::Epilogue::default() },
             out: slots.next().map_or(&mut [], values_mut),
         });
-        linear::products(self.isa, &self.pool, input(x, Some(norm)), products);
+        let input = input(x, Some(norm));
+        if weights.iter().any(|weight| weight.kept() != weights[0].kept()) {
+            products.into_iter().for_each(|product| linear::products(self.isa, &self.pool, input, [product]));
+        } else {
+            linear::products(self.isa, &self.pool, input, products);
+        }
         outs
     }
 
     fn mlp(&self, x: &Tensor, norm: Norm<'_>, up: (&Weight, Epilogue<'_>), down: (&Weight, Epilogue<'_>)) -> Tensor {
         let (first, second) = (self.packed(up.0), self.packed(down.0));
         let gates = [gate(self, &up.1.act), gate(self, &down.1.act)];
-        if !linear::splits_by_rows(self.isa, &self.pool, &first, x.rows()) {
+        if first.kept() != second.kept() || !linear::splits_by_rows(self.isa, &self.pool, &first, x.rows()) {
             let between = self.product(x, Some(norm), up.0, up.1);
             return self.product(&between, None, down.0, down.1);
         }

@@ -9,7 +9,8 @@ mod weight_gradient;
 
 use crate::norm::Norm;
 use crate::pool::SendPtr;
-use crate::tile::{Eights, Factor, Fours, Pair};
+use crate::tile::fours::Fours;
+use crate::tile::{Eights, Factor, Pair};
 use crate::{Isa, Pool};
 use finish::{Place, activate_rows};
 use rows::{Rows, row_block};

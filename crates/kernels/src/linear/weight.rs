@@ -1,10 +1,8 @@
 //! Weights as checkpoints store them, and as products read them.
 
 use super::PANEL;
-use crate::tile::{
-    EIGHTS_DEPTH, Eights, Element, FEW_BITS_GROUP, FOURS_DEPTH, FOURS_SHARED, Factor, Fours, FoursColumn, Pair, eights,
-    elements, interleave, padded,
-};
+use crate::tile::fours::{self, Fours, SHARED};
+use crate::tile::{EIGHTS_DEPTH, Eights, Element, FEW_BITS_GROUP, Factor, Pair, eights, elements, interleave, padded};
 use crate::{AlignedBytes, Arena, Isa, Pool};
 use half::f16;
 
@@ -313,18 +311,19 @@ fn pack_fours(pool: &Pool, stored: Stored, bytes: &[u8], outputs: usize, inputs:
         return;
     }
     pool.chunks(packed, PANEL * depth, |panel, packed| {
-        let mut values = [0.0f32; FOURS_SHARED];
-        for (part, packed) in packed.chunks_mut(Fours::depth(FOURS_SHARED) * PANEL).enumerate() {
-            let first = part * FOURS_SHARED;
-            let count = FOURS_SHARED.min(inputs - first);
+        let (mut row, mut rows) = ([0.0f32; SHARED], [[0.0f32; PANEL]; SHARED]);
+        for (part, packed) in packed.chunks_mut(Fours::depth(SHARED) * PANEL).enumerate() {
+            let first = part * SHARED;
+            let count = SHARED.min(inputs - first);
             for n in 0..PANEL.min(outputs - panel * PANEL) {
-                let row = &bytes[(panel * PANEL + n) * row_bytes + first * stored.size()..];
-                widen_into(stored, row, &mut values[..count]);
-                let column = FoursColumn::of(&values[..count]);
-                let elements = [column.shared].into_iter().chain(column.groups.into_iter().flatten());
-                let to = packed.iter_mut().skip(n).step_by(PANEL);
-                to.zip(elements).for_each(|(to, element)| *to = element);
+                widen_into(
+                    stored,
+                    &bytes[(panel * PANEL + n) * row_bytes + first * stored.size()..],
+                    &mut row[..count],
+                );
+                rows.iter_mut().zip(&row[..count]).for_each(|(to, &x)| to[n] = x);
             }
+            fours::pack(Isa::best(), &rows[..count], packed);
         }
     });
 }
@@ -332,16 +331,8 @@ fn pack_fours(pool: &Pool, stored: Stored, bytes: &[u8], outputs: usize, inputs:
 /// Row `index` of panels in 4 bits.
 fn read_fours(packed: &[Fours], index: usize, out: &mut [f32]) {
     let panel = &packed[index / PANEL * PANEL * Fours::depth(out.len())..];
-    for (out, part) in out.chunks_mut(FOURS_SHARED).zip(panel.chunks(Fours::depth(FOURS_SHARED) * PANEL)) {
-        let mut elements = part.iter().skip(index % PANEL).step_by(PANEL).copied();
-        let mut next = || elements.next().unwrap_or(Fours(0));
-        let mut column =
-            FoursColumn { shared: next(), groups: [[Fours(0); FOURS_DEPTH]; FOURS_SHARED / FEW_BITS_GROUP] };
-        for group in column.groups.iter_mut().take(out.len().div_ceil(FEW_BITS_GROUP)) {
-            group.fill_with(&mut next);
-        }
-        out.copy_from_slice(&column.values()[..out.len()]);
-    }
+    let parts = panel.chunks(Fours::depth(SHARED) * PANEL);
+    out.chunks_mut(SHARED).zip(parts).for_each(|(out, part)| fours::read(part, index % PANEL, out));
 }
 
 /// Panels of the transpose of x [inputs, outputs].

@@ -9,9 +9,10 @@
 //! leasts are multiplied by; and for each 64 of them eight rows of elements, whose lower four bits are four numbers that follow
 //! each other and whose upper four bits those 32 further on, and a row of scales and leasts: scale, least, scale, least.
 
-use super::rounded::{self, GROUP, PLANE, QUADS, SLOTS, whole};
+use super::rounded::{self, GROUP, PLANE, QUADS, SLOTS, low_bits, nearest, whole};
 use super::{Block, Factor, Left, Right};
 use crate::Isa;
+use crate::isa::for_each_isa;
 use crate::math::fma;
 
 /// Weights that share what their groups' scales are multiplied by.
@@ -62,107 +63,165 @@ impl Factor for Fours {
     }
 }
 
-/// Up to 256 weights of a column, in 4 bits: what scales and leasts are multiplied by, and each 64's elements, scales and leasts.
-pub(crate) struct Column {
-    pub(crate) shared: Fours,
-    pub(crate) groups: [[Fours; DEPTH]; SHARED / GROUP],
+/// Columns of a panel.
+const COLUMNS: usize = 32;
+/// A number of each column, which vector instructions take at once.
+type Row = [f32; COLUMNS];
+
+/// Packs up to 256 weights of a panel's columns, a row of the columns for each; zeros follow. Where one is no number, no
+/// product is. `to` takes `Fours::depth` rows.
+pub(crate) fn pack(isa: Isa, values: &[Row], to: &mut [Fours]) {
+    let mut all = [[0.0; COLUMNS]; SHARED];
+    all[..values.len()].copy_from_slice(values);
+    pack_rows(isa, &all, values.len(), to);
 }
 
-impl Column {
-    /// Of these weights; zeros follow. Where one is no number, no product is.
-    pub(crate) fn of(values: &[f32]) -> Column {
-        let mut all = [[0.0f32; HALF]; SHARED / HALF];
-        for (half, values) in all.iter_mut().zip(values.chunks(HALF)) {
-            half[..values.len()].copy_from_slice(values);
+for_each_isa! {
+    fn pack_rows(values: &[Row; SHARED], count: usize, to: &mut [Fours]) = pack_all;
+}
+
+#[inline(always)]
+fn pack_all(values: &[Row; SHARED], count: usize, to: &mut [Fours]) {
+    let mut fits = [Fit::NONE; SHARED / HALF];
+    let (mut scale, mut least) = ([0.0f32; COLUMNS], [0.0f32; COLUMNS]);
+    for (fit, values) in fits.iter_mut().zip(values.as_chunks::<HALF>().0).take(count.div_ceil(HALF)) {
+        *fit = Fit::of(values);
+        for n in 0..COLUMNS {
+            scale[n] = scale[n].max(fit.scale[n]);
+            least[n] = least[n].max(fit.least[n]);
         }
-        let fits = all.each_ref().map(Fit::of);
-        let most = |of: fn(&Fit) -> f32| fits.iter().map(of).fold(0.0, f32::max);
-        let sound = values.iter().all(|x| x.is_finite());
-        let [scale, least] = [most(|fit| fit.scale), most(|fit| fit.least)].map(|most| upper(most / 255.0));
-        let mut column = Column { shared: Fours(scale | least >> 16), groups: [[Fours(0); DEPTH]; SHARED / GROUP] };
-        if !sound {
-            column.shared = Fours(f32::NAN.to_bits() & 0xFFFF_0000);
+    }
+    let mut sound = [0.0f32; COLUMNS];
+    for row in &values[..count] {
+        for n in 0..COLUMNS {
+            sound[n] += row[n] * 0.0; // no number where one is none
         }
-        let [scale, least] = [scale, least].map(f32::from_bits);
-        let part = |x: f32, of: f32| if of > 0.0 { (x / of).round_ties_even().clamp(0.0, 255.0) } else { 0.0 };
-        for (group, (halves, fits)) in column.groups.iter_mut().zip(all.chunks(2).zip(fits.chunks(2))) {
-            let (mut elements, mut levels) = ([0u8; 4 * (DEPTH - 1)], [0u8; 4]);
-            for (at, (values, fit)) in halves.iter().zip(fits).enumerate() {
-                let (times, less) = (part(fit.scale, scale), part(fit.least, least));
-                [levels[2 * at], levels[2 * at + 1]] = [times as u8, less as u8];
-                let (times, less) = (times * scale, less * least);
-                let inverse = if times > 0.0 { 1.0 / times } else { 0.0 };
-                for (element, x) in elements.iter_mut().zip(values) {
-                    *element |= (((x + less) * inverse).round_ties_even().clamp(0.0, 15.0) as u8) << (4 * at);
+    }
+    let (shared, rows) = to.split_at_mut(COLUMNS);
+    for n in 0..COLUMNS {
+        let of = if sound[n] == 0.0 { upper(scale[n] / 255.0) } else { f32::NAN.to_bits() & 0xFFFF_0000 };
+        shared[n] = Fours(of | upper(least[n] / 255.0) >> 16);
+        (scale[n], least[n]) = shared[n].both();
+    }
+    for (group, to) in rows.chunks_exact_mut(DEPTH * COLUMNS).enumerate() {
+        let (elements, levels) = to.split_at_mut((DEPTH - 1) * COLUMNS);
+        elements.fill(Fours(0));
+        levels.fill(Fours(0));
+        for half in 0..2 {
+            let (fit, values) = (&fits[2 * group + half], &values[group * GROUP + half * HALF..][..HALF]);
+            let (mut times, mut less, mut inverse) = ([0.0f32; COLUMNS], [0.0f32; COLUMNS], [0.0f32; COLUMNS]);
+            for n in 0..COLUMNS {
+                let (a, b) = (part(fit.scale[n], scale[n]), part(fit.least[n], least[n]));
+                levels[n].0 |= (a as u32 | (b as u32) << 8) << (16 * half);
+                (times[n], less[n]) = (a * scale[n], b * least[n]);
+                inverse[n] = if times[n] > 0.0 { 1.0 / times[n] } else { 0.0 };
+            }
+            for (k, row) in values.iter().enumerate() {
+                let to = &mut elements[k / 4 * COLUMNS..][..COLUMNS];
+                for n in 0..COLUMNS {
+                    let u = nearest(((row[n] + less[n]) * inverse[n]).clamp(0.0, 15.0));
+                    to[n].0 |= low_bits(u) << (8 * (k % 4) + 4 * half);
                 }
             }
-            let rows = elements.as_chunks().0.iter().chain([&levels]);
-            rows.zip(group).for_each(|(row, to)| *to = Fours(u32::from_le_bytes(*row)));
         }
-        column
     }
+}
 
-    /// The weights.
-    pub(crate) fn values(&self) -> [f32; SHARED] {
-        let mut values = [0.0; SHARED];
-        let (scale, least) = (f32::from_bits(self.shared.0 & 0xFFFF_0000), f32::from_bits(self.shared.0 << 16));
-        for (group, values) in self.groups.iter().zip(values.as_chunks_mut::<GROUP>().0) {
-            let levels = group[DEPTH - 1].0.to_le_bytes().map(f32::from);
-            for (k, x) in values.iter_mut().enumerate() {
-                let (half, k) = (k / HALF, k % HALF);
-                let u = group[k / 4].0.to_le_bytes()[k % 4] >> (4 * half) & 15;
-                *x = f32::from(u) * (levels[2 * half] * scale) - levels[2 * half + 1] * least;
-            }
-        }
-        values
-    }
+/// How many of 255 parts of a number another is.
+#[inline(always)]
+fn part(x: f32, of: f32) -> f32 {
+    if of > 0.0 { nearest((x / of).clamp(0.0, 255.0)) } else { 0.0 }
 }
 
 /// The upper half of a number, rounded up where that is not exact, so that nothing is above 255 parts.
+#[inline(always)]
 fn upper(x: f32) -> u32 {
     (x.to_bits() + 0xFFFF) & 0xFFFF_0000
 }
 
-/// A group's scale and least, as near as may be to its weights.
+impl Fours {
+    /// What a column's scales and leasts are multiplied by.
+    #[inline(always)]
+    fn both(self) -> (f32, f32) {
+        (f32::from_bits(self.0 & 0xFFFF_0000), f32::from_bits(self.0 << 16))
+    }
+}
+
+/// Up to 256 weights of column `n` of rows that [`pack`] wrote.
+pub(crate) fn read(rows: &[Fours], n: usize, out: &mut [f32]) {
+    let (shared, rows) = rows.split_at(COLUMNS);
+    let (scale, least) = shared[n].both();
+    for (group, out) in rows.chunks_exact(DEPTH * COLUMNS).zip(out.chunks_mut(GROUP)) {
+        let bytes = |row: usize| group[row * COLUMNS + n].0.to_le_bytes();
+        let levels = bytes(DEPTH - 1).map(f32::from);
+        for (k, x) in out.iter_mut().enumerate() {
+            let (half, k) = (k / HALF, k % HALF);
+            let u = bytes(k / 4)[k % 4] >> (4 * half) & 15;
+            *x = f32::from(u) * (levels[2 * half] * scale) - levels[2 * half + 1] * least;
+        }
+    }
+}
+
+/// Scales and leasts of a group of each column.
 #[derive(Clone, Copy)]
 struct Fit {
-    scale: f32,
-    least: f32,
+    scale: Row,
+    least: Row,
 }
 
 impl Fit {
-    /// Tries scales a little above and below that of the extremes, each with the scale and least that then fit best (least
-    /// squares), and takes what leaves the smallest error. Large weights count more.
-    fn of(values: &[f32; HALF]) -> Fit {
-        const TRIED: i32 = 8;
-        let low = values.iter().fold(0.0f32, |a, &b| a.min(b));
-        let high = values.iter().fold(0.0f32, |a, &b| a.max(b));
-        let range = high - low;
-        if range <= 1e-30 || !range.is_finite() {
-            return Fit { scale: 0.0, least: 0.0 };
+    const NONE: Fit = Fit { scale: [0.0; COLUMNS], least: [0.0; COLUMNS] };
+
+    /// As near as may be to the weights: scales a little above and below that of the extremes are tried, each with the scale
+    /// and least that then fit best (least squares), and what leaves the smallest error is taken. Large weights count more.
+    #[inline(always)]
+    fn of(values: &[Row; HALF]) -> Fit {
+        /// How many fifteenths of the range are tried as steps.
+        const TRIED: [f32; 9] = [14.0, 14.3, 14.6, 14.8, 15.0, 15.2, 15.4, 15.7, 16.0];
+        let mut best = Fit::NONE;
+        let (mut low, mut high, mut square) = ([0.0f32; COLUMNS], [0.0f32; COLUMNS], [0.0f32; COLUMNS]);
+        for row in values {
+            for n in 0..COLUMNS {
+                low[n] = low[n].min(row[n]);
+                high[n] = high[n].max(row[n]);
+                square[n] += row[n] * row[n];
+            }
         }
-        let mean = (values.iter().map(|x| x * x).sum::<f32>() / HALF as f32).sqrt();
-        let weights = values.map(|x| mean + x.abs());
-        let mut best = Fit { scale: range / 15.0, least: -low };
-        let mut error = f32::INFINITY;
-        for tried in -TRIED..=TRIED {
-            let inverse = (15.0 + 0.1 * tried as f32) / range;
-            let whole = values.map(|x| ((x - low) * inverse + 0.5).floor().clamp(0.0, 15.0));
-            let sum = |f: &dyn Fn(usize) -> f32| (0..HALF).map(f).sum::<f32>();
-            let (w, wu, wuu) =
-                (sum(&|k| weights[k]), sum(&|k| weights[k] * whole[k]), sum(&|k| weights[k] * whole[k] * whole[k]));
-            let (wx, wux) = (sum(&|k| weights[k] * values[k]), sum(&|k| weights[k] * whole[k] * values[k]));
-            let determinant = w * wuu - wu * wu;
-            if determinant <= 0.0 {
-                continue;
+        let (mut mean, mut inverse) = ([0.0f32; COLUMNS], [0.0f32; COLUMNS]);
+        for n in 0..COLUMNS {
+            mean[n] = (square[n] / HALF as f32).sqrt();
+            let range = high[n] - low[n];
+            inverse[n] = if range > 1e-30 { 1.0 / range } else { 0.0 };
+            (best.scale[n], best.least[n]) = if range > 1e-30 { (range / 15.0, -low[n]) } else { (0.0, 0.0) };
+        }
+        let mut fewest = [f32::INFINITY; COLUMNS];
+        for tried in TRIED {
+            // Sums of weights w, of what weights are in steps u, and of the weights x.
+            let mut sums = [[0.0f32; COLUMNS]; 5];
+            for row in values {
+                for n in 0..COLUMNS {
+                    let x = row[n];
+                    let u = nearest(((x - low[n]) * (tried * inverse[n])).clamp(0.0, 15.0));
+                    let w = mean[n] + x.abs();
+                    let wu = w * u;
+                    sums[0][n] += w;
+                    sums[1][n] += wu;
+                    sums[2][n] += wu * u;
+                    sums[3][n] += w * x;
+                    sums[4][n] += wu * x;
+                }
             }
-            let (mut scale, mut least) = ((w * wux - wu * wx) / determinant, (wu * wux - wuu * wx) / determinant);
-            if least < 0.0 {
-                (scale, least) = (wux / wuu, 0.0);
-            }
-            let this = sum(&|k| weights[k] * (whole[k] * scale - least - values[k]).powi(2));
-            if this < error && scale > 0.0 {
-                (error, best) = (this, Fit { scale, least });
+            for n in 0..COLUMNS {
+                let [w, wu, wuu, wx, wux] = [sums[0][n], sums[1][n], sums[2][n], sums[3][n], sums[4][n]];
+                let determinant = w * wuu - wu * wu;
+                let (s, l) = ((w * wux - wu * wx) / determinant, (wu * wux - wuu * wx) / determinant);
+                // Leasts are not below zero.
+                let (s, l) = if l < 0.0 { (wux / wuu, 0.0) } else { (s, l) };
+                // What is left of the sum of squares, but for what all share.
+                let error = s * s * wuu + l * l * w - 2.0 * (s * l * wu + s * wux - l * wx);
+                if error < fewest[n] && s > 0.0 && determinant > 0.0 {
+                    (fewest[n], best.scale[n], best.least[n]) = (error, s, l);
+                }
             }
         }
         best
@@ -174,7 +233,7 @@ fn scalar((rows, groups): (usize, usize), a: &[f32], b: &[Fours], (c, stride): (
     for m in 0..rows {
         for (n, c) in c[m * stride..][..32].iter_mut().enumerate() {
             let mut total = if add { *c } else { 0.0 };
-            let (scale, least) = (f32::from_bits(b[n].0 & 0xFFFF_0000), f32::from_bits(b[n].0 << 16));
+            let (scale, least) = b[n].both();
             for (group, plane) in (0..groups).flat_map(|group| [(group, 0), (group, PLANE)]) {
                 let slot = |k: usize| a[(group * SLOTS + plane + k) * rows + m];
                 let element = |k: usize| b[(1 + group * DEPTH + k) * 32 + n].0.to_le_bytes();
@@ -403,30 +462,28 @@ mod tests {
         ((i * 7919 + 13) % 1009) as f32 / 504.5 - 1.0
     }
 
-    /// A panel of weights [32, steps], up to 256 of each.
-    fn panel(steps: usize) -> (Vec<Fours>, Vec<[f32; SHARED]>) {
-        let mut panel = vec![Fours(0); Fours::depth(steps) * 32];
-        let columns = (0..32).map(|n| {
-            let values: Vec<f32> = (0..steps).map(|k| noise(3 * (n * steps + k) + 1)).collect();
-            let column = Column::of(&values);
-            panel[n] = column.shared;
-            for (k, element) in column.groups.as_flattened().iter().enumerate().take(panel.len() / 32 - 1) {
-                panel[(1 + k) * 32 + n] = *element;
+    /// A panel of weights [32, steps], up to 256 of each, and what is read of it.
+    fn panel(isa: Isa, steps: usize) -> (Vec<Fours>, Vec<Vec<f32>>) {
+        let values: Vec<Row> = (0..steps).map(|k| std::array::from_fn(|n| noise(3 * (n * steps + k) + 1))).collect();
+        let mut panel = vec![Fours(0); Fours::depth(steps) * COLUMNS];
+        pack(isa, &values, &mut panel);
+        let column = |n: usize| {
+            let mut out = vec![0.0; steps];
+            read(&panel, n, &mut out);
+            for (near, row) in out.iter().zip(&values) {
+                assert!((near - row[n]).abs() < 0.08, "{} is read as {near}", row[n]);
             }
-            let read = column.values();
-            for (x, near) in values.iter().zip(read) {
-                assert!((x - near).abs() < 0.08, "{x} is read as {near}");
-            }
-            read
-        });
-        let read = columns.collect();
+            out
+        };
+        let read = (0..COLUMNS).map(column).collect();
         (panel, read)
     }
 
     #[test]
     fn every_path_equals_the_reference_and_is_near_the_product() {
         for steps in [1, 32, 33, 64, 65, 192, 256] {
-            let (b, read) = panel(steps);
+            let (b, read) = panel(Isa::Scalar, steps);
+            assert!(Isa::tested().into_iter().all(|isa| panel(isa, steps).0 == b));
             for rows in 1..=Fours::ROWS {
                 let inputs: Vec<Vec<f32>> =
                     (0..rows).map(|m| (0..steps).map(|k| noise(m * steps + k)).collect()).collect();
@@ -458,16 +515,25 @@ mod tests {
 
     #[test]
     fn odd_weights_are_kept_as_well_as_may_be() {
-        assert_eq!(Column::of(&[0.0; 256]).values(), [0.0; 256]);
-        assert!(Column::of(&[1.0, f32::NAN]).values().iter().all(|x| x.is_nan()));
-        assert!(Column::of(&[f32::INFINITY]).values().iter().all(|x| x.is_nan()));
-        for x in [1e-20f32, 0.3, -0.3, 1e20] {
-            let near = Column::of(&[x; 32]).values();
-            assert!(near[..32].iter().all(|near| (near / x - 1.0).abs() < 0.02), "{x} is read as {}", near[0]);
-            assert_eq!(near[32..], [0.0; 224]);
+        let kept = |values: &[f32]| {
+            let rows: Vec<Row> = values.iter().map(|&x| [x; COLUMNS]).collect();
+            let mut packed = vec![Fours(0); Fours::depth(rows.len()) * COLUMNS];
+            pack(Isa::best(), &rows, &mut packed);
+            let mut out = vec![1.0; values.len()];
+            read(&packed, 31, &mut out);
+            out
+        };
+        assert_eq!(kept(&[0.0; 256]), [0.0; 256]);
+        assert!(kept(&[1.0, f32::NAN]).iter().chain(&kept(&[f32::INFINITY])).all(|x| x.is_nan()));
+        for x in [1e-20f32, 0.3, -0.3, 1e15] {
+            assert!(
+                kept(&[x; 40]).iter().all(|near| (near / x - 1.0).abs() < 0.02),
+                "{x} is read as {:?}",
+                kept(&[x; 40])
+            );
         }
         // A group of weights above zero has no least.
         let values: Vec<f32> = (0..32).map(|k| 1.0 + k as f32 / 31.0).collect();
-        assert!(Column::of(&values).values().iter().zip(&values).all(|(near, x)| (near - x).abs() < 0.1));
+        assert!(kept(&values).iter().zip(&values).all(|(near, x)| (near - x).abs() < 0.1));
     }
 }

@@ -9,7 +9,7 @@
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod amx;
 mod eights;
-mod fours;
+pub(crate) mod fours;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod pack;
@@ -25,7 +25,6 @@ use crate::Isa;
 use crate::math::fma;
 
 pub(crate) use eights::{DEPTH as EIGHTS_DEPTH, Eights, weights as eights};
-pub(crate) use fours::{Column as FoursColumn, DEPTH as FOURS_DEPTH, Fours, SHARED as FOURS_SHARED};
 pub(crate) use pack::{elements, interleave, pack_rows, padded, put_row, slots, wants_pairs};
 pub(crate) use rounded::GROUP as FEW_BITS_GROUP;
 

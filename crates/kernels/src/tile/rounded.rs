@@ -70,6 +70,12 @@ pub(super) fn nearest(x: f32) -> f32 {
     x + UNIT - UNIT
 }
 
+/// The lowest eight bits of a whole number.
+#[inline(always)]
+pub(super) fn low_bits(whole: f32) -> u32 {
+    (whole + UNIT).to_bits() & 0xFF
+}
+
 /// A group of a row of inputs; where it is short, zeros follow.
 fn put_group(isa: Isa, values: &[f32], to: &mut [f32; SLOTS]) {
     #[cfg(target_arch = "x86_64")]
@@ -113,7 +119,7 @@ fn plane_of(values: &[f32; GROUP], to: &mut [f32]) -> ([f32; GROUP], f32) {
         *whole = nearest(x * inverse);
     }
     for (byte, &whole) in bytes.iter_mut().zip(&whole) {
-        *byte = (whole + UNIT).to_bits() as u8;
+        *byte = low_bits(whole) as u8;
     }
     for (to, four) in to.iter_mut().zip(bytes.as_chunks().0) {
         *to = f32::from_bits(u32::from_le_bytes(*four));
