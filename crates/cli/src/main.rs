@@ -9,6 +9,7 @@ mod bench;
 mod chat;
 mod clipboard;
 mod clips;
+mod compare;
 mod convert;
 mod data;
 mod demo;
@@ -67,6 +68,7 @@ enum Command {
     Explain(explain::Args),
     Embed(embed::Args),
     Perplexity(perplexity::Args),
+    Compare(compare::Args),
     Bench(bench::Args),
     Pull(pull::Args),
     Models(models::Args),
@@ -102,6 +104,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => explain::run(args),
         Command::Embed(args) => embed::run(args),
         Command::Perplexity(args) => perplexity::run(args),
+        Command::Compare(args) => compare::run(&args),
         Command::Bench(args) => bench::run(args),
         Command::Pull(args) => pull::run(&args),
         Command::Models(args) => models::run(&args),

@@ -118,6 +118,11 @@ fn few_bits(word: &str) -> Result<Asked, String> {
 }
 
 impl PrecisionArgs {
+    /// As the engine takes it, whatever `--quant` says.
+    pub(crate) fn plain(&self) -> Result<DTypeChoice, Error> {
+        self.choice().map(|_| self.dtype.into())
+    }
+
     /// As the engine takes it.
     pub(crate) fn choice(&self) -> Result<DTypeChoice, Error> {
         match (self.quant, self.dtype) {

@@ -1,6 +1,6 @@
 //! A network on a device: what answering, scoring and measuring share.
 
-use smolvlm_backend::{Backend, KvSequence, Span, Tensor};
+use smolvlm_backend::{Backend, KvSequence, Span, Tensor, numbers};
 use smolvlm_model::text::Step;
 use smolvlm_model::{Quants, Save, Vlm};
 use std::sync::Arc;
@@ -66,6 +66,25 @@ impl Core {
         }
     }
 
+    /// The same of two models, row by row: the first's logits and the second's.
+    pub(crate) fn each_logits_beside(
+        &self,
+        hidden: &[Tensor; 2],
+        other: &Core,
+        rows: usize,
+        mut take: impl FnMut(&[f32], &[f32]),
+    ) {
+        let rows: Vec<u32> = (0..rows as u32).collect();
+        for rows in rows.chunks(LOGIT_ROWS) {
+            let [first, second] = [(self, &hidden[0]), (other, &hidden[1])].map(|(core, hidden)| {
+                let logits = core.logits(&core.backend.gather_rows(hidden, rows));
+                (numbers(&*core.backend, &logits), logits.width())
+            });
+            let pairs = first.0.chunks_exact(first.1).zip(second.0.chunks_exact(second.1));
+            pairs.for_each(|(first, second)| take(first, second));
+        }
+    }
+
     /// One decoded token through the network: the logits after it. Once warm it allocates nothing.
     pub(crate) fn step(&self, sequence: &mut KvSequence, id: u32) -> Tensor {
         let x = self.model.text.embed(&*self.backend, &[id]);
@@ -78,7 +97,7 @@ impl Core {
 mod tests {
     use super::*;
     use crate::{DTypeChoice, Engine, EngineOptions, FewBits};
-    use smolvlm_backend::{Cpu, Isa, levels, numbers};
+    use smolvlm_backend::{Cpu, Isa, levels};
     use smolvlm_model::published::random_weights;
     use smolvlm_model::{Config, Load, Role};
 

@@ -92,6 +92,14 @@ pub enum Error {
     /// The network computed something that is no number.
     #[error("the network computed logits that are not finite: the weights are damaged, or too large for their type")]
     NotFinite,
+    /// Two models that have not the same tokens, or make not as many numbers of a picture, cannot be compared.
+    #[error("the models cannot be compared: one makes {first} numbers where the other makes {second}")]
+    Vocabularies {
+        /// The first's.
+        first: usize,
+        /// The second's.
+        second: usize,
+    },
     /// Words are asked of a model that makes vectors.
     #[error("this model makes vectors, to find pictures by, and no words: smolvlm embed asks it")]
     MakesVectors,

@@ -14,6 +14,7 @@ mod answer;
 mod batch;
 pub mod bench;
 mod capture;
+mod compare;
 mod core;
 mod course;
 pub mod decoding;
@@ -42,6 +43,7 @@ mod writer;
 
 pub use batch::Asked;
 pub use capture::Capture;
+pub use compare::{Apart, Compared};
 pub use decoding::{Defaults, Sampling, TokenLogprobs};
 pub use embed::Vectors;
 pub use engine::{Bits, DTypeChoice, Engine, EngineOptions, FewBits, Network};

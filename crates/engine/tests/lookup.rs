@@ -4,7 +4,7 @@
 mod common;
 
 use common::{alone, ask, engine};
-use smolvlm_engine::{Answer, Ask, Asked, DTypeChoice, Engine, Form, Guessed, Request, Sampling};
+use smolvlm_engine::{Answer, Ask, Asked, DTypeChoice, Engine, FewBits, Form, Guessed, Request, Sampling};
 use std::ops::ControlFlow;
 
 /// Requests about no picture and small ones, whose answers say the same again and again.
