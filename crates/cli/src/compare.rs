@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
-  smolvlm compare MODEL --quant q4 --text book.txt --image photo.jpg      what fewer bits lose
+  smolvlm compare MODEL --quant q4 --text book.txt --picture photo.jpg      what fewer bits lose
   smolvlm compare MODEL --quant q8 --data questions.jsonl --limit 500     scores side by side
   smolvlm compare MODEL MODEL.gguf --text book.txt --json
 
@@ -32,11 +32,11 @@ pub(crate) struct Args {
     second: Option<String>,
     /// A text that both foretell: their perplexities, the divergence of what they hold for likely, and how often the likeliest
     /// token is the same; may be repeated
-    #[arg(long, value_name = "FILE")]
-    text: Vec<String>,
+    #[arg(long = "text", value_name = "FILE")]
+    texts: Vec<String>,
     /// A picture that both see: how far the tower's features are apart; may be repeated
-    #[arg(long, value_name = "PICTURE")]
-    image: Vec<String>,
+    #[arg(long = "picture", value_name = "PICTURE")]
+    seen: Vec<String>,
     /// Questions that both answer, scored by the same words as eval's metric exact; may be repeated
     #[arg(long, value_name = "DATA")]
     data: Vec<PathBuf>,
@@ -67,14 +67,14 @@ pub(crate) struct Args {
 
 /// The command.
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
-    if args.text.is_empty() && args.image.is_empty() && args.data.is_empty() {
-        return Error::usage("nothing to compare by: --text FILE, --image PICTURE or --data DATA would be right");
+    if args.texts.is_empty() && args.seen.is_empty() && args.data.is_empty() {
+        return Error::usage("nothing to compare by: --text FILE, --picture PICTURE or --data DATA would be right");
     }
     if args.window < 2 {
         return Error::usage("--window must be at least 2: a window's first token is not scored");
     }
-    let texts = args.text.iter().map(|file| Ok((file, read_text(file, 64)?))).collect::<Result<Vec<_>, Error>>()?;
-    let pictures = args.image.iter().map(|word| SourceArgs::default().open(&Source::of(word), &args.pictures.decode()));
+    let texts = args.texts.iter().map(|file| Ok((file, read_text(file, 64)?))).collect::<Result<Vec<_>, Error>>()?;
+    let pictures = args.seen.iter().map(|word| SourceArgs::default().open(&Source::of(word), &args.pictures.decode()));
     let pictures = pictures.collect::<Result<Vec<_>, Error>>()?;
     let first = open(args, &args.first, args.precision.plain()?)?;
     let second = open(args, args.second.as_ref().unwrap_or(&args.first), args.precision.choice()?)?;

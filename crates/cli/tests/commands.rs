@@ -4,7 +4,7 @@
 mod common;
 
 use common::{smolvlm, smolvlm_with, text};
-use serde_json::Value;
+use serde_json::{Value, json};
 use smolvlm_golden::repository;
 use smolvlm_processor::{DecodeOptions, Picture};
 use std::path::PathBuf;
@@ -258,6 +258,25 @@ fn bench_measures_every_stage() {
     for stage in ["load", "pixels", "vision", "prefill", "decode", "first token", "peak memory"] {
         assert!(table.contains(stage), "{table}");
     }
+}
+
+#[test]
+fn a_model_is_compared_with_itself_in_fewer_bits() {
+    let dir = tempfile::tempdir().unwrap();
+    let book = dir.path().join("book.txt");
+    std::fs::write(&book, "the cat sat on the mat and the dog lay by the door, ".repeat(20)).unwrap();
+    let model = repository().join("golden/idefics3-256m");
+    let photo = repository().join("golden/images/small.png");
+    let call = ["compare", text(&model), "--text", text(&book), "--picture", text(&photo), "--window", "64"];
+    let of = |more: &[&str]| parse(&smolvlm(&[&call[..], more, &["--json"]].concat()).ok());
+    let (same, eight, four) = (of(&[]), of(&["--quant", "q8"]), of(&["--quant", "text=q4,vision=q4,head=q4"]));
+    let number = |report: &Value, name: &str| report["texts"][0][name].as_f64().unwrap();
+    assert_eq!((number(&same, "divergence"), number(&same, "agreement"), &same["features"]), (0.0, 1.0, &json!(0.0)));
+    assert_eq!(same["texts"][0]["perplexity"][0], eight["texts"][0]["perplexity"][0]);
+    assert!(0.0 < number(&eight, "divergence") && number(&eight, "divergence") < number(&four, "divergence"));
+    assert!(0.001 < eight["features"].as_f64().unwrap() && eight["features"].as_f64() < four["features"].as_f64());
+    let lines = smolvlm(&[&call[..], &["--quant", "q8"]].concat()).ok();
+    assert!(lines.contains("  agreement    the same likeliest token in ") && lines.contains("features: "), "{lines}");
 }
 
 #[test]

@@ -44,7 +44,9 @@ fn a_model_that_does_not_fit_is_refused_with_both_numbers() {
     assert!(error.contains("error: the model needs some ") && error.contains(" GB of memory, but "), "{error}");
     assert!(error.contains("of the process's limit (ulimit -v) are left; with --dtype bf16 it needs "), "{error}");
     let error = within(400, &["bench", "--random", "smolvlm-256m"]).refused();
-    assert!(error.contains(" MB of memory, but ") && error.contains("a smaller model needs less"), "{error}");
+    assert!(error.contains(" MB of memory, but ") && error.contains("with --quant q8 it needs "), "{error}");
+    let error = within(350, &["bench", "--random", "smolvlm-256m", "--quant", "q4"]).refused();
+    assert!(error.contains("a smaller model needs less"), "{error}");
     // One that fits answers.
     let model = repository().join("golden/idefics3-256m");
     within(1500, &["run", "-m", text(&model), "Hello there", "-n", "2", "-t", "2"]).ok();

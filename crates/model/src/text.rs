@@ -296,6 +296,8 @@ impl Layer {
         let group = config.heads / config.kv_heads;
         let mixed = load.squares(&readers(&[("self_attn.o_proj", hidden)]), q)?;
         let values = Levels::of(&shared(&mixed, group, config.head_dim), load.least(&at("self_attn.o_proj")));
+        let input_layernorm = load.rms_norm(&first, &at("input_layernorm"), hidden, config.eps)?;
+        let post_attention_layernorm = load.rms_norm(&second, &at("post_attention_layernorm"), hidden, config.eps)?;
         let mut linear = |columns: &Levels, rows: &Levels, part: &str, shape: [usize; 2]| {
             load.linear_between(columns, rows, &at(part), &shape, false)
         };
@@ -312,12 +314,7 @@ impl Layer {
             up_proj: linear(&second, &none, "mlp.up_proj", [inner, hidden])?,
             down_proj: linear(&none, &none, "mlp.down_proj", [hidden, inner])?,
         };
-        Ok(Layer {
-            input_layernorm: load.rms_norm(&first, &at("input_layernorm"), hidden, config.eps)?,
-            self_attn,
-            post_attention_layernorm: load.rms_norm(&second, &at("post_attention_layernorm"), hidden, config.eps)?,
-            mlp,
-        })
+        Ok(Layer { input_layernorm, self_attn, post_attention_layernorm, mlp })
     }
 
     /// Its name in a checkpoint.

@@ -156,6 +156,8 @@ impl Layer {
         let (first, none) = (load.levels(&three, hidden)?, Levels::default());
         let second = load.levels(&[(at("mlp.fc1"), inner)], hidden)?;
         let values = load.levels(&[(at("self_attn.out_proj"), hidden)], hidden)?;
+        let layer_norm1 = load.layer_norm(&first, &at("layer_norm1"), hidden, config.eps)?;
+        let layer_norm2 = load.layer_norm(&second, &at("layer_norm2"), hidden, config.eps)?;
         let mut linear = |columns: &Levels, rows: &Levels, part: &str, shape: [usize; 2]| {
             load.linear_between(columns, rows, &at(part), &shape, true)
         };
@@ -171,12 +173,7 @@ impl Layer {
             fc1: linear(&second, &none, "mlp.fc1", [inner, hidden])?,
             fc2: linear(&none, &none, "mlp.fc2", [hidden, inner])?,
         };
-        Ok(Layer {
-            layer_norm1: load.layer_norm(&first, &at("layer_norm1"), hidden, config.eps)?,
-            self_attn,
-            layer_norm2: load.layer_norm(&second, &at("layer_norm2"), hidden, config.eps)?,
-            mlp,
-        })
+        Ok(Layer { layer_norm1, self_attn, layer_norm2, mlp })
     }
 
     /// [rows, hidden] to the same.
