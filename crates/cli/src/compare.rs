@@ -1,7 +1,7 @@
 //! `smolvlm compare`: how far one model is from another, or from itself in fewer bits.
 
 use crate::error::{Error, one_line};
-use crate::options::{ColumnArgs, ComputeArgs, PictureArgs, PrecisionArgs, read_text, sources};
+use crate::options::{ColumnArgs, ComputeArgs, DType, PictureArgs, PrecisionArgs, read_text, sources};
 use crate::output::print_line;
 use crate::pictures::{Source, SourceArgs};
 use crate::progress::Progress;
@@ -15,6 +15,7 @@ const EXAMPLES: &str = "\
 Examples:
   smolvlm compare MODEL --quant q4 --text book.txt --picture photo.jpg      what fewer bits lose
   smolvlm compare MODEL --quant q8 --data questions.jsonl --limit 500     scores side by side
+  smolvlm compare MODEL --first-dtype f32 --text book.txt                 what bfloat16 loses
   smolvlm compare MODEL MODEL.gguf --text book.txt --json
 
 The first model is as its checkpoint has it (or as --dtype says); the second is the other that is named, or the same, \
@@ -52,6 +53,9 @@ pub(crate) struct Args {
     /// Score the first N windows of a text only
     #[arg(long, value_name = "N")]
     chunks: Option<usize>,
+    /// The precision of the first model [default: as --dtype says]
+    #[arg(long, value_enum)]
+    first_dtype: Option<DType>,
     #[command(flatten)]
     precision: PrecisionArgs,
     #[command(flatten)]
@@ -76,7 +80,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let texts = args.texts.iter().map(|file| Ok((file, read_text(file, 64)?))).collect::<Result<Vec<_>, Error>>()?;
     let pictures = args.seen.iter().map(|word| SourceArgs::default().open(&Source::of(word), &args.pictures.decode()));
     let pictures = pictures.collect::<Result<Vec<_>, Error>>()?;
-    let first = open(args, &args.first, args.precision.plain()?)?;
+    let plain = args.precision.plain()?;
+    let first = open(args, &args.first, args.first_dtype.map_or(plain, DType::into))?;
     let second = open(args, args.second.as_ref().unwrap_or(&args.first), args.precision.choice()?)?;
     let mut report = Report::default();
     for (file, text) in &texts {

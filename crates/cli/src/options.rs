@@ -163,7 +163,7 @@ pub(crate) struct ComputeArgs {
 
 /// `--dtype`
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum DType {
+pub(crate) enum DType {
     /// single precision
     F32,
     /// bfloat16, summed in single precision
