@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use smolvlm_engine::{Apart, Compared, DTypeChoice, Engine, EngineOptions};
 use smolvlm_eval::{Evaluation, Metric, Observer, Options, Outcome, SoFar};
 use smolvlm_processor::ClipChoice;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
-  smolvlm compare MODEL --quant q4 --text book.txt --picture photo.jpg      what fewer bits lose
+  smolvlm compare MODEL --quant q4 --text book.txt --picture photo.jpg    what fewer bits lose
   smolvlm compare MODEL --quant q8 --data questions.jsonl --limit 500     scores side by side
   smolvlm compare MODEL --first-dtype f32 --text book.txt                 what bfloat16 loses
   smolvlm compare MODEL MODEL.gguf --text book.txt --json
@@ -80,6 +80,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let texts = args.texts.iter().map(|file| Ok((file, read_text(file, 64)?))).collect::<Result<Vec<_>, Error>>()?;
     let pictures = args.seen.iter().map(|word| SourceArgs::default().open(&Source::of(word), &args.pictures.decode()));
     let pictures = pictures.collect::<Result<Vec<_>, Error>>()?;
+    // The page and the answers of an evaluation are of no use here.
+    let folder = tempfile::tempdir().map_err(|source| Error::File { path: "a temporary folder".into(), source })?;
+    let evaluation = if args.data.is_empty() { None } else { Some(evaluation(args, folder.path())?) };
     let plain = args.precision.plain()?;
     let first = open(args, &args.first, args.first_dtype.map_or(plain, DType::into))?;
     let second = open(args, args.second.as_ref().unwrap_or(&args.first), args.precision.choice()?)?;
@@ -94,8 +97,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         }
         report.features = Some(apart.relative());
     }
-    if !args.data.is_empty() {
-        report.scores = Some([score(args, &first)?, score(args, &second)?]);
+    if let Some(evaluation) = &evaluation {
+        report.scores = Some([score(evaluation, &first)?, score(evaluation, &second)?]);
     }
     if args.json { print_line(&report.json().to_string()) } else { print_line(&report.table()) }
 }
@@ -121,9 +124,8 @@ fn foretell(args: &Args, first: &Engine, second: &Engine, text: &str) -> Result<
     Ok(compared)
 }
 
-/// A model's scores, as `smolvlm eval` has them.
-fn score(args: &Args, engine: &Engine) -> Result<Outcome, Error> {
-    let folder = tempfile::tempdir().map_err(|source| Error::File { path: "a temporary folder".into(), source })?;
+/// The questions.
+fn evaluation(args: &Args, folder: &Path) -> Result<Evaluation, Error> {
     let options = Options {
         model: args.first.clone(),
         metric: Metric::Exact,
@@ -135,9 +137,13 @@ fn score(args: &Args, engine: &Engine) -> Result<Outcome, Error> {
         plan: args.pictures.plan(),
         clips: ClipChoice::default(),
         decode: args.pictures.decode(),
-        output: folder.path().to_owned(),
+        output: folder.to_owned(),
     };
-    let evaluation = Evaluation::open(&sources(&args.data, &args.columns.columns())?, options)?;
+    Ok(Evaluation::open(&sources(&args.data, &args.columns.columns())?, options)?)
+}
+
+/// A model's scores, as `smolvlm eval` has them.
+fn score(evaluation: &Evaluation, engine: &Engine) -> Result<Outcome, Error> {
     let mut shown = Shown(Progress::new());
     let outcome = evaluation.run(engine, &mut shown)?;
     shown.0.clear();

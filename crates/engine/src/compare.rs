@@ -1,6 +1,6 @@
 //! How far one model is from another: what they foretell, and what they see.
 
-use crate::perplexity::nll;
+use crate::perplexity::log_sum;
 use crate::{Engine, Error, Features, Perplexity, memory};
 use smolvlm_backend::{Tensor, numbers};
 use smolvlm_processor::{Picture, PlanOptions};
@@ -88,9 +88,11 @@ impl Engine {
             let mut next = ids.iter().skip(1);
             self.core.each_logits_beside(&hidden, &other.core, window - 1, |first, second| {
                 let Some(&id) = next.next() else { return };
-                totals[0] += nll(first, id);
-                totals[1] += nll(second, id);
-                divergences.push(divergence(first, second));
+                let sums = [log_sum(first), log_sum(second)];
+                for ((total, row), sum) in totals.iter_mut().zip([first, second]).zip(sums) {
+                    *total += sum - row.get(id as usize).copied().map_or(f64::NAN, f64::from);
+                }
+                divergences.push(divergence(first, second, sums));
                 agreed += usize::from(likeliest(first) == likeliest(second));
             });
             if !totals.iter().all(|total| total.is_finite()) {
@@ -132,15 +134,8 @@ impl Engine {
     }
 }
 
-/// The log of the sum of e to each.
-fn log_sum(row: &[f32]) -> f64 {
-    let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    row.iter().map(|&x| f64::from(x - max).exp()).sum::<f64>().ln() + f64::from(max)
-}
-
-/// The divergence of the second row's softmax from the first's, in nats.
-fn divergence(first: &[f32], second: &[f32]) -> f64 {
-    let (all_first, all_second) = (log_sum(first), log_sum(second));
+/// The divergence of the second row's softmax from the first's, in nats; of both, their [`log_sum`].
+fn divergence(first: &[f32], second: &[f32], [all_first, all_second]: [f64; 2]) -> f64 {
     let each = first.iter().zip(second).map(|(&a, &b)| {
         let (a, b) = (f64::from(a) - all_first, f64::from(b) - all_second);
         a.exp() * (a - b)
@@ -169,6 +164,7 @@ mod tests {
         };
         let (p, q) = (softmax(&[1.0, 2.0, 0.5]), softmax(&[1.5, -2.0, 0.25]));
         let want: f64 = p.iter().zip(&q).map(|(p, q)| p * (p / q).ln()).sum();
+        let divergence = |a: &[f32], b: &[f32]| divergence(a, b, [log_sum(a), log_sum(b)]);
         assert!((divergence(&[1.0, 2.0, 0.5], &[1.5, -2.0, 0.25]) - want).abs() < 1e-9);
         assert_eq!((divergence(&[3.0, 1.0], &[4.0, 2.0]), likeliest(&[1.0, 3.0, 3.0])), (0.0, 1));
     }

@@ -84,9 +84,14 @@ impl Engine {
 
 /// The negative log of a token's probability under a row of logits.
 pub(crate) fn nll(row: &[f32], id: u32) -> f64 {
+    log_sum(row) - row.get(id as usize).copied().map_or(f64::NAN, f64::from)
+}
+
+/// The log of the sum of e to each: what a logit less it is the log of a probability.
+pub(crate) fn log_sum(row: &[f32]) -> f64 {
     let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = row.iter().map(|&x| f64::from(x - max).exp()).sum();
-    sum.ln() + f64::from(max) - row.get(id as usize).copied().map_or(f64::NAN, f64::from)
+    sum.ln() + f64::from(max)
 }
 
 #[cfg(test)]

@@ -226,8 +226,7 @@ fn mlp_rows<E: Factor>(
     let row_block = row_block::<E>(isa, pool.threads(), input.rows);
     pool.run(input.rows.div_ceil(row_block), |task| {
         let rows = Rows::of(input, inputs, task * row_block, row_block);
-        rows.with_packed::<E>(isa, up.outputs, |x, sums, more| {
-            let (between, held) = rows.between_and_held::<E>(isa, up.outputs, more);
+        rows.with_packed::<E>(isa, up.outputs, |x, sums, (between, held)| {
             for panel in 0..up.panels() {
                 let (sums, gate) = rows.sums(isa, x, &up, panel, sums);
                 finish::activate_sums(isa, sums, gate, up.columns(panel), &up.epilogue);

@@ -55,27 +55,30 @@ impl<'a> Rows<'a> {
         (0..count).step_by(size).map(move |at| (at, size.min(count - at)))
     }
 
-    /// Gives `f` the rows as tiles read them, room for two panels of sums, and room for as many rows of `more` inputs.
+    /// Gives `f` the rows as tiles read them, room for two panels of sums, and room for as many rows of `more` inputs, and
+    /// for what [`Rows::pack_panel`] holds of them.
     pub(super) fn with_packed<E: Factor>(
         &self,
         isa: Isa,
         more: usize,
-        f: impl FnOnce(Ready<'_>, &mut [f32], &mut [f32]),
+        f: impl FnOnce(Ready<'_>, &mut [f32], (&mut [f32], &mut [f32])),
     ) {
         let (inputs, slots_of) = (self.inputs, |steps| self.count * E::slots(isa, steps));
         let whole = E::STEPS == 1 && self.input.norm.is_none();
         let as_it_is = whole && (self.count == 1 || reads_rows::<E>(isa) && !inputs.is_multiple_of(CLASH));
         let normed_len = if self.input.norm.is_some() { block_rows::<E>(isa) * inputs } else { 0 };
         let packed_len = if as_it_is { 0 } else { slots_of(inputs) };
-        let more_len = if more > 0 { slots_of(more) + self.held::<E>() } else { 0 };
-        with_scratch(2 * self.count * PANEL + packed_len + more_len + normed_len, |scratch| {
+        // Finished sums wait until those of a group are complete.
+        let held_len = if more > 0 && E::GROUP > PANEL { self.count * E::GROUP } else { 0 };
+        with_scratch(2 * self.count * PANEL + packed_len + slots_of(more) + held_len + normed_len, |scratch| {
             let (sums, scratch) = scratch.split_at_mut(2 * self.count * PANEL);
             let (packed, scratch) = scratch.split_at_mut(packed_len);
-            let (more, normed) = scratch.split_at_mut(more_len);
+            let (more, scratch) = scratch.split_at_mut(slots_of(more));
+            let (held, normed) = scratch.split_at_mut(held_len);
             if as_it_is {
                 let data = &self.input.x[self.first * inputs..][..self.count * inputs];
                 let left = if self.count == 1 { Left::Packed } else { Left::Rows(inputs) };
-                return f(Ready { data, inputs, left }, sums, more);
+                return f(Ready { data, inputs, left }, sums, (more, held));
             }
             for (at, count) in self.blocks::<E>(isa) {
                 let to = &mut packed[at * E::slots(isa, inputs)..][..E::slots(isa, inputs) * count];
@@ -89,7 +92,7 @@ impl<'a> Rows<'a> {
                     }
                 }
             }
-            f(Ready { data: packed, inputs, left: Left::Packed }, sums, more);
+            f(Ready { data: packed, inputs, left: Left::Packed }, sums, (more, held));
         });
     }
 
@@ -133,21 +136,6 @@ impl<'a> Rows<'a> {
         Ready { data: packed, inputs, left: Left::Packed }
     }
 
-    /// Numbers of finished sums that wait until those of a group are complete.
-    fn held<E: Factor>(&self) -> usize {
-        if E::GROUP > PANEL { self.count * E::GROUP } else { 0 }
-    }
-
-    /// Room for rows of so many inputs, and for what [`Rows::pack_panel`] holds.
-    pub(super) fn between_and_held<'s, E: Factor>(
-        &self,
-        isa: Isa,
-        inputs: usize,
-        room: &'s mut [f32],
-    ) -> (&'s mut [f32], &'s mut [f32]) {
-        room.split_at_mut(self.count * E::slots(isa, inputs))
-    }
-
     /// Packs finished sums as inputs from `32 panel` of a product with `inputs` that follows. Where a group of its inputs is
     /// several panels, they are `held` until the last has come.
     pub(super) fn pack_panel<E: Factor>(
@@ -158,8 +146,9 @@ impl<'a> Rows<'a> {
         panel: usize,
         (packed, held): (&mut [f32], &mut [f32]),
     ) {
-        let first = if E::GROUP > PANEL { panel * PANEL / E::GROUP * E::GROUP } else { panel * PANEL };
-        let (steps, width) = (inputs.min((panel + 1) * PANEL) - first, E::GROUP.max(PANEL));
+        let width = E::GROUP.max(PANEL);
+        let first = panel * PANEL / width * width;
+        let steps = inputs.min((panel + 1) * PANEL) - first;
         let sums = if width > PANEL {
             let column = panel * PANEL - first;
             for (held, sums) in held.chunks_exact_mut(width).zip(sums.as_chunks::<PANEL>().0) {
