@@ -35,6 +35,9 @@ pub trait Backward: Backend {
     /// `before + grad^T x` [outputs, inputs]: of a weight, in the precision that `weight` is kept in.
     fn linear_weight(&self, x: &Tensor, grad: &Tensor, weight: &Weight, before: Option<&Tensor>) -> Tensor;
 
+    /// `before + x^T x` [width, width]: what products with rows like x's make of errors in a weight.
+    fn gram(&self, x: &Tensor, before: Option<&Tensor>) -> Tensor;
+
     /// `before` plus the sums of columns [width]: of a bias.
     fn column_sums(&self, grad: &Tensor, before: Option<Tensor>) -> Tensor;
 

@@ -82,6 +82,11 @@ pub enum Use {
 pub trait DeviceWeight: Any + Send + Sync {
     /// Bytes that applying it reads.
     fn bytes(&self) -> usize;
+
+    /// Its rows as a checkpoint stores them in few bits; none where it is not kept so.
+    fn few_bits(&self) -> Option<(Stored, Vec<u8>)> {
+        None
+    }
 }
 
 /// A packed matrix. A clone shares it.
@@ -111,6 +116,11 @@ impl Weight {
     /// Bytes that applying it reads.
     pub fn bytes(&self) -> usize {
         self.packed.bytes()
+    }
+
+    /// Its rows as a checkpoint stores them in few bits; none where it is not kept so.
+    pub fn few_bits(&self) -> Option<(Stored, Vec<u8>)> {
+        self.packed.few_bits()
     }
 
     /// The packed form as a backend's own kind.

@@ -62,6 +62,9 @@ pub(crate) enum Error {
     /// Scoring answers.
     #[error(transparent)]
     Eval(#[from] smolvlm_eval::Error),
+    /// Bringing a model to few bits.
+    #[error(transparent)]
+    Quantise(#[from] smolvlm_quantise::Error),
     /// Clips.
     #[error(transparent)]
     Video(#[from] smolvlm_video::Error),

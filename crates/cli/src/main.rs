@@ -28,6 +28,7 @@ mod perplexity;
 mod pictures;
 mod progress;
 mod pull;
+mod quantize;
 mod run;
 #[cfg(feature = "serve")]
 mod serve;
@@ -69,6 +70,7 @@ enum Command {
     Embed(embed::Args),
     Perplexity(perplexity::Args),
     Compare(compare::Args),
+    Quantize(quantize::Args),
     Bench(bench::Args),
     Pull(pull::Args),
     Models(models::Args),
@@ -105,6 +107,7 @@ fn main() -> ExitCode {
         Command::Embed(args) => embed::run(args),
         Command::Perplexity(args) => perplexity::run(args),
         Command::Compare(args) => compare::run(&args),
+        Command::Quantize(args) => quantize::run(&args),
         Command::Bench(args) => bench::run(args),
         Command::Pull(args) => pull::run(&args),
         Command::Models(args) => models::run(&args),

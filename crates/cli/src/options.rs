@@ -117,6 +117,14 @@ fn few_bits(word: &str) -> Result<Asked, String> {
     Ok(if is_plain { Asked::None } else { Asked::Few(bits) })
 }
 
+/// Reads how few bits each part is brought to, where some must be.
+pub(crate) fn parts(word: &str) -> Result<FewBits, String> {
+    match few_bits(word)? {
+        Asked::Few(bits) => Ok(bits),
+        Asked::None | Asked::Auto => Err("q8, q4, or parts as text=q4,vision=q8,head=q8 would be right".to_owned()),
+    }
+}
+
 impl PrecisionArgs {
     /// As the engine takes it, whatever `--quant` says.
     pub(crate) fn plain(&self) -> Result<DTypeChoice, Error> {

@@ -103,6 +103,7 @@ impl Bench {
             quant,
             level: false,
             role: &|_| Role::Forward,
+            rounding: None,
             masters: None,
             progress: &mut |_| {},
         };

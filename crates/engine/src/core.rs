@@ -170,6 +170,7 @@ mod tests {
             quant: quant.into(),
             level: false,
             role: &|_| Role::Forward,
+            rounding: None,
             masters: None,
             progress: &mut |_| {},
         };

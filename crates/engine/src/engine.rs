@@ -213,7 +213,7 @@ impl Network {
         let source = &mut Weights::open(files)?;
         let stored = stored(source, &config)?;
         let check = |quant| memory::check_network(&config, quant, stored, matches!(source, Weights::Gguf(_)));
-        let quant = choose(stored, options.dtype, &|quant| check(quant).is_ok());
+        let quant = choose(stored, source.quants(), options.dtype, &|quant| check(quant).is_ok());
         check(quant)?;
         let backend: Arc<dyn Backend> = Arc::new(Cpu::with(options.threads, options.isa));
         let (mut done, total) = (0, Vlm::tensors(&config));
@@ -227,6 +227,7 @@ impl Network {
             quant,
             role: &|_| Role::Forward,
             level: options.adapters.is_empty(),
+            rounding: None,
             masters: None,
             progress,
         };
@@ -265,8 +266,13 @@ fn stored(weights: &mut Weights, config: &Config) -> Result<Stored, Error> {
     Ok(weights.stored("model.text_model.embed_tokens.weight", &[config.text.vocab, config.text.hidden])?)
 }
 
-/// What the weights are kept in: asked for, or as the checkpoint stores them.
-fn choose(stored: Stored, choice: DTypeChoice, fits: &dyn Fn(Quants) -> bool) -> Quants {
+/// What the weights are kept in: asked for, or as the checkpoint stores them, in few bits even.
+fn choose(stored: Stored, few_bits: Option<Quants>, choice: DTypeChoice, fits: &dyn Fn(Quants) -> bool) -> Quants {
+    match (choice, few_bits) {
+        (DTypeChoice::Auto, Some(few_bits)) => return few_bits,
+        (DTypeChoice::Fitting, Some(few_bits)) if fits(few_bits) => return few_bits,
+        _ => {}
+    }
     match choice {
         DTypeChoice::F32 => Quant::F32.into(),
         DTypeChoice::Bf16 => Quant::Bf16.into(),
@@ -274,7 +280,7 @@ fn choose(stored: Stored, choice: DTypeChoice, fits: &dyn Fn(Quants) -> bool) ->
         DTypeChoice::Auto if stored == Stored::Bf16 => Quant::Bf16.into(),
         DTypeChoice::Auto => Quant::F32.into(),
         DTypeChoice::Fitting => {
-            let mut tried = [choose(stored, DTypeChoice::Auto, fits), FewBits::EIGHT.into()].into_iter();
+            let mut tried = [choose(stored, few_bits, DTypeChoice::Auto, fits), FewBits::EIGHT.into()].into_iter();
             tried.find(|quant| fits(*quant)).unwrap_or(FewBits::FOUR.into())
         }
     }

@@ -13,7 +13,7 @@ use smolvlm_sys::{Room, room};
 /// checkpoint's blocks, a tensor at a time.
 pub fn of_network(config: &Config, quant: Quants, stored: Stored, unpacked: bool) -> u64 {
     // A tensor as it is read, or as numbers and once more as their bytes.
-    let size = if unpacked { 8 } else { stored.size() as u64 };
+    let size = if unpacked { 8 } else { (stored.row(64) / 64).max(1) as u64 };
     let reading = config.largest_tensor().saturating_mul(size);
     sum([PROGRAM, config.weight_bytes(quant, stored), reading.max(of_pass(config))])
 }

@@ -5,7 +5,7 @@ use crate::load::{Generated, RawTensor};
 use crate::parameters::Part;
 use crate::peft::{AdapterConfig, PREFIX, Places};
 use crate::{Error, Linear, TensorSource, Vlm};
-use smolvlm_backend::{Backend, Quant, Source, Splitmix, Stored, Tensor, Use, numbers, widen};
+use smolvlm_backend::{Backend, Quant, Source, Splitmix, Stored, Tensor, Use, numbers};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -112,7 +112,7 @@ impl Linear {
         };
         let take = |attach: &mut Attach<'_>, part: &str, shape: &[usize]| -> Result<Tensor, Error> {
             let raw = attach.source.take(&format!("{PREFIX}{}.{part}", self.name), shape)?;
-            let tensor = backend.upload(shape, &widen(raw.stored, &raw.bytes));
+            let tensor = backend.upload(shape, &raw.numbers(shape.last().copied().unwrap_or(1)));
             Ok(keep(attach, part, tensor))
         };
         let a = take(attach, names::A, &[rank, inputs])?;

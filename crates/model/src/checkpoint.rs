@@ -3,10 +3,10 @@
 use crate::gguf::GgufWeights;
 use crate::load::{RawTensor, TensorSource};
 use crate::vlm::TEXT;
-use crate::{Entry, Error, files, header, load};
+use crate::{Entry, Error, few_bits, files, header, load};
 use safetensors::tensor::{Dtype, Metadata};
 use serde::Deserialize;
-use smolvlm_backend::Stored;
+use smolvlm_backend::{Stored, widen};
 use smolvlm_sys::{FileMap, Files};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +30,8 @@ struct Place {
     shard: usize,
     /// What it is called there.
     name: String,
+    /// What its numbers are, where they are codes of few bits.
+    few_bits: Option<Stored>,
 }
 
 /// One safetensors file.
@@ -83,7 +85,37 @@ impl Checkpoint {
                 return Err(Error::Settings { path: from.path(INDEX).display().to_string(), what });
             }
         }
-        Ok(Checkpoint { path, shards, tensors: places(tensors), taken: BTreeSet::new(), last: None })
+        Ok(Checkpoint::of(path, shards, tensors))
+    }
+
+    /// Of these tensors, by their names in shards.
+    fn of(path: String, shards: Vec<Shard>, tensors: BTreeMap<String, usize>) -> Checkpoint {
+        let few_bits = |name: &str, shard: usize| {
+            let is_with = [".scales", ".levels"].iter().any(|suffix| tensors.contains_key(&format!("{name}{suffix}")));
+            let (_, dtype, _) = shards.get(shard).filter(|_| is_with)?.tensor(name)?;
+            few_bits::of_codes(dtype)
+        };
+        let place = |(name, shard): (&String, &usize)| {
+            let few_bits = few_bits(name, *shard);
+            (name.clone(), Place { shard: *shard, name: name.clone(), few_bits })
+        };
+        // What stands beside a matrix is read with it.
+        let own = tensors.iter().filter(|(name, _)| few_bits::beside(name).is_none_or(|of| !tensors.contains_key(of)));
+        let places = named(own.map(place).collect());
+        Checkpoint { path, shards, tensors: places, taken: BTreeSet::new(), last: None }
+    }
+
+    /// Whether matrices are in few bits.
+    pub fn is_few_bits(&self) -> bool {
+        self.tensors.values().any(|place| place.few_bits.is_some())
+    }
+
+    /// That no matrix is in few bits: what is to be made of a checkpoint would begin with what rounding left of it.
+    ///
+    /// # Errors
+    /// One is.
+    pub fn check_plain(&self) -> Result<(), Error> {
+        if self.is_few_bits() { Err(Error::FewBits { path: self.path.clone() }) } else { Ok(()) }
     }
 
     /// Opens one safetensors file.
@@ -95,7 +127,7 @@ impl Checkpoint {
         let path = path.display().to_string();
         let shard = Shard::new(path.clone(), map)?;
         let tensors = shard.metadata.tensors().into_keys().map(|name| (name, 0)).collect();
-        Ok(Checkpoint { path, shards: vec![shard], tensors: places(tensors), taken: BTreeSet::new(), last: None })
+        Ok(Checkpoint::of(path, vec![shard], tensors))
     }
 
     /// Every tensor's name.
@@ -103,7 +135,7 @@ impl Checkpoint {
         self.tensors.keys().map(String::as_str)
     }
 
-    /// A tensor as the file has it: shape, type, bytes.
+    /// A tensor as the file has it: shape, type, bytes; of a matrix in few bits its codes.
     pub fn raw(&self, name: &str) -> Option<(&[usize], Dtype, &[u8])> {
         let (shard, name) = self.place(name)?;
         shard.tensor(name)
@@ -113,8 +145,38 @@ impl Checkpoint {
     pub(crate) fn entry(&self, name: &str) -> Option<Result<Entry, Error>> {
         let (shard, theirs) = self.place(name)?;
         let (shape, dtype, _) = shard.tensor(theirs)?;
+        if let Some(stored) = self.few_bits(name) {
+            return Some(Ok(Entry { name: name.to_owned(), shape: few_bits::shape_of(stored, shape), stored }));
+        }
         let entry = |stored| Entry { name: name.to_owned(), shape: shape.to_vec(), stored };
         Some(shard.stored(theirs, dtype).map(entry))
+    }
+
+    /// What a matrix in few bits is stored as.
+    fn few_bits(&self, name: &str) -> Option<Stored> {
+        self.tensors.get(name)?.few_bits
+    }
+
+    /// The rows of a matrix in few bits.
+    fn together(&self, stored: Stored, name: &str, shape: &[usize]) -> Result<Vec<u8>, Error> {
+        let Some((shard, name)) = self.place(name) else { return Ok(Vec::new()) };
+        let outputs = shape.first().copied().unwrap_or(0);
+        let find = |name: &str| self.shards.iter().find_map(|shard| shard.tensor(name));
+        few_bits::together(stored, name, [outputs, shape.iter().skip(1).product()], find)
+            .map_err(|what| shard.error(format!("tensor '{name}': {what}")))
+    }
+
+    /// A tensor's numbers; none where there is no such tensor, or one that is not read.
+    pub(crate) fn numbers(&self, name: &str) -> Option<Vec<f32>> {
+        let Entry { shape, stored, .. } = self.entry(name)?.ok()?;
+        let width = shape.iter().skip(1).product::<usize>().max(1);
+        if stored.is_few_bits() {
+            return Some(widen(stored, &self.together(stored, name, &shape).ok()?, width));
+        }
+        let (_, _, bytes) = self.raw(name)?;
+        let numbers = widen(stored, bytes, width);
+        self.let_go(name);
+        Some(numbers)
     }
 
     /// Gives back the memory of a tensor that has been packed.
@@ -145,19 +207,20 @@ pub fn stored(dtype: Dtype) -> Option<Stored> {
 }
 
 /// Tensors by the network's names. A decoder that stands alone (`LlamaForCausalLM`) has its layers at the top.
-fn places(tensors: BTreeMap<String, usize>) -> BTreeMap<String, Place> {
+fn named(tensors: BTreeMap<String, Place>) -> BTreeMap<String, Place> {
     let alone = tensors.contains_key("model.embed_tokens.weight");
     let ours = |name: &str| match name.strip_prefix("model.").filter(|_| alone) {
         Some(rest) => format!("{TEXT}{rest}"),
         None => name.to_owned(),
     };
-    tensors.into_iter().map(|(name, shard)| (ours(&name), Place { shard, name })).collect()
+    tensors.into_iter().map(|(name, place)| (ours(&name), place)).collect()
 }
 
 /// The type in which safetensors keep numbers that are stored so: [`stored`] the other way round.
 pub fn dtype(stored: Stored) -> Dtype {
     match stored {
-        Stored::F32 => Dtype::F32,
+        // What few bits stand for.
+        Stored::F32 | Stored::Q8 | Stored::Q4 => Dtype::F32,
         Stored::F16 => Dtype::F16,
         Stored::Bf16 => Dtype::BF16,
     }
@@ -166,7 +229,7 @@ pub fn dtype(stored: Stored) -> Dtype {
 /// What a checkpoint's settings call numbers that are stored so (`dtype`, earlier `torch_dtype`).
 pub fn dtype_name(stored: Stored) -> &'static str {
     match stored {
-        Stored::F32 => "float32",
+        Stored::F32 | Stored::Q8 | Stored::Q4 => "float32",
         Stored::F16 => "float16",
         Stored::Bf16 => "bfloat16",
     }
@@ -246,6 +309,9 @@ impl TensorSource for Checkpoint {
         }
         self.taken.insert(name.to_string());
         let missing = || Error::Missing { path: self.path.clone(), name: name.to_string(), shape: shape.to_vec() };
+        if let Some(stored) = self.few_bits(name) {
+            return Ok(RawTensor { bytes: Cow::Owned(self.together(stored, name, shape)?), stored });
+        }
         let (shard, name) = self.place(name).ok_or_else(missing)?;
         let (found, dtype, bytes) = shard.tensor(name).ok_or_else(missing)?;
         if found != shape {

@@ -28,6 +28,12 @@ pub enum Error {
         /// What is wrong.
         what: String,
     },
+    /// Plain weights are wanted.
+    #[error("{path}: its weights are in few bits; the model that they were made of would be right here")]
+    FewBits {
+        /// The folder.
+        path: String,
+    },
     /// The folder holds no weights in a form that is read.
     #[error("{path}: {what}")]
     NoWeights {

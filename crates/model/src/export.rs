@@ -26,6 +26,11 @@ impl<'a> Export<'a> {
         Export::raw(Dtype::U8, &[bytes.len()], bytes)
     }
 
+    /// Bytes that are made when they are written.
+    pub fn made(dtype: Dtype, shape: &[usize], bytes: impl Fn() -> Vec<u8> + 'a) -> Export<'a> {
+        Export { dtype, shape: shape.to_vec(), bytes: Box::new(move || Cow::Owned(bytes())) }
+    }
+
     /// f32 numbers, made when they are written, in a type of fewer bits where one is asked for.
     ///
     /// # Panics

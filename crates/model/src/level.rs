@@ -31,9 +31,30 @@ impl Levels {
         Levels(levels.iter().any(|level| *level != 1.0).then_some(levels))
     }
 
+    /// Of channels with these mean squares, which columns with these sums of squares read: the rounding of loud inputs and that
+    /// of small columns are brought into balance (as Xiao et al. 2023, "SmoothQuant").
+    pub(crate) fn balanced(loudness: &[f32], squares: &[f32]) -> Levels {
+        /// How much of the difference columns take over. Rounding that compensates for errors makes up for theirs; that of
+        /// inputs has nothing of the kind, but is less of the loss.
+        const PART: f32 = 0.4;
+        let both = || loudness.iter().zip(squares).filter(|(loud, square)| **loud > 0.0 && **square > 0.0);
+        let power = |loud: &f32, square: &f32| (PART * loud.log2() - (1.0 - PART) * square.log2()) / 2.0;
+        let mean = both().map(|(loud, square)| power(loud, square)).sum::<f32>() / both().count().max(1) as f32;
+        let level = |(loud, square): (&f32, &f32)| match power(loud, square) - mean {
+            power if power.is_finite() => power.clamp(-MOST, MOST).exp2(),
+            _ => 1.0,
+        };
+        Levels(Some(loudness.iter().zip(squares).map(level).collect()))
+    }
+
     /// The same for heads of `dim` channels, each of which `times` heads read that follow each other.
     pub(crate) fn repeated(&self, times: usize, dim: usize) -> Levels {
         Levels(self.0.as_ref().map(|levels| levels.chunks(dim).flat_map(|head| head.repeat(times)).collect()))
+    }
+
+    /// What each of so many columns is multiplied by.
+    pub(crate) fn factors(&self, columns: usize) -> Vec<f32> {
+        self.0.clone().unwrap_or_else(|| vec![1.0; columns])
     }
 
     /// What makes the channels, divided; whether any may have changed.
@@ -50,7 +71,7 @@ pub(crate) fn scaled(stored: Stored, bytes: &[u8], inputs: usize, columns: &Leve
     if columns.0.is_none() && rows.0.is_none() {
         return None;
     }
-    let mut values = widen(stored, bytes);
+    let mut values = widen(stored, bytes, inputs);
     for (at, row) in values.chunks_mut(inputs).enumerate() {
         let by = rows.0.as_ref().and_then(|rows| rows.get(at)).map_or(1.0, |level| 1.0 / level);
         row.iter_mut().for_each(|value| *value *= by);
@@ -61,7 +82,7 @@ pub(crate) fn scaled(stored: Stored, bytes: &[u8], inputs: usize, columns: &Leve
 
 /// Adds the squares of some rows of a row-major matrix to those of others, column by column.
 pub(crate) fn add_squares(stored: Stored, bytes: &[u8], squares: &mut [f32]) {
-    let row_bytes = squares.len() * stored.size();
+    let row_bytes = stored.row(squares.len());
     let rows = bytes.len() / row_bytes.max(1);
     let mut row = vec![0.0; squares.len()];
     for bytes in bytes.chunks_exact(row_bytes.max(1)).step_by(rows.div_ceil(SAMPLED).max(1)) {
@@ -89,6 +110,15 @@ mod tests {
         assert_eq!(levels(&[1.0, f32::NAN, f32::INFINITY, 4.0, 1.0, 0.9]), [1.0, 1.0, 1.0, 0.5, 1.0, 1.0]);
         assert!(Levels::of(&[1.0, 4.0, 1.0], 1.5).0.is_none() && Levels::of(&[1.0, 9.0, 1.0], 1.5).0.is_some());
         assert!(levels(&[1.0, 1.5, 0.7]).is_empty() && levels(&[0.0; 3]).is_empty());
+    }
+
+    #[test]
+    fn loud_inputs_and_small_columns_meet() {
+        let levels = Levels::balanced(&[1.0, 16.0, 0.0, 1.0], &[1.0, 1.0, 1.0, 1.0 / 16.0]).0.unwrap();
+        let ratio = |a: usize, b: usize| (levels[a] / levels[b]).log2();
+        assert!((ratio(1, 0) - 0.8).abs() < 1e-5 && (ratio(3, 0) - 1.2).abs() < 1e-5);
+        assert_eq!(levels[2], 1.0, "of what is never there nothing is known");
+        assert!((levels[0] * levels[1] * levels[3] - 1.0).abs() < 1e-5);
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl Linear {
                 self.adapters.iter().fold(y, |y, adapter| adapter.forward(backend, x, y, save))
             }
         };
-        save.keep_factor(x);
+        save.keep_input(&self.name, x);
         y
     }
 

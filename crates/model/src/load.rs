@@ -1,9 +1,9 @@
 //! From named tensors to layers.
 
-use crate::level::{Levels, add_squares, scaled};
+use crate::level::{Levels, add_squares, scaled, shared};
 use crate::linear::Linear;
 use crate::norm::{LayerNorm, RmsNorm};
-use crate::{Adapter, Error, Quants};
+use crate::{Adapter, Error, Quants, Rounding};
 use smolvlm_backend::{Backend, Quant, Source, Stored, Tensor, Use, Weight, numbers, widen};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,6 +14,13 @@ pub struct RawTensor<'a> {
     pub bytes: Cow<'a, [u8]>,
     /// Their type.
     pub stored: Stored,
+}
+
+impl RawTensor<'_> {
+    /// Its numbers, where it is a matrix with rows of `width`.
+    pub fn numbers(&self, width: usize) -> Vec<f32> {
+        widen(self.stored, &self.bytes, width)
+    }
 }
 
 /// Where tensors come from.
@@ -78,6 +85,8 @@ pub struct Load<'a> {
     pub role: &'a dyn Fn(&str) -> Role,
     /// Whether channels may be brought level where matrices are kept in few bits; not where adapters will read them.
     pub level: bool,
+    /// Who rounds matrices to few bits, where a checkpoint is made of the network.
+    pub rounding: Option<&'a mut dyn Rounding>,
     /// Where trained parameters are also kept in f32, by name and in rows, for an optimiser.
     pub masters: Option<&'a mut BTreeMap<String, Tensor>>,
     /// Told of every tensor that is done.
@@ -90,8 +99,11 @@ impl Load<'_> {
     /// # Errors
     /// As [`TensorSource::take`].
     pub fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, Error> {
-        let raw = self.source.take(name, shape)?;
-        let tensor = self.backend.upload(shape, &widen(raw.stored, &raw.bytes));
+        let numbers = self.source.take(name, shape)?.numbers(shape.last().copied().unwrap_or(1));
+        let tensor = self.backend.upload(shape, &numbers);
+        if let Some(rounding) = &mut self.rounding {
+            rounding.tensor(name, shape, &numbers);
+        }
         if let (Some(masters), Role::Trained) = (&mut self.masters, (self.role)(name)) {
             masters.insert(name.to_string(), self.backend.copy(&tensor));
         }
@@ -131,9 +143,19 @@ impl Load<'_> {
             Some(values) => Source { bytes: bytemuck::cast_slice(values), stored: Stored::F32, outputs, inputs },
             None => Source { bytes: &raw.bytes, stored: raw.stored, outputs, inputs },
         };
-        let weight = self.backend.weight(&source, self.quant.of(name), purpose);
+        let quant = self.quant.of(name);
+        let rounded = self.rounding.as_mut().and_then(|rounding| {
+            // What is only looked up in stays as the checkpoint has it.
+            let quant = if table { Quant::Bf16 } else { quant };
+            rounding.matrix(name, shape, &source, &columns.factors(inputs), quant)
+        });
+        let source = match &rounded {
+            Some(rounded) => Source { bytes: &rounded.bytes, stored: rounded.stored, ..source },
+            None => source,
+        };
+        let weight = self.backend.weight(&source, quant, purpose);
         if let (Some(masters), Role::Trained) = (&mut self.masters, role) {
-            let values = widen(raw.stored, &raw.bytes);
+            let values = raw.numbers(inputs);
             masters.insert(name.to_string(), self.backend.upload(&[outputs, inputs], &values));
         }
         (self.progress)(name);
@@ -172,7 +194,7 @@ impl Load<'_> {
     ///
     /// # Errors
     /// As [`TensorSource::take`].
-    pub fn squares(&mut self, readers: &[(String, usize)], width: usize) -> Result<Vec<f32>, Error> {
+    fn squares(&mut self, readers: &[(String, usize)], width: usize) -> Result<Vec<f32>, Error> {
         let mut squares = vec![0.0; width];
         for (reader, outputs) in readers {
             let name = format!("{reader}.weight");
@@ -180,14 +202,12 @@ impl Load<'_> {
                 return Ok(Vec::new());
             }
             let raw = self.source.take(&name, &[*outputs, width])?;
+            if raw.stored.is_few_bits() {
+                return Ok(Vec::new());
+            }
             add_squares(raw.stored, &raw.bytes, &mut squares);
         }
         Ok(squares)
-    }
-
-    /// How far columns of a matrix must be from others to be brought level, as a power of two: the fewer the bits, the less.
-    pub fn least(&self, reader: &str) -> f32 {
-        if self.quant.of(&format!("{reader}.weight")) == Quant::Q4 { 1.0 } else { 1.5 }
     }
 
     /// How the channels that these matrices [outputs, width] read, and nothing else, are brought level.
@@ -195,15 +215,62 @@ impl Load<'_> {
     /// # Errors
     /// As [`TensorSource::take`].
     pub fn levels(&mut self, readers: &[(String, usize)], width: usize) -> Result<Levels, Error> {
-        let least = readers.first().map_or(0.0, |(reader, _)| self.least(reader));
-        Ok(Levels::of(&self.squares(readers, width)?, least))
+        self.levels_of_heads(readers, width, 1, width)
+    }
+
+    /// The same where heads of `dim` channels are each read by `times` heads of the matrices' inputs that follow each other.
+    ///
+    /// # Errors
+    /// As [`TensorSource::take`].
+    pub fn levels_of_heads(
+        &mut self,
+        readers: &[(String, usize)],
+        width: usize,
+        times: usize,
+        dim: usize,
+    ) -> Result<Levels, Error> {
+        let squares = shared(&self.squares(readers, width)?, times, dim);
+        let Some(name) = readers.first().map(|(reader, _)| format!("{reader}.weight")) else {
+            return Ok(Levels::default());
+        };
+        if squares.is_empty() {
+            return Ok(Levels::default());
+        }
+        if let Some(loudness) = self.loudness(&name) {
+            return Ok(Levels::balanced(&shared(&loudness, times, dim), &squares));
+        }
+        // How far columns must be from others: the fewer the bits, the less.
+        let least = if self.quant.of(&name) == Quant::Q4 { 1.0 } else { 1.5 };
+        Ok(Levels::of(&squares, least))
+    }
+
+    /// How the channels that this matrix [outputs, width] reads are brought level where it is known how loud they are; of
+    /// inputs of all sizes the sizes of columns alone tell nothing.
+    ///
+    /// # Errors
+    /// As [`TensorSource::take`].
+    pub fn levels_if_known(&mut self, reader: String, outputs: usize, width: usize) -> Result<Levels, Error> {
+        if self.loudness(&format!("{reader}.weight")).is_none() {
+            return Ok(Levels::default());
+        }
+        self.levels(&[(reader, outputs)], width)
+    }
+
+    fn loudness(&self, matrix: &str) -> Option<Vec<f32>> {
+        self.rounding.as_ref()?.loudness(matrix)
     }
 
     /// A norm's gains, or what is added to channels, brought level.
     fn gains(&mut self, levels: &Levels, name: &str, width: usize) -> Result<Tensor, Error> {
         let tensor = self.tensor(name, &[width])?;
         let mut values = numbers(self.backend, &tensor);
-        Ok(if levels.lower(&mut values) { self.backend.upload(&[width], &values) } else { tensor })
+        if !levels.lower(&mut values) {
+            return Ok(tensor);
+        }
+        if let Some(rounding) = &mut self.rounding {
+            rounding.tensor(name, &[width], &values);
+        }
+        Ok(self.backend.upload(&[width], &values))
     }
 
     /// A layer norm of `width`.

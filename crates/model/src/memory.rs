@@ -40,7 +40,7 @@ impl Config {
     pub fn weight_bytes(&self, quant: Quants, stored: Stored) -> u64 {
         sum(self.matrices(quant).iter().map(|matrix| {
             let one = match matrix.table {
-                true => matrix.numbers().saturating_mul(stored.size() as u64),
+                true => (matrix.outputs as u64).saturating_mul(stored.row(matrix.inputs) as u64),
                 false => matrix.quant.bytes(matrix.outputs, matrix.inputs),
             };
             one.saturating_mul(matrix.count as u64)
@@ -129,6 +129,7 @@ mod tests {
                 quant: quant.into(),
                 level: false,
                 role: &|_| Role::Forward,
+                rounding: None,
                 masters: None,
                 progress: &mut |_| {},
             };

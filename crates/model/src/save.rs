@@ -2,6 +2,7 @@
 
 use smolvlm_backend::{Backend, DType, Epilogue, Tensor};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a forward pass keeps. A tensor is kept by sharing it, in the order in which forward met it.
 pub enum Save {
@@ -11,7 +12,12 @@ pub enum Save {
     Keep(Keeping),
     /// As `Keep`, but of a layer its input alone; backward runs its forward again.
     Recompute(Keeping),
+    /// Nothing, but every linear layer's name and input are told: how a network's channels are measured.
+    Watch(Watcher),
 }
+
+/// Who is told of linear layers' inputs.
+pub type Watcher = Arc<dyn Fn(&str, &Tensor) + Send + Sync>;
 
 /// Tensors that a forward pass has kept.
 pub struct Keeping {
@@ -29,7 +35,7 @@ impl Save {
         if recompute { Save::Recompute(keeping) } else { Save::Keep(keeping) }
     }
 
-    /// Whether anything is kept.
+    /// Whether anything is kept, or told.
     pub fn keeps(&self) -> bool {
         !matches!(self, Save::Off)
     }
@@ -37,8 +43,16 @@ impl Save {
     /// Called with what backward will read.
     pub fn keep(&mut self, x: &Tensor) {
         match self {
-            Save::Off => {}
+            Save::Off | Save::Watch(_) => {}
             Save::Keep(kept) | Save::Recompute(kept) => kept.tensors.push(x.clone()),
+        }
+    }
+
+    /// Called with the input of a linear layer, which backward will read in products alone.
+    pub(crate) fn keep_input(&mut self, layer: &str, x: &Tensor) {
+        match self {
+            Save::Watch(watcher) => watcher(layer, x),
+            _ => self.keep_factor(x),
         }
     }
 
@@ -67,8 +81,9 @@ impl Save {
         forward: impl FnOnce(Tensor, &mut Save) -> Tensor,
     ) -> Tensor {
         self.keep(&x);
-        if !matches!(self, Save::Keep(_)) {
-            return forward(x, &mut Save::Off);
+        match self {
+            Save::Off | Save::Recompute(_) => return forward(x, &mut Save::Off),
+            Save::Keep(_) | Save::Watch(_) => {}
         }
         let out = forward(x, self);
         if let Save::Keep(kept) = self {
@@ -111,7 +126,7 @@ impl Kept {
     pub fn new(save: Save) -> Kept {
         let of = |Keeping { tensors, dtype, .. }, recompute| Kept { tensors, dtype, recompute, wide: None };
         match save {
-            Save::Off => unreachable!("backward needs what forward kept"),
+            Save::Off | Save::Watch(_) => unreachable!("backward needs what forward kept"),
             Save::Keep(kept) => of(kept, false),
             Save::Recompute(kept) => of(kept, true),
         }

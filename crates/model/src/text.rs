@@ -1,7 +1,7 @@
 //! `model.text_model` and `lm_head`: the Llama decoder.
 
 use crate::config::TextConfig;
-use crate::level::{Levels, shared};
+use crate::level::Levels;
 use crate::linear::{Linear, backward_three, forward_three};
 use crate::norm::{self, NormLayer, RmsNorm};
 use crate::parameters::{Part, Slot, VisitParts};
@@ -294,8 +294,8 @@ impl Layer {
         let (first, none) = (load.levels(&three, hidden)?, Levels::default());
         let second = load.levels(&readers(&[("mlp.gate_proj", inner), ("mlp.up_proj", inner)]), hidden)?;
         let group = config.heads / config.kv_heads;
-        let mixed = load.squares(&readers(&[("self_attn.o_proj", hidden)]), q)?;
-        let values = Levels::of(&shared(&mixed, group, config.head_dim), load.least(&at("self_attn.o_proj")));
+        let values = load.levels_of_heads(&readers(&[("self_attn.o_proj", hidden)]), q, group, config.head_dim)?;
+        let inner_channels = load.levels_if_known(at("mlp.down_proj"), hidden, inner)?;
         let input_layernorm = load.rms_norm(&first, &at("input_layernorm"), hidden, config.eps)?;
         let post_attention_layernorm = load.rms_norm(&second, &at("post_attention_layernorm"), hidden, config.eps)?;
         let mut linear = |columns: &Levels, rows: &Levels, part: &str, shape: [usize; 2]| {
@@ -311,8 +311,8 @@ impl Layer {
         };
         let mlp = Mlp {
             gate_proj: linear(&second, &none, "mlp.gate_proj", [inner, hidden])?,
-            up_proj: linear(&second, &none, "mlp.up_proj", [inner, hidden])?,
-            down_proj: linear(&none, &none, "mlp.down_proj", [hidden, inner])?,
+            up_proj: linear(&second, &inner_channels, "mlp.up_proj", [inner, hidden])?,
+            down_proj: linear(&inner_channels, &none, "mlp.down_proj", [hidden, inner])?,
         };
         Ok(Layer { input_layernorm, self_attn, post_attention_layernorm, mlp })
     }

@@ -39,7 +39,16 @@ impl Vlm {
         let (source, role) = (&mut checkpoint, &|_: &str| Role::Forward);
         Vlm::load(
             config,
-            &mut Load { backend, source, quant: quant.into(), role, level: true, masters: None, progress },
+            &mut Load {
+                backend,
+                source,
+                quant: quant.into(),
+                role,
+                level: true,
+                rounding: None,
+                masters: None,
+                progress,
+            },
         )
     }
 

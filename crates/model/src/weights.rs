@@ -1,10 +1,10 @@
 //! A checkpoint's weights, whichever kind of file holds them.
 
-use crate::checkpoint::stored;
 use crate::gguf::GgufWeights;
 use crate::load::{RawTensor, TensorSource, is_buffer};
-use crate::{Checkpoint, Error};
-use smolvlm_backend::{Stored, widen};
+use crate::vlm::{CONNECTOR, VISION};
+use crate::{Checkpoint, Error, Quants};
+use smolvlm_backend::{Quant, Stored};
 use smolvlm_sys::Files;
 
 /// The weights of a checkpoint.
@@ -36,6 +36,26 @@ impl Weights {
             true => Weights::Gguf(GgufWeights::open(files)?),
             false => Weights::Safetensors(Checkpoint::open(files)?),
         })
+    }
+
+    /// What its parts are in, where some are in few bits of this program's own form; what is not is in bfloat16 then.
+    pub fn quants(&self) -> Option<Quants> {
+        let Weights::Safetensors(checkpoint) = self else { return None };
+        let of = |is_of: &dyn Fn(&str) -> bool| {
+            let mut entries =
+                checkpoint.names().filter(|name| is_of(name)).filter_map(|name| checkpoint.entry(name)?.ok());
+            let fewest = entries.find(|entry| entry.stored == Stored::Q4);
+            let few = fewest.or_else(|| {
+                let mut names = checkpoint.names().filter(|name| is_of(name));
+                names.find_map(|name| checkpoint.entry(name)?.ok().filter(|entry| entry.stored == Stored::Q8))
+            });
+            few.map_or(Quant::Bf16, |entry| if entry.stored == Stored::Q4 { Quant::Q4 } else { Quant::Q8 })
+        };
+        let is_head =
+            |name: &str| name == "lm_head.weight" || name == "linear.weight" || name.ends_with(".embed_tokens.weight");
+        let is_vision = |name: &str| name.starts_with(VISION) || name.starts_with(CONNECTOR);
+        let text = |name: &str| !is_head(name) && !is_vision(name);
+        checkpoint.is_few_bits().then(|| Quants { vision: of(&is_vision), text: of(&text), head: of(&is_head) })
     }
 
     /// All tensors by name, but for buffers that follow from the config.
@@ -71,12 +91,9 @@ impl Weights {
     /// A tensor's numbers; none where there is no such tensor.
     pub fn numbers(&self, name: &str) -> Vec<f32> {
         match self {
-            Weights::Gguf(weights) => weights.raw(name).map(|raw| widen(raw.stored, &raw.bytes)),
-            Weights::Safetensors(checkpoint) => checkpoint.raw(name).and_then(|(_, dtype, bytes)| {
-                let numbers = widen(stored(dtype)?, bytes);
-                checkpoint.let_go(name);
-                Some(numbers)
-            }),
+            // In blocks or not, it comes with its numbers one by one.
+            Weights::Gguf(weights) => weights.raw(name).map(|raw| raw.numbers(1)),
+            Weights::Safetensors(checkpoint) => checkpoint.numbers(name),
         }
         .unwrap_or_default()
     }

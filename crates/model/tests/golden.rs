@@ -93,6 +93,7 @@ fn real_width(dir: &Path, quant: Quant, cpu: &Cpu) -> Vlm {
         quant: quant.into(),
         level: false,
         role: &|_| Role::Forward,
+        rounding: None,
         masters: None,
         progress: &mut |_| {},
     };

@@ -64,6 +64,7 @@ pub(crate) fn load(
     let base = &config.base()?;
     let (processor, model_config) = (Arc::new(Processor::open(base)?), ModelConfig::open(base)?);
     let mut checkpoint = Checkpoint::open(base)?;
+    checkpoint.check_plain()?;
     let stages = config.stages.iter().map(Chosen::new).collect::<Result<Vec<_>, _>>()?;
     let (adapter, from) = adapter(config)?;
     let places = match &adapter {
@@ -86,6 +87,7 @@ pub(crate) fn load(
         quant: quant.into(),
         level: false,
         role: &|name| roles.of(name),
+        rounding: None,
         masters: Some(&mut masters),
         progress: &mut |_| {
             done += 1;

@@ -33,6 +33,7 @@ pub fn merge(model: impl Into<Files>, adapters: &[(PathBuf, f32)], output: &Path
     }
     let model = &model.into();
     let (base, tied) = (Checkpoint::open(model)?, Config::open(model)?.tied);
+    base.check_plain()?;
     let mut parts: BTreeMap<String, Vec<Part>> = BTreeMap::new();
     for (dir, factor) in adapters {
         read(&base, tied, dir, *factor, &mut parts)?;
@@ -80,7 +81,7 @@ fn read(
         let &[outputs, inputs] = shape else { continue };
         let mut take = |part: &str, shape: &[usize]| -> Result<Vec<f32>, Error> {
             let raw = source.take(&format!("{PREFIX}{module}.{part}"), shape)?;
-            Ok(widen(raw.stored, &raw.bytes))
+            Ok(raw.numbers(shape.last().copied().unwrap_or(1)))
         };
         let (a, b) = (take(names::A, &[rank, inputs])?, take(names::B, &[outputs, rank])?);
         let magnitude = if config.use_dora { Some(take(names::MAGNITUDE, &[outputs])?) } else { None };
@@ -95,7 +96,7 @@ fn read(
 
 /// A weight [outputs, width] with adapters in it.
 fn merged(stored: Stored, bytes: &[u8], width: usize, parts: &[Part]) -> Vec<f32> {
-    let mut weight = widen(stored, bytes);
+    let mut weight = widen(stored, bytes, width);
     for part in parts {
         for (row, b) in weight.chunks_exact_mut(width).zip(part.b.chunks_exact(part.rank)) {
             for (a, &b) in part.a.chunks_exact(width).zip(b) {

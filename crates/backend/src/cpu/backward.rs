@@ -56,6 +56,14 @@ impl Backward for Cpu {
         out
     }
 
+    fn gram(&self, x: &Tensor, before: Option<&Tensor>) -> Tensor {
+        let (values, width) = (f32s(x), x.width());
+        self.make(&[width, width], |out| {
+            let rows = (values, width);
+            linear::weight_gradient(self.isa, &self.pool, rows, rows, before.map(f32s), out);
+        })
+    }
+
     fn column_sums(&self, grad: &Tensor, before: Option<Tensor>) -> Tensor {
         let mut sums = before.map_or_else(|| self.zeros(&[grad.width()]), |before| self.own(before));
         linear::column_sums(self.isa, &self.pool, f32s(grad), values_mut(&mut sums));

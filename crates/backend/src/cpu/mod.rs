@@ -134,6 +134,13 @@ impl DeviceWeight for CpuWeight {
             CpuWeight::Nf4(nf4) => nf4.bytes(),
         }
     }
+
+    fn few_bits(&self) -> Option<(Stored, Vec<u8>)> {
+        match self {
+            CpuWeight::Packed(packed) => packed.few_bits(),
+            CpuWeight::Table { .. } | CpuWeight::Nf4(_) => None,
+        }
+    }
 }
 
 impl CpuWeight {
@@ -141,7 +148,7 @@ impl CpuWeight {
         match self {
             CpuWeight::Packed(packed) => packed.row(index, out),
             CpuWeight::Table { bytes, stored } => {
-                let len = out.len() * stored.size();
+                let len = stored.row(out.len());
                 linear::widen_into(*stored, &bytes[index * len..][..len], out);
             }
             CpuWeight::Nf4(nf4) => nf4.dequantise_rows(isa, index..index + 1, out),
@@ -289,8 +296,9 @@ impl Backend for Cpu {
             (Quant::Q4, _) => Kept::Q4,
             (Quant::Nf4, _) => {
                 let nf4 = Nf4::quantise(self.isa, &self.pool, outputs, inputs, |rows, out| {
-                    let row = inputs * stored.size();
-                    linear::widen_into(stored, &bytes[rows.start * row..rows.end * row], out);
+                    let row = stored.row(inputs);
+                    let rows = bytes[rows.start * row..rows.end * row].chunks_exact(row.max(1));
+                    rows.zip(out.chunks_mut(inputs)).for_each(|(row, out)| linear::widen_into(stored, row, out));
                 });
                 return Weight::new(Arc::new(CpuWeight::Nf4(nf4)), outputs, inputs);
             }

@@ -1,5 +1,6 @@
 //! Linear layers: `y = act(x W^T + bias) + residual`, W packed once at load.
 
+mod few_bits;
 mod finish;
 mod grad;
 mod rows;
@@ -491,10 +492,10 @@ mod tests {
     fn stored_numbers_are_read_exactly() {
         let values = [0.0f32, -1.5, 0.099_975_586, 65504.0];
         let half: Vec<u8> = values.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect();
-        assert_eq!(widen(Stored::F16, &half), values);
+        assert_eq!(widen(Stored::F16, &half, 4), values);
         let single: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
-        assert_eq!(widen(Stored::F32, &single), values);
+        assert_eq!(widen(Stored::F32, &single, 2), values);
         let brain: Vec<u8> = [1.0f32, -2.5].iter().flat_map(|&x| bf16::from_f32(x).to_le_bytes()).collect();
-        assert_eq!(widen(Stored::Bf16, &brain), [1.0, -2.5]);
+        assert_eq!(widen(Stored::Bf16, &brain, 1), [1.0, -2.5]);
     }
 }

@@ -1,8 +1,9 @@
 //! Weights as checkpoints store them, and as products read them.
 
 use super::PANEL;
-use crate::tile::fours::{self, Fours, SHARED};
-use crate::tile::{EIGHTS_DEPTH, Eights, Element, FEW_BITS_GROUP, Factor, Pair, eights, elements, interleave, padded};
+use super::few_bits::{self, pack_eights, pack_fours, read_eights, read_fours};
+use crate::tile::fours::Fours;
+use crate::tile::{Eights, Element, Factor, Pair, elements, interleave, padded};
 use crate::{AlignedBytes, Arena, Isa, Pool};
 use half::f16;
 
@@ -18,31 +19,48 @@ pub enum Stored {
     F16,
     /// bfloat16.
     Bf16,
+    /// Rows of a matrix as [`Kept::Q8`] has them: whole numbers (i8), then the scales (f32) of 64 of them each. Zeros fill the
+    /// last group.
+    Q8,
+    /// Rows of a matrix as [`Kept::Q4`] has them: of every 64 numbers 32 bytes, whose lower four bits are the first 32 of them;
+    /// then of every 64 four bytes, the scale and the least of the first 32 and of the others; then of every 256 what leasts and
+    /// scales are multiplied by (bfloat16).
+    Q4,
 }
 
 impl Stored {
-    /// Bytes a number.
-    pub fn size(self) -> usize {
+    /// Bytes of a row of so many numbers.
+    pub fn row(self, numbers: usize) -> usize {
         match self {
-            Stored::F32 => 4,
-            Stored::F16 | Stored::Bf16 => 2,
+            Stored::F32 => 4 * numbers,
+            Stored::F16 | Stored::Bf16 => 2 * numbers,
+            Stored::Q8 => few_bits::row_of_eights(numbers),
+            Stored::Q4 => few_bits::row_of_fours(numbers),
         }
+    }
+
+    /// Whether numbers share scales.
+    pub fn is_few_bits(self) -> bool {
+        matches!(self, Stored::Q8 | Stored::Q4)
     }
 }
 
-/// All numbers of little-endian `bytes` as f32.
-pub fn widen(stored: Stored, bytes: &[u8]) -> Vec<f32> {
-    let mut out = vec![0.0; bytes.len() / stored.size()];
-    widen_into(stored, bytes, &mut out);
+/// A matrix of little-endian `bytes`, rows of `width`, as f32.
+pub fn widen(stored: Stored, bytes: &[u8], width: usize) -> Vec<f32> {
+    let row = stored.row(width).max(1);
+    let mut out = vec![0.0; bytes.len() / row * width];
+    for (out, bytes) in out.chunks_mut(width.max(1)).zip(bytes.chunks_exact(row)) {
+        widen_into(stored, bytes, out);
+    }
     out
 }
 
-/// The numbers of little-endian `bytes` as f32.
+/// A row of little-endian `bytes` as f32; where each number stands for itself, a part of one will do.
 ///
 /// # Panics
 /// If `bytes` holds fewer than `out`.
 pub fn widen_into(stored: Stored, bytes: &[u8], out: &mut [f32]) {
-    let bytes = &bytes[..out.len() * stored.size()];
+    let bytes = &bytes[..stored.row(out.len())];
     match stored {
         Stored::F32 => {
             for (out, x) in out.iter_mut().zip(bytes.as_chunks().0) {
@@ -59,6 +77,8 @@ pub fn widen_into(stored: Stored, bytes: &[u8], out: &mut [f32]) {
                 *out = f32::from_bits(u32::from(u16::from_le_bytes(*x)) << 16);
             }
         }
+        Stored::Q8 => few_bits::widen_eights(bytes, out),
+        Stored::Q4 => few_bits::widen_fours(bytes, out),
     }
 }
 
@@ -88,6 +108,16 @@ impl Kept {
             Kept::Bf16 => Pair::depth(inputs),
             Kept::Q8 => Eights::depth(inputs),
             Kept::Q4 => Fours::depth(inputs),
+        }
+    }
+
+    /// How a checkpoint stores the same.
+    fn stored(self) -> Stored {
+        match self {
+            Kept::F32 => Stored::F32,
+            Kept::Bf16 => Stored::Bf16,
+            Kept::Q8 => Stored::Q8,
+            Kept::Q4 => Stored::Q4,
         }
     }
 
@@ -124,7 +154,7 @@ impl PackedWeight {
         inputs: usize,
         kept: Kept,
     ) -> PackedWeight {
-        assert_eq!(bytes.len(), outputs * inputs * stored.size(), "weight bytes do not fit [{outputs}, {inputs}]");
+        assert_eq!(bytes.len(), outputs * stored.row(inputs), "weight bytes do not fit [{outputs}, {inputs}]");
         let mut packed = PackedWeight { data: arena.zeroed(kept.len(outputs, inputs)), kept, outputs, inputs };
         packed.replace(pool, stored, bytes);
         packed
@@ -153,7 +183,11 @@ impl PackedWeight {
     /// If `bytes` is not that long.
     pub fn replace(&mut self, pool: &Pool, stored: Stored, bytes: &[u8]) {
         let PackedWeight { data, kept, outputs, inputs } = self;
-        assert_eq!(bytes.len(), *outputs * *inputs * stored.size(), "weight bytes do not fit [{outputs}, {inputs}]");
+        assert_eq!(bytes.len(), *outputs * stored.row(*inputs), "weight bytes do not fit [{outputs}, {inputs}]");
+        if stored.is_few_bits() && stored != kept.stored() {
+            let wide = widen(stored, bytes, *inputs);
+            return self.replace(pool, Stored::F32, bytemuck::cast_slice(&wide));
+        }
         let len = kept.len(*outputs, *inputs) / 4;
         match kept {
             Kept::F32 => pack_panels(pool, stored, bytes, *outputs, *inputs, &mut data.values_mut::<f32>()[..len]),
@@ -213,6 +247,16 @@ impl PackedWeight {
         self.data.bytes().len()
     }
 
+    /// All rows as a checkpoint stores a matrix that is kept so; none where each number stands for itself.
+    pub fn few_bits(&self) -> Option<(Stored, Vec<u8>)> {
+        let rows = match self.kept {
+            Kept::F32 | Kept::Bf16 => return None,
+            Kept::Q8 => few_bits::stored_eights(self.data.values(), self.outputs, self.inputs),
+            Kept::Q4 => few_bits::stored_fours(self.data.values(), self.outputs, self.inputs),
+        };
+        Some((self.kept.stored(), rows))
+    }
+
     /// Writes row `index` [inputs] of the matrix to `out`.
     pub fn row(&self, index: usize, out: &mut [f32]) {
         assert!(index < self.outputs && out.len() == self.inputs);
@@ -239,7 +283,7 @@ fn pack_panels<E: Element>(pool: &Pool, stored: Stored, bytes: &[u8], outputs: u
         return;
     }
     let depth = padded::<E>(inputs) / E::STEPS;
-    let row_bytes = inputs * stored.size();
+    let row_bytes = stored.row(inputs);
     pool.chunks(packed, PANEL * depth, |panel, packed| {
         let rows = PANEL.min(outputs - panel * PANEL);
         // A part of every row is widened, made elements of, and then turned into columns of the panel.
@@ -249,7 +293,7 @@ fn pack_panels<E: Element>(pool: &Pool, stored: Stored, bytes: &[u8], outputs: u
             let first = block * PART;
             let count = PART.min(inputs - first);
             for (n, part) in part.iter_mut().enumerate().take(rows) {
-                let row = &bytes[(panel * PANEL + n) * row_bytes + first * stored.size()..];
+                let row = &bytes[(panel * PANEL + n) * row_bytes + stored.row(first)..];
                 if let (Stored::Bf16, PART, Some(pairs)) = (stored, count, E::pairs(part)) {
                     pairs_as_stored(row, pairs);
                     continue;
@@ -265,74 +309,6 @@ fn pack_panels<E: Element>(pool: &Pool, stored: Stored, bytes: &[u8], outputs: u
             }
         }
     });
-}
-
-/// Panels in 8 bits.
-fn pack_eights(pool: &Pool, stored: Stored, bytes: &[u8], outputs: usize, inputs: usize, packed: &mut [Eights]) {
-    let (depth, row_bytes) = (Eights::depth(inputs), inputs * stored.size());
-    if depth == 0 {
-        return;
-    }
-    pool.chunks(packed, PANEL * depth, |panel, packed| {
-        let (mut values, mut whole) = ([0.0f32; FEW_BITS_GROUP], [0; FEW_BITS_GROUP]);
-        for (group, packed) in packed.chunks_exact_mut(EIGHTS_DEPTH * PANEL).enumerate() {
-            let first = group * FEW_BITS_GROUP;
-            let count = FEW_BITS_GROUP.min(inputs - first);
-            for n in 0..PANEL.min(outputs - panel * PANEL) {
-                let row = &bytes[(panel * PANEL + n) * row_bytes + first * stored.size()..];
-                widen_into(stored, row, &mut values[..count]);
-                let scale = eights(&values[..count], &mut whole);
-                let elements = whole.as_chunks::<4>().0.iter().map(|four| Eights(u32::from_le_bytes(*four)));
-                let column = packed.iter_mut().skip(n).step_by(PANEL);
-                column.zip(elements.chain([Eights(scale.to_bits())])).for_each(|(to, element)| *to = element);
-            }
-        }
-    });
-}
-
-/// Row `index` of panels in 8 bits.
-fn read_eights(packed: &[Eights], index: usize, out: &mut [f32]) {
-    let panel = &packed[index / PANEL * PANEL * Eights::depth(out.len())..];
-    for (out, group) in out.chunks_mut(FEW_BITS_GROUP).zip(panel.chunks_exact(EIGHTS_DEPTH * PANEL)) {
-        let at = |k: usize| group[k * PANEL + index % PANEL].0;
-        let scale = f32::from_bits(at(EIGHTS_DEPTH - 1));
-        for (k, out) in out.chunks_mut(4).enumerate() {
-            for (out, whole) in out.iter_mut().zip(at(k).to_le_bytes()) {
-                *out = (f32::from(whole) - 128.0) * scale;
-            }
-        }
-    }
-}
-
-/// Panels in 4 bits.
-fn pack_fours(pool: &Pool, stored: Stored, bytes: &[u8], outputs: usize, inputs: usize, packed: &mut [Fours]) {
-    let (depth, row_bytes) = (Fours::depth(inputs), inputs * stored.size());
-    if depth == 0 {
-        return;
-    }
-    pool.chunks(packed, PANEL * depth, |panel, packed| {
-        let (mut row, mut rows) = ([0.0f32; SHARED], [[0.0f32; PANEL]; SHARED]);
-        for (part, packed) in packed.chunks_mut(Fours::depth(SHARED) * PANEL).enumerate() {
-            let first = part * SHARED;
-            let count = SHARED.min(inputs - first);
-            for n in 0..PANEL.min(outputs - panel * PANEL) {
-                widen_into(
-                    stored,
-                    &bytes[(panel * PANEL + n) * row_bytes + first * stored.size()..],
-                    &mut row[..count],
-                );
-                rows.iter_mut().zip(&row[..count]).for_each(|(to, &x)| to[n] = x);
-            }
-            fours::pack(Isa::best(), &rows[..count], packed);
-        }
-    });
-}
-
-/// Row `index` of panels in 4 bits.
-fn read_fours(packed: &[Fours], index: usize, out: &mut [f32]) {
-    let panel = &packed[index / PANEL * PANEL * Fours::depth(out.len())..];
-    let parts = panel.chunks(Fours::depth(SHARED) * PANEL);
-    out.chunks_mut(SHARED).zip(parts).for_each(|(out, part)| fours::read(part, index % PANEL, out));
 }
 
 /// Panels of the transpose of x [inputs, outputs].

@@ -60,6 +60,7 @@ pub(crate) fn load(cpu: &Cpu, model: &str, quant: Quant) -> (Vlm, BTreeMap<Strin
         quant: quant.into(),
         role,
         level: false,
+        rounding: None,
         masters: Some(&mut masters),
         progress: &mut |_| {},
     };

@@ -48,7 +48,9 @@ impl TextSource {
             Some(other) => return Err(Error::state(&path, format!("tie_word_embeddings is {other}; true or false"))),
         };
         let config = sizes(&path, Value::Object(config), json!({}))?.text;
-        Ok(TextSource { weights: Checkpoint::open(dir)?, config, tied })
+        let weights = Checkpoint::open(dir)?;
+        weights.check_plain()?;
+        Ok(TextSource { weights, config, tied })
     }
 
     /// What a new model keeps its weights in, so that none of the decoder's bits are lost.

@@ -226,7 +226,7 @@ impl<'a> Making<'a> {
             return slot.rule.numbers(slot.shape.iter().product(), self.seed, &slot.name);
         };
         // The sources were checked: their tensors are of types that are read.
-        let numbers = widen(stored(dtype).unwrap_or(Stored::F32), bytes);
+        let numbers = widen(stored(dtype).unwrap_or(Stored::F32), bytes, 1);
         match self.text {
             Some((_, old)) if slot.is_table() => resized(numbers, old, &slot.shape),
             _ => numbers,
