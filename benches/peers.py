@@ -34,7 +34,7 @@ STAGES = ("vision", "prefill", "decode_token")
 
 ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 ap.add_argument("--shape", default="256m", choices=["256m", "500m", "2b"])
-ap.add_argument("--ours", default="bf16", choices=["bf16", "f32"], help="this program's weights")
+ap.add_argument("--ours", default="bf16", help="this program's weights: bf16, f32, q8 or q4, or several, as bf16,q8")
 ap.add_argument(
     "--peers", default="transformers", help="NAME or NAME:FORMAT, with commas between them; of " + ", ".join(PEERS)
 )
@@ -95,15 +95,15 @@ class Worker:
         self.process.wait()
 
 
-def ours(a):
+def ours(a, weights):
     environment = os.environ | ({"SMOLVLM_ISA": a.isa} if a.isa else {})
     call = [
         a.program,
         "bench",
         "--random",
         f"smolvlm-{a.shape}",
-        "--dtype",
-        a.ours,
+        "--quant" if weights.startswith("q") else "--dtype",
+        weights,
         "--context",
         str(a.context),
         "--runs",
@@ -153,6 +153,8 @@ def table(a, rows):
 
 def main():
     a = ap.parse_args()
+    if unknown := set(a.ours.split(",")) - {"bf16", "f32", "q8", "q4"}:
+        ap.error(f"this program has no weights in {', '.join(sorted(unknown))}")
     specs = a.peers.split(",")
     unknown = [spec for spec in specs if spec.partition(":")[0] not in PEERS]
     if unknown:
@@ -166,10 +168,10 @@ def main():
     workers = [Worker(a, spec) for spec in specs]
     rows = []
     for _ in range(a.rounds):
-        for side in ("smolvlm", *workers):
+        for side in (*a.ours.split(","), *workers):
             time.sleep(0.5)  # threads that wait by spinning have gone to sleep
-            if side == "smolvlm":
-                row = dict(who=side, dtype=a.ours, **ours(a))
+            if isinstance(side, str):
+                row = dict(who="smolvlm", dtype=side, **ours(a, side))
             else:
                 row = dict(who=side.name, dtype=side.format, **side.run())
             rows.append(row)

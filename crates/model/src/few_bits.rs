@@ -155,7 +155,7 @@ mod tests {
             assert_eq!(together(stored, "a", [3, inputs], find).unwrap(), rows);
             assert_eq!(of_codes(held[0].2), Some(stored));
             assert_eq!(shape_of(stored, &held[0].1), [3, inputs]);
-            assert!(held[1..].iter().all(|(name, ..)| beside(name) == Some("a")) && beside("a") == None);
+            assert!(held[1..].iter().all(|(name, ..)| beside(name) == Some("a")) && beside("a").is_none());
             let wrong = together(stored, "a", [4, inputs], find).unwrap_err();
             assert!(wrong.contains("would be right"), "{wrong}");
             assert!(together(stored, "b", [3, inputs], find).unwrap_err().contains("no tensor 'b'"));

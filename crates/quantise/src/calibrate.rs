@@ -56,7 +56,7 @@ pub fn calibrate(
     let gathered = Gathered::new(Arc::clone(&backend));
     let watched = gathered.clone();
     let pass = Pass {
-        backend: &*backend,
+        backend: &backend,
         engine: &engine,
         save: Save::Watch(Arc::new(move |layer: &str, x: &Tensor| watched.add(layer, x))),
     };

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The most inputs whose products with each other are kept together: the square of it is what they take.
 const BLOCK: usize = 2048;
 /// Rows of one pass that count. They are taken at equal distances: neighbours are alike.
-const ROWS: usize = 256;
+const ROWS: usize = 512;
 
 /// Sums over samples of the products of a matrix's inputs with each other, matrix by matrix.
 #[derive(Default)]

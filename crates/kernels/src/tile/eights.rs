@@ -147,39 +147,38 @@ mod x86 {
             // SAFETY: group < groups, so all loads and stores stay inside what the caller vouches for.
             unsafe {
                 let (a, b) = (a.add(group * SLOTS * M), b.add(group * DEPTH * 32));
-                dots_plane::<M>(a, b, (c, stride), group > 0 || add, false);
-                if has_rest::<M>(a) {
-                    dots_plane::<M>(a.add(PLANE * M), b, (c, stride), true, true);
+                dots_plane::<M, M>(a, b, (c, stride), group > 0 || add);
+                for m in (0..M).filter(|m| has_rest::<M>(a.add(*m))) {
+                    dots_plane::<1, M>(a.add(PLANE * M + m), b, (c.add(m * stride), stride), true);
                 }
             }
         }
     }
 
-    /// One plane of a group; of what rounding left, rows in which it does not count stay as they are.
+    /// One plane of a group, of `M` rows whose slots are `APART` from each other.
     ///
     /// # Safety
     /// As `dots`.
     #[inline]
     #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-    unsafe fn dots_plane<const M: usize>(
+    unsafe fn dots_plane<const M: usize, const APART: usize>(
         a: *const i32,
         b: *const i32,
         (c, stride): (*mut f32, usize),
         add: bool,
-        is_rest: bool,
     ) {
         // SAFETY: as the caller vouches.
         unsafe {
             let mut sums = [[_mm512_setzero_si512(); 2]; M];
             for (m, sum) in sums.iter_mut().enumerate() {
-                *sum = [_mm512_set1_epi32(start::<M>(a.add(m))); 2];
+                *sum = [_mm512_set1_epi32(start::<APART>(a.add(m))); 2];
             }
             for k in 0..QUADS {
                 let row = b.add(32 * k);
                 fetch_ahead(row);
                 let weights = [_mm512_loadu_si512(row.cast()), _mm512_loadu_si512(row.add(16).cast())];
                 for (m, sum) in sums.iter_mut().enumerate() {
-                    let inputs = _mm512_set1_epi32(*a.add(k * M + m));
+                    let inputs = _mm512_set1_epi32(*a.add(k * APART + m));
                     for (sum, &weights) in sum.iter_mut().zip(&weights) {
                         *sum = _mm512_dpbusd_epi32(*sum, weights, inputs);
                     }
@@ -189,11 +188,7 @@ mod x86 {
             fetch_ahead(row.cast());
             let scales = [_mm512_loadu_ps(row), _mm512_loadu_ps(row.add(16))];
             for (m, sum) in sums.iter().enumerate() {
-                let scale = *a.add(QUADS * M + m);
-                if is_rest && scale == 0 {
-                    continue;
-                }
-                let scale = _mm512_set1_ps(f32::from_bits(scale as u32));
+                let scale = _mm512_set1_ps(f32::from_bits(*a.add(QUADS * APART + m) as u32));
                 for (v, (&sum, &weights)) in sum.iter().zip(&scales).enumerate() {
                     let at = c.add(m * stride + 16 * v);
                     let before = if add { _mm512_loadu_ps(at) } else { _mm512_setzero_ps() };
@@ -220,7 +215,7 @@ mod x86 {
                 let (a, b) = (a.add(group * SLOTS * M), b.add(group * DEPTH * 32));
                 for m in 0..M {
                     avx2_row::<M>(a.add(m), b, c.add(m * stride), group > 0 || add);
-                    if *a.add((PLANE + QUADS) * M + m) != 0 {
+                    if has_rest::<M>(a.add(m)) {
                         avx2_row::<M>(a.add(PLANE * M + m), b, c.add(m * stride), true);
                     }
                 }

@@ -311,27 +311,26 @@ mod x86 {
             // SAFETY: group < groups, so all loads and stores stay inside what the caller vouches for.
             unsafe {
                 let (a, elements) = (a.add(group * SLOTS * M), b.add((1 + group * DEPTH) * 32));
-                dots_plane::<M>(a, b, elements, (c, stride), group > 0 || add, false);
-                if has_rest::<M>(a) {
-                    dots_plane::<M>(a.add(PLANE * M), b, elements, (c, stride), true, true);
+                dots_plane::<M, M>(a, b, elements, (c, stride), group > 0 || add);
+                for m in (0..M).filter(|m| has_rest::<M>(a.add(*m))) {
+                    dots_plane::<1, M>(a.add(PLANE * M + m), b, elements, (c.add(m * stride), stride), true);
                 }
             }
         }
     }
 
-    /// One plane of a group; of what rounding left, rows in which it does not count stay as they are.
+    /// One plane of a group, of `M` rows whose slots are `APART` from each other.
     ///
     /// # Safety
     /// As `dots`.
     #[inline]
     #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-    unsafe fn dots_plane<const M: usize>(
+    unsafe fn dots_plane<const M: usize, const APART: usize>(
         a: *const i32,
         shared: *const i32,
         b: *const i32,
         (c, stride): (*mut f32, usize),
         add: bool,
-        is_rest: bool,
     ) {
         // SAFETY: as the caller vouches.
         unsafe {
@@ -344,7 +343,7 @@ mod x86 {
                 let first = both.map(|both| _mm512_and_si512(both, low));
                 let second = both.map(|both| _mm512_and_si512(_mm512_srli_epi32::<4>(both), low));
                 for (m, sums) in sums.iter_mut().enumerate() {
-                    let inputs = [k, k + QUADS / 2].map(|k| _mm512_set1_epi32(*a.add(k * M + m)));
+                    let inputs = [k, k + QUADS / 2].map(|k| _mm512_set1_epi32(*a.add(k * APART + m)));
                     for v in 0..2 {
                         sums[0][v] = _mm512_dpbusd_epi32(sums[0][v], first[v], inputs[0]);
                         sums[1][v] = _mm512_dpbusd_epi32(sums[1][v], second[v], inputs[1]);
@@ -365,11 +364,8 @@ mod x86 {
                 let second = _mm512_mul_ps(level(_mm512_srli_epi32::<16>(levels)), scale);
                 let second_least = _mm512_mul_ps(level(_mm512_srli_epi32::<24>(levels)), least);
                 for (m, sums) in sums.iter().enumerate() {
-                    let input_scale = *a.add(QUADS * M + m);
-                    if is_rest && input_scale == 0 {
-                        continue;
-                    }
-                    let of_inputs = |k: usize| _mm512_set1_ps(*a.add((QUADS + k) * M + m) as f32);
+                    let input_scale = *a.add(QUADS * APART + m);
+                    let of_inputs = |k: usize| _mm512_set1_ps(*a.add((QUADS + k) * APART + m) as f32);
                     let mut sum = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[0][v]), first);
                     sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[1][v]), second, sum);
                     sum = _mm512_fnmadd_ps(of_inputs(1), first_least, sum);
@@ -399,7 +395,7 @@ mod x86 {
                 let (a, elements) = (a.add(group * SLOTS * M), b.add((1 + group * DEPTH) * 32));
                 for m in 0..M {
                     avx2_row::<M>(a.add(m), b, elements, c.add(m * stride), group > 0 || add);
-                    if *a.add((PLANE + QUADS) * M + m) != 0 {
+                    if has_rest::<M>(a.add(m)) {
                         avx2_row::<M>(a.add(PLANE * M + m), b, elements, c.add(m * stride), true);
                     }
                 }

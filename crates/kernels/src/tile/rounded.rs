@@ -17,7 +17,7 @@ pub(super) const QUADS: usize = GROUP / 4;
 pub(super) const PLANE: usize = QUADS + 3;
 pub(super) const SLOTS: usize = 2 * PLANE;
 /// Where the whole numbers of a group are of this size or less on the average, what rounding left counts, too.
-const FINE: usize = 12;
+const FINE: usize = 20;
 /// The largest number: both signs alike.
 const LARGEST: f32 = 127.0;
 
@@ -163,14 +163,14 @@ pub(super) mod x86 {
         unsafe { (*a.add((QUADS + 1) * M)).wrapping_add(*a.add((QUADS + 2) * M)).wrapping_mul(-128) }
     }
 
-    /// Whether what rounding left counts in any of `M` rows of a group.
+    /// Whether what rounding left counts in a row of a group.
     ///
     /// # Safety
-    /// `a` is valid for the group's slots of `M` rows.
+    /// `a` is valid for the row's slots, `M` apart.
     #[inline(always)]
     pub(in crate::tile) unsafe fn has_rest<const M: usize>(a: *const i32) -> bool {
         // SAFETY: as the caller vouches.
-        (0..M).any(|m| unsafe { *a.add((PLANE + QUADS) * M + m) } != 0)
+        unsafe { *a.add((PLANE + QUADS) * M) != 0 }
     }
 
     /// A whole group of a row of inputs.
