@@ -59,6 +59,8 @@ fn settings(files: &Files, dtype: Stored) -> Result<String, Error> {
     let mut config: Value = serde_json::from_reader(std::io::BufReader::new(file)).map_err(|e| failed(e.into()))?;
     let name = dtype_name(dtype);
     if let Some(config) = config.as_object_mut() {
+        // Numbers one by one are in few bits no longer.
+        config.remove("quantization_config");
         say(config, name, !config.contains_key("dtype"));
         for part in ["text_config", "vision_config"] {
             if let Some(part) = config.get_mut(part).and_then(Value::as_object_mut) {
