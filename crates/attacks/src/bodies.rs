@@ -16,7 +16,13 @@ fn handler() -> Option<&'static Handler> {
     static HANDLER: OnceLock<Option<Handler>> = OnceLock::new();
     let made = HANDLER.get_or_init(|| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/idefics3-256m");
-        let options = EngineOptions { threads: 1, isa: Isa::best(), dtype: DTypeChoice::Auto, adapters: Vec::new() };
+        let options = EngineOptions {
+            threads: 1,
+            isa: Isa::best(),
+            dtype: DTypeChoice::Auto,
+            narrow_kv: false,
+            adapters: Vec::new(),
+        };
         let engine = Engine::open(&folder, &options, &mut |_, _| {}).ok()?;
         let options = Options { max_tokens: Some(TOKENS), max_n: 2, max_pixels: PIXELS, ..Options::standard() };
         Handler::new(engine, "tiny", &options).ok()

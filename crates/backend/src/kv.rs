@@ -1,7 +1,30 @@
 //! The KV cache: blocks of 64 positions, shared between sequences and copied when written.
 
-use crate::{Backend, DType, Heads, Tensor};
-use smolvlm_kernels::attention::BLOCK;
+use crate::{Backend, Heads, Tensor};
+use smolvlm_kernels::attention::{BLOCK, block_bytes};
+
+/// What keys and values are kept in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KvKind {
+    /// f32.
+    F32,
+    /// bfloat16.
+    Bf16,
+    /// 8 bits, a scale for each position of each head; products as in bfloat16.
+    Q8,
+}
+
+impl KvKind {
+    /// Bytes of a position's keys and values in one layer.
+    pub fn position_bytes(self, kv_heads: usize, dim: usize) -> usize {
+        2 * kv_heads
+            * match self {
+                KvKind::F32 => 4 * dim,
+                KvKind::Bf16 => 2 * dim,
+                KvKind::Q8 => dim + 4,
+            }
+    }
+}
 
 /// What a block of the cache holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -11,18 +34,22 @@ pub struct KvLayout {
     /// Their heads.
     pub heads: Heads,
     /// What keys and values are kept in.
-    pub dtype: DType,
+    pub kind: KvKind,
 }
 
 impl KvLayout {
-    /// Numbers of one layer in a block.
-    pub fn layer_len(&self) -> usize {
-        self.heads.block_len()
+    /// Bytes of one layer in a block, a multiple of four.
+    pub fn layer_bytes(&self) -> usize {
+        match self.kind {
+            KvKind::F32 => 4 * self.heads.block_len(),
+            KvKind::Bf16 => 2 * self.heads.block_len(),
+            KvKind::Q8 => block_bytes(&self.heads),
+        }
     }
 
     /// Bytes of a block.
     pub fn block_bytes(&self) -> usize {
-        self.layers * self.layer_len() * self.dtype.size()
+        self.layers * self.layer_bytes()
     }
 
     /// Bytes of the blocks that so many positions take.
@@ -133,7 +160,7 @@ mod tests {
     fn a_shared_block_is_copied_when_written() {
         let cpu = Cpu::new(2);
         let heads = Heads { heads: 2, kv_heads: 1, dim: 4, scale: 0.5 };
-        let layout = KvLayout { layers: 2, heads, dtype: DType::F32 };
+        let layout = KvLayout { layers: 2, heads, kind: KvKind::F32 };
         let put = |sequence: &mut KvSequence, rows: usize, value: f32| {
             let keys = sequence.len() + rows;
             let span = [Span { rows, keys, causal: true }];

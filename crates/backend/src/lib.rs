@@ -12,7 +12,7 @@ mod weight;
 
 pub use backward::{AttentionForward, Backward, NormGrads};
 pub use cpu::Cpu;
-pub use kv::{KvLayout, KvSequence};
+pub use kv::{KvKind, KvLayout, KvSequence};
 pub use smolvlm_kernels::attention::{Heads, MAX_DIM, Span};
 pub use smolvlm_kernels::linear::{Stored, widen, widen_into};
 pub use smolvlm_kernels::optimiser::{AdamW, BLOCK as OPTIMISER_BLOCK, Blocks, Muon, Sgd};

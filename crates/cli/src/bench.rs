@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use smolvlm_backend::{Cpu, Quant};
 use smolvlm_engine::bench::{Bench, BenchOptions, BenchReport, Spread};
 use smolvlm_engine::{DTypeChoice, Engine, EngineOptions};
-use smolvlm_model::Config;
 use smolvlm_model::published::PUBLISHED;
+use smolvlm_model::{Config, Quants};
 use smolvlm_processor::Preset;
 
 const EXAMPLES: &str = "\
@@ -86,16 +86,23 @@ fn open(args: &Args, options: &BenchOptions) -> Result<Bench, Error> {
         let config = Config::published(name).ok_or_else(unknown)?;
         let preset = Preset::named(name.strip_prefix("smolvlm-").unwrap_or(name)).ok_or_else(unknown)?;
         // The random weights are bfloat16, as the published ones are.
-        let quant = match args.precision.choice()? {
+        let quant: Quants = match args.precision.choice()? {
             DTypeChoice::F32 => Quant::F32.into(),
             DTypeChoice::Few(bits) => bits.into(),
             DTypeChoice::Bf16 | DTypeChoice::Auto | DTypeChoice::Fitting => Quant::Bf16.into(),
         };
+        let quant = Quants { narrow_kv: args.precision.narrow_kv(), ..quant };
         return Ok(Bench::random(&config, preset.pictures, quant, Cpu::with(threads, args.compute.isa()?))?);
     }
     let files = args.model.files()?;
     let dtype = args.precision.choice()?;
-    let engine_options = EngineOptions { threads, isa: args.compute.isa()?, dtype, adapters: Vec::new() };
+    let engine_options = EngineOptions {
+        threads,
+        isa: args.compute.isa()?,
+        dtype,
+        narrow_kv: args.precision.narrow_kv(),
+        adapters: Vec::new(),
+    };
     let progress = Progress::new();
     let open = || Engine::open(&files, &engine_options, &mut |done, total| progress.show("loading", done, total));
     Ok(Bench::checkpoint(open, options.runs)?)

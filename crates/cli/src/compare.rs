@@ -19,7 +19,7 @@ Examples:
   smolvlm compare MODEL MODEL.gguf --text book.txt --json
 
 The first model is as its checkpoint has it (or as --dtype says); the second is the other that is named, or the same, \
-in as many bits as --quant says. Both are in memory at once.";
+in as many bits as --quant and --kv say. Both are in memory at once.";
 
 /// Measure how far one model is from another, or from itself in fewer bits
 #[derive(clap::Args)]
@@ -84,8 +84,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let folder = tempfile::tempdir().map_err(|source| Error::File { path: "a temporary folder".into(), source })?;
     let evaluation = if args.data.is_empty() { None } else { Some(evaluation(args, folder.path())?) };
     let plain = args.precision.plain()?;
-    let first = open(args, &args.first, args.first_dtype.map_or(plain, DType::into))?;
-    let second = open(args, args.second.as_ref().unwrap_or(&args.first), args.precision.choice()?)?;
+    let first = open(args, &args.first, args.first_dtype.map_or(plain, DType::into), false)?;
+    let narrow_kv = args.precision.narrow_kv();
+    let second = open(args, args.second.as_ref().unwrap_or(&args.first), args.precision.choice()?, narrow_kv)?;
     let mut report = Report::default();
     for (file, text) in &texts {
         report.texts.push((one_line(file), foretell(args, &first, &second, text)?));
@@ -103,9 +104,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     if args.json { print_line(&report.json().to_string()) } else { print_line(&report.table()) }
 }
 
-fn open(args: &Args, name: &str, dtype: DTypeChoice) -> Result<Engine, Error> {
-    let options =
-        EngineOptions { threads: args.compute.threads(), isa: args.compute.isa()?, dtype, adapters: Vec::new() };
+fn open(args: &Args, name: &str, dtype: DTypeChoice, narrow_kv: bool) -> Result<Engine, Error> {
+    let options = EngineOptions {
+        threads: args.compute.threads(),
+        isa: args.compute.isa()?,
+        dtype,
+        narrow_kv,
+        adapters: Vec::new(),
+    };
     let (files, progress) = (crate::pull::files(name, None)?, Progress::new());
     Ok(Engine::open(files, &options, &mut |done, total| progress.show("loading", done, total))?)
 }

@@ -72,6 +72,19 @@ pub(crate) struct PrecisionArgs {
     /// q8, else q4. Or part by part: text=q4,vision=q8,head=q8; a part that is not named stays as it is (docs/quantisation.md)
     #[arg(long, value_name = "BITS", default_value = "none", value_parser = few_bits)]
     quant: Asked,
+    /// What keys and values of a conversation are kept in: auto, as weights are used; q8, in 8 bits: half the memory of bf16,
+    /// which long contexts are read faster from
+    #[arg(long, value_enum, value_name = "BITS", default_value_t = Kv::Auto)]
+    kv: Kv,
+}
+
+/// `--kv`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kv {
+    /// as weights are used: bfloat16 or single precision
+    Auto,
+    /// 8 bits, a scale for each position of each head
+    Q8,
 }
 
 /// `--quant`
@@ -126,6 +139,11 @@ pub(crate) fn parts(word: &str) -> Result<FewBits, String> {
 }
 
 impl PrecisionArgs {
+    /// Whether keys and values are kept in 8 bits.
+    pub(crate) fn narrow_kv(&self) -> bool {
+        self.kv == Kv::Q8
+    }
+
     /// As the engine takes it, whatever `--quant` says.
     pub(crate) fn plain(&self) -> Result<DTypeChoice, Error> {
         self.choice().map(|_| self.dtype.into())
@@ -217,6 +235,7 @@ impl ModelArgs {
             threads: self.compute.threads(),
             isa: self.compute.isa()?,
             dtype: self.precision.choice()?,
+            narrow_kv: self.precision.narrow_kv(),
             adapters: self.adapter.iter().map(|word| adapter(word)).collect::<Result<_, _>>()?,
         };
         let progress = Progress::new();

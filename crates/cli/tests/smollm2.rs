@@ -16,7 +16,8 @@ fn model() -> PathBuf {
 }
 
 fn engine(model: &Path, dtype: DTypeChoice) -> Engine {
-    let options = EngineOptions { threads: 2, isa: smolvlm_backend::Isa::best(), dtype, adapters: Vec::new() };
+    let options =
+        EngineOptions { threads: 2, isa: smolvlm_backend::Isa::best(), dtype, narrow_kv: false, adapters: Vec::new() };
     let files = smolvlm_hub::resolve(text(model), None, &|_| {}).unwrap();
     Engine::open(files, &options, &mut |_, _| {}).unwrap()
 }

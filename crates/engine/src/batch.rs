@@ -261,7 +261,7 @@ impl Engine {
         request.sampling.check()?;
         let course = Course::new(self, request, &plan)?;
         self.foresee(&course, &plan, others as u64)?;
-        let layout = self.core.model.text.kv_layout(self.core.quant.dtype());
+        let layout = self.core.model.text.kv_layout(self.core.quant.kv());
         // Answers share the prompt's blocks, but for the last one, which each goes on in a copy of.
         let each = layout.bytes(course.room()) + layout.block_bytes();
         let bytes = layout.bytes(plan.ids.len()) + each * course.width();

@@ -148,7 +148,7 @@ impl Bench {
         let request = memory::of_request(config, self.core.quant, &plan, 1, DECODED);
         memory::check_request(&*self.core.backend, request)?;
         let layout = *self.core.sequence().layout();
-        let position = 2 * layout.heads.kv_heads * layout.heads.dim * layout.dtype.size();
+        let position = layout.kind.position_bytes(layout.heads.kv_heads, layout.heads.dim);
         let (weight_bytes, kv_bytes) = (self.core.model.text.step_bytes(), options.context * layout.layers * position);
         let pool = self.core.backend.pool();
         let reading = options.bandwidth.then(|| Reading::new(pool, weight_bytes + kv_bytes));

@@ -173,7 +173,7 @@ mod tests {
     fn a_model_is_itself_and_near_to_itself_in_fewer_bits() {
         let folder = smolvlm_golden::folder().join("idefics3-256m");
         let open = |dtype| {
-            let options = EngineOptions { threads: 2, isa: Isa::best(), dtype, adapters: Vec::new() };
+            let options = EngineOptions { threads: 2, isa: Isa::best(), dtype, narrow_kv: false, adapters: Vec::new() };
             Engine::open(&folder, &options, &mut |_, _| {}).unwrap()
         };
         let (exact, eight) = (open(DTypeChoice::F32), open(DTypeChoice::Few(FewBits::EIGHT)));

@@ -19,9 +19,9 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    /// An empty sequence for this model: keys and values are kept in the weights' own precision.
+    /// An empty sequence for this model: keys and values are kept in the weights' own precision, or in 8 bits.
     pub(crate) fn sequence(&self) -> KvSequence {
-        KvSequence::new(self.model.text.kv_layout(self.quant.dtype()))
+        KvSequence::new(self.model.text.kv_layout(self.quant.kv()))
     }
 
     /// Rows `first..first + rows` of embeddings `x` through the layers, behind what `sequence` holds.
@@ -129,7 +129,7 @@ mod tests {
             [DTypeChoice::F32, DTypeChoice::Bf16, DTypeChoice::Few(FewBits::EIGHT), DTypeChoice::Few(FewBits::FOUR)]
         {
             for isa in Isa::available() {
-                let options = EngineOptions { threads: 2, isa, dtype, adapters: Vec::new() };
+                let options = EngineOptions { threads: 2, isa, dtype, narrow_kv: false, adapters: Vec::new() };
                 let core = Engine::open(&folder, &options, &mut |_, _| {}).unwrap().core;
                 // Several blocks of the cache, and several of the chunks that attention sums.
                 let vocab = core.model.config.text.vocab as u32;

@@ -64,7 +64,13 @@ impl From<FewBits> for Quants {
             Bits::Eight => Quant::Q8,
             Bits::Four => Quant::Q4,
         };
-        Quants { vision: quant(bits.vision), text: quant(bits.text), head: quant(bits.head) }
+        Quants {
+            vision: quant(bits.vision),
+            text: quant(bits.text),
+            head: quant(bits.head),
+            narrow_kv: false,
+            lean: false,
+        }
     }
 }
 
@@ -77,6 +83,8 @@ pub struct EngineOptions {
     pub isa: Isa,
     /// What weights are computed in.
     pub dtype: DTypeChoice,
+    /// Whether keys and values are kept in 8 bits.
+    pub narrow_kv: bool,
     /// Folders of adapters, as `peft` writes them, and what each counts.
     pub adapters: Vec<(PathBuf, f32)>,
 }
@@ -214,6 +222,7 @@ impl Network {
         let stored = stored(source, &config)?;
         let check = |quant| memory::check_network(&config, quant, stored, matches!(source, Weights::Gguf(_)));
         let quant = choose(stored, source.quants(), options.dtype, &|quant| check(quant).is_ok());
+        let quant = Quants { narrow_kv: options.narrow_kv, ..quant };
         check(quant)?;
         let backend: Arc<dyn Backend> = Arc::new(Cpu::with(options.threads, options.isa));
         let (mut done, total) = (0, Vlm::tensors(&config));

@@ -77,7 +77,13 @@ mod tests {
     #[test]
     fn likelihoods_are_those_of_the_whole_text() {
         let folder = smolvlm_golden::folder().join("idefics3-256m");
-        let options = EngineOptions { threads: 2, isa: Isa::best(), dtype: DTypeChoice::F32, adapters: Vec::new() };
+        let options = EngineOptions {
+            threads: 2,
+            isa: Isa::best(),
+            dtype: DTypeChoice::F32,
+            narrow_kv: false,
+            adapters: Vec::new(),
+        };
         let engine = Engine::open(&folder, &options, &mut |_, _| {}).unwrap();
         let request = |pictures: usize| Request {
             messages: vec![Message::user(pictures, "What is this?")],

@@ -152,7 +152,13 @@ mod tests {
 
     #[test]
     fn a_text_that_no_machine_has_room_for_is_refused() {
-        let options = EngineOptions { threads: 1, isa: Isa::best(), dtype: DTypeChoice::Auto, adapters: Vec::new() };
+        let options = EngineOptions {
+            threads: 1,
+            isa: Isa::best(),
+            dtype: DTypeChoice::Auto,
+            narrow_kv: false,
+            adapters: Vec::new(),
+        };
         let engine =
             Engine::open(smolvlm_golden::folder().join("idefics3-256m").as_path(), &options, &mut |_, _| {}).unwrap();
         assert!(check_rows(&engine.core, 64, 64).is_ok());

@@ -113,7 +113,7 @@ impl Prefixes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use smolvlm_backend::{Cpu, DType, Heads, KvLayout};
+    use smolvlm_backend::{Cpu, Heads, KvKind, KvLayout};
 
     /// A key of tokens, with pictures at places.
     fn key(ids: impl IntoIterator<Item = u32>, pictures: &[(usize, u8)]) -> Key {
@@ -122,7 +122,7 @@ mod tests {
     }
 
     fn layout() -> KvLayout {
-        KvLayout { layers: 1, heads: Heads { heads: 1, kv_heads: 1, dim: 2, scale: 1.0 }, dtype: DType::F32 }
+        KvLayout { layers: 1, heads: Heads { heads: 1, kv_heads: 1, dim: 2, scale: 1.0 }, kind: KvKind::F32 }
     }
 
     fn grown(mut sequence: KvSequence, len: usize) -> KvSequence {

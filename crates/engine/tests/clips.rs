@@ -46,7 +46,8 @@ fn asked(engine: &Engine, mode: ClipMode, question: &str) -> (Request, Vec<Pictu
 
 #[test]
 fn clips_have_the_references_pixels_features_and_answers() {
-    let options = EngineOptions { threads: 2, isa: Isa::best(), dtype: DTypeChoice::F32, adapters: Vec::new() };
+    let options =
+        EngineOptions { threads: 2, isa: Isa::best(), dtype: DTypeChoice::F32, narrow_kv: false, adapters: Vec::new() };
     let engine = Engine::open(&folder().join("smolvlm2"), &options, &mut |_, _| {}).unwrap();
     let go_on = &mut |_: smolvlm_engine::Event<'_>| ControlFlow::Continue(());
     for (mode, name) in MODES {

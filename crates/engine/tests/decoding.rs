@@ -36,7 +36,8 @@ struct Search {
 }
 
 fn open(model: &Path) -> Engine {
-    let options = EngineOptions { threads: 2, isa: Isa::best(), dtype: DTypeChoice::F32, adapters: Vec::new() };
+    let options =
+        EngineOptions { threads: 2, isa: Isa::best(), dtype: DTypeChoice::F32, narrow_kv: false, adapters: Vec::new() };
     Engine::open(model, &options, &mut |_, _| {}).unwrap()
 }
 

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 
 /// What a model makes of a picture and a question: features, and logits.
 fn seen(model: &str, dtype: DTypeChoice, isa: Isa) -> (Vec<f32>, Vec<f32>) {
-    let options = EngineOptions { threads: 2, isa, dtype, adapters: Vec::new() };
+    let options = EngineOptions { threads: 2, isa, dtype, narrow_kv: false, adapters: Vec::new() };
     let engine = Engine::open(&folder().join(model), &options, &mut |_, _| {}).unwrap();
     let photo = Picture::open(&repository().join("golden/images/photo.jpg"), &DecodeOptions::default()).unwrap();
     let request = Request {
@@ -79,4 +79,17 @@ fn few_bits_are_the_same_on_every_path() {
             assert!(seen("smolvlm2", DTypeChoice::Few(bits), isa) == want, "{isa:?}");
         }
     }
+}
+
+#[test]
+fn keys_and_values_in_8_bits_are_near() {
+    let open = |narrow_kv| {
+        let dtype = DTypeChoice::Bf16;
+        let options = EngineOptions { threads: 2, isa: Isa::best(), dtype, narrow_kv, adapters: Vec::new() };
+        Engine::open(&folder().join("wide"), &options, &mut |_, _| {}).unwrap()
+    };
+    let (plain, narrow) = (open(false), open(true));
+    let ids: Vec<u32> = (0..400).map(|i| 20 + i * 7919 % 300).collect();
+    let near = plain.compare(&narrow, &ids, 200, &mut |_, _| {}).unwrap();
+    assert!(near.divergence() > 0.0 && near.divergence() < 2e-3, "{}", near.divergence());
 }

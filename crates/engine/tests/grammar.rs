@@ -14,7 +14,8 @@ use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
-    let options = EngineOptions { threads: 2, isa: Isa::best(), dtype: DTypeChoice::F32, adapters: Vec::new() };
+    let options =
+        EngineOptions { threads: 2, isa: Isa::best(), dtype: DTypeChoice::F32, narrow_kv: false, adapters: Vec::new() };
     Engine::open(repository().join("golden/idefics3-256m").as_path(), &options, &mut |_, _| {}).unwrap()
 });
 

@@ -143,7 +143,11 @@ impl Load<'_> {
             Some(values) => Source { bytes: bytemuck::cast_slice(values), stored: Stored::F32, outputs, inputs },
             None => Source { bytes: &raw.bytes, stored: raw.stored, outputs, inputs },
         };
-        let quant = self.quant.of(name);
+        // What is in 4 bits stays so where few bits are wanted: more would hold no more of it.
+        let quant = match self.quant.of(name) {
+            Quant::Q8 if raw.stored == Stored::Q4 => Quant::Q4,
+            quant => quant,
+        };
         let rounded = self.rounding.as_mut().and_then(|rounding| {
             // What is only looked up in stays as the checkpoint has it.
             let quant = if table { Quant::Bf16 } else { quant };

@@ -55,8 +55,7 @@ impl Config {
     /// Bytes of the keys and values of so many positions.
     pub fn cache_bytes(&self, positions: usize, quant: Quants) -> u64 {
         let TextConfig { layers, kv_heads, head_dim, .. } = self.text;
-        let size = quant.dtype().size();
-        product(&[2, layers, kv_heads, head_dim, size, positions.next_multiple_of(64)])
+        product(&[layers, quant.kv().position_bytes(kv_heads, head_dim), positions.next_multiple_of(64)])
     }
 
     /// Bytes of what a tile becomes on its way through the tower and the connector.
@@ -149,6 +148,8 @@ mod tests {
         assert_eq!(config.largest_tensor(), 49_280 * 576);
         assert_eq!(config.cache_bytes(8192, Quant::Bf16.into()), 30 * 2 * 3 * 64 * 8192 * 2);
         assert_eq!(config.cache_bytes(1, Quant::F32.into()), 30 * 2 * 3 * 64 * 64 * 4);
+        let narrow = Quants { narrow_kv: true, ..Quant::Bf16.into() };
+        assert_eq!(config.cache_bytes(8192, narrow), 30 * 2 * 3 * (64 + 4) * 8192);
     }
 
     #[test]

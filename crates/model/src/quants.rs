@@ -1,6 +1,6 @@
 //! What the matrices of a network's parts are kept in.
 
-use smolvlm_backend::{DType, Quant};
+use smolvlm_backend::{DType, KvKind, Quant};
 
 /// What the matrices of each part are kept in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,11 +11,15 @@ pub struct Quants {
     pub text: Quant,
     /// Of the head, and of the table of tokens where it is the head.
     pub head: Quant,
+    /// Whether keys and values are kept in 8 bits, where they would be in more.
+    pub narrow_kv: bool,
+    /// Whether the second matrices of MLPs are in 4 bits where others are: they lose the most, unless samples make up for it.
+    pub lean: bool,
 }
 
 impl From<Quant> for Quants {
     fn from(all: Quant) -> Quants {
-        Quants { vision: all, text: all, head: all }
+        Quants { vision: all, text: all, head: all, narrow_kv: false, lean: false }
     }
 }
 
@@ -23,7 +27,9 @@ impl Quants {
     /// Of the matrix, or of what stands before it, of this name in a checkpoint.
     pub fn of(self, name: &str) -> Quant {
         const HEADS: [&str; 2] = [".embed_tokens.weight", "lm_head.weight"];
-        const SENSITIVE: [&str; 3] = [".v_proj.weight", ".down_proj.weight", ".fc2.weight"];
+        const SECOND: [&str; 2] = [".down_proj.weight", ".fc2.weight"];
+        let is_sensitive =
+            || name.ends_with(".v_proj.weight") || (!self.lean && SECOND.iter().any(|part| name.ends_with(part)));
         let quant = match name {
             _ if HEADS.iter().any(|head| name.ends_with(head)) || name == "linear.weight" => self.head,
             _ if name.contains(".vision_model.") || name.contains(".connector.") => self.vision,
@@ -36,14 +42,23 @@ impl Quants {
             Quant::Q8 | Quant::Q4 if is_patches(name) => Quant::Bf16,
             // What 4 bits lose is lost here above all: there are few values to many queries, and the inputs of an MLP's second
             // matrix are of all sizes.
-            Quant::Q4 if SENSITIVE.iter().any(|part| name.ends_with(part)) => Quant::Q8,
+            Quant::Q4 if is_sensitive() => Quant::Q8,
             quant => quant,
         }
     }
 
-    /// What keys and values are kept in, and products of the decoder's activations are made in.
+    /// What products of the decoder's activations are made in.
     pub fn dtype(self) -> DType {
         self.text.dtype()
+    }
+
+    /// What keys and values are kept in.
+    pub fn kv(self) -> KvKind {
+        match self.dtype() {
+            _ if self.narrow_kv => KvKind::Q8,
+            DType::F32 => KvKind::F32,
+            DType::Bf16 => KvKind::Bf16,
+        }
     }
 }
 
@@ -57,7 +72,7 @@ mod tests {
 
     #[test]
     fn every_matrix_is_of_a_part() {
-        let quants = Quants { vision: Quant::Q8, text: Quant::Q4, head: Quant::F32 };
+        let quants = Quants { vision: Quant::Q8, text: Quant::Q4, head: Quant::F32, narrow_kv: false, lean: false };
         for (name, quant) in [
             ("model.vision_model.encoder.layers.0.mlp.fc1.weight", Quant::Q8),
             ("model.connector.modality_projection.proj.weight", Quant::Q8),
@@ -71,6 +86,9 @@ mod tests {
         ] {
             assert_eq!(quants.of(name), quant, "{name}");
         }
+        let lean = Quants { lean: true, ..quants };
+        assert_eq!(lean.of("model.text_model.layers.0.mlp.down_proj.weight"), Quant::Q4);
+        assert_eq!(lean.of("model.text_model.layers.0.self_attn.v_proj.weight"), Quant::Q8);
         let frozen = Quants::from(Quant::Nf4);
         assert_eq!(frozen.of("lm_head.weight"), Quant::Bf16);
         assert_eq!(frozen.of("linear.weight"), Quant::Nf4);

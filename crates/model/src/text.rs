@@ -7,8 +7,8 @@ use crate::norm::{self, NormLayer, RmsNorm};
 use crate::parameters::{Part, Slot, VisitParts};
 use crate::{Error, Grads, Kept, Load, Save};
 use smolvlm_backend::{
-    Act, Angles, AttentionForward, Backend, Backward, DType, Epilogue, Heads, KvLayout, KvSequence, KvView, Norm, Span,
-    Tensor, Weight,
+    Act, Angles, AttentionForward, Backend, Backward, DType, Epilogue, Heads, KvKind, KvLayout, KvSequence, KvView,
+    Norm, Span, Tensor, Weight,
 };
 
 /// The decoder.
@@ -98,8 +98,8 @@ impl Text {
     }
 
     /// What a sequence's cache holds when keys and values are kept in `dtype`.
-    pub fn kv_layout(&self, dtype: DType) -> KvLayout {
-        KvLayout { layers: self.layers.len(), heads: self.config.attention(), dtype }
+    pub fn kv_layout(&self, kind: KvKind) -> KvLayout {
+        KvLayout { layers: self.layers.len(), heads: self.config.attention(), kind }
     }
 
     /// Bytes that one decoded token reads of the weights: the layers and the head, not the embedding table.

@@ -55,7 +55,13 @@ impl Weights {
             |name: &str| name == "lm_head.weight" || name == "linear.weight" || name.ends_with(".embed_tokens.weight");
         let is_vision = |name: &str| name.starts_with(VISION) || name.starts_with(CONNECTOR);
         let text = |name: &str| !is_head(name) && !is_vision(name);
-        checkpoint.is_few_bits().then(|| Quants { vision: of(&is_vision), text: of(&text), head: of(&is_head) })
+        checkpoint.is_few_bits().then(|| Quants {
+            vision: of(&is_vision),
+            text: of(&text),
+            head: of(&is_head),
+            narrow_kv: false,
+            lean: false,
+        })
     }
 
     /// All tensors by name, but for buffers that follow from the config.

@@ -1,7 +1,7 @@
 //! The network against the reference's numbers, from its own pixels and tokens: what the program as a whole cannot show.
 #![allow(clippy::unwrap_used)]
 
-use smolvlm_backend::{Backend, Cpu, DType, KvSequence, Quant, Span, Stored, Tensor, levels, numbers};
+use smolvlm_backend::{Backend, Cpu, KvKind, KvSequence, Quant, Span, Stored, Tensor, levels, numbers};
 use smolvlm_golden::{cases, distance, folder, hashed, hashed_pixels};
 use smolvlm_model::text::Step;
 use smolvlm_model::{Config, Generated, Load, RawTensor, Role, Save, Vlm};
@@ -20,7 +20,7 @@ fn logits(
     model: &Vlm,
     ids: &[u32],
     features: Option<&Tensor>,
-    dtype: DType,
+    kv: KvKind,
     piece: usize,
 ) -> Vec<f32> {
     let mut x = model.text.embed(backend, ids);
@@ -29,7 +29,7 @@ fn logits(
         let places: Vec<u32> = (0..).zip(ids).filter(|(_, id)| **id == image).map(|(at, _)| at).collect();
         x = backend.scatter_rows(x, &places, features);
     }
-    let mut sequence = KvSequence::new(model.text.kv_layout(dtype));
+    let mut sequence = KvSequence::new(model.text.kv_layout(kv));
     let mut out = Vec::new();
     for first in (0..ids.len()).step_by(piece) {
         let rows = piece.min(ids.len() - first);
@@ -50,7 +50,7 @@ fn bf16_is_no_further_from_f32_than_the_references_own() {
         let model = Vlm::open(&dir, &cpu, Quant::Bf16, &mut |_| {}).unwrap();
         for case in cases(&dir) {
             let features = case.tensors.get("pixels").map(|p| features(&cpu, &model, p.u8()));
-            let all = logits(&cpu, &model, &case.input_ids, features.as_ref(), DType::Bf16, usize::MAX);
+            let all = logits(&cpu, &model, &case.input_ids, features.as_ref(), KvKind::Bf16, usize::MAX);
             let want = case.tensors["last_logits"].f32();
             let ours = distance(&all[all.len() - want.len()..], want);
             // Another seed's outliers come without.
@@ -65,7 +65,7 @@ fn bf16_is_no_further_from_f32_than_the_references_own() {
 fn same_bits_with_any_threads_and_in_any_pieces() {
     let dir = folder().join("idefics3-256m");
     let case = cases(&dir).into_iter().find(|c| c.name == "turns").unwrap();
-    for (quant, dtype) in [(Quant::F32, DType::F32), (Quant::Bf16, DType::Bf16)] {
+    for (quant, kv) in [(Quant::F32, KvKind::F32), (Quant::Bf16, KvKind::Bf16)] {
         let mut first = None;
         for threads in [1, 2, 3, 7] {
             let cpu = Cpu::new(threads);
@@ -73,7 +73,7 @@ fn same_bits_with_any_threads_and_in_any_pieces() {
             let features = features(&cpu, &model, case.tensors["pixels"].u8());
             for piece in [usize::MAX, 1, 17, 64] {
                 let this =
-                    (numbers(&cpu, &features), logits(&cpu, &model, &case.input_ids, Some(&features), dtype, piece));
+                    (numbers(&cpu, &features), logits(&cpu, &model, &case.input_ids, Some(&features), kv, piece));
                 assert!(first.get_or_insert_with(|| this.clone()) == &this, "{threads} threads, pieces of {piece}");
             }
         }
@@ -107,10 +107,10 @@ fn check_real_width(name: &str) {
     let pixels = hashed_pixels(case.tiles, case.side);
     let (want, want_features) = (case.tensors["last_logits"].f32(), case.tensors["image_features"].f32());
     let theirs = distance(case.tensors["bf16_last_logits"].f32(), want);
-    for (quant, dtype, bound) in [(Quant::F32, DType::F32, 2e-4), (Quant::Bf16, DType::Bf16, 1.5 * theirs)] {
+    for (quant, kv, bound) in [(Quant::F32, KvKind::F32, 2e-4), (Quant::Bf16, KvKind::Bf16, 1.5 * theirs)] {
         let model = real_width(&dir, quant, &cpu);
         let features = features(&cpu, &model, &pixels);
-        let all = logits(&cpu, &model, &case.input_ids, Some(&features), dtype, usize::MAX);
+        let all = logits(&cpu, &model, &case.input_ids, Some(&features), kv, usize::MAX);
         let vocab = model.config.text.vocab;
         let last = &all[all.len() - vocab..][..want.len()];
         let apart = distance(last, want);

@@ -108,6 +108,7 @@ fn write(
 ) -> Result<Made, Error> {
     let (config, source) = (Config::open(files)?, &mut Weights::open(files)?);
     check_plain(files, source)?;
+    let quants = Quants { lean: statistics.is_some(), ..quants };
     export::copy_settings(files, folder)?;
     settings(files, &folder.join(CONFIG), form)?;
     let alone = config.sight.is_none();

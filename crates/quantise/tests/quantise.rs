@@ -37,7 +37,7 @@ fn golden(model: impl AsRef<Path>) -> Files {
 }
 
 fn open(model: impl Into<Files>, dtype: DTypeChoice) -> Engine {
-    let options = EngineOptions { threads: 2, isa: Isa::best(), dtype, adapters: Vec::new() };
+    let options = EngineOptions { threads: 2, isa: Isa::best(), dtype, narrow_kv: false, adapters: Vec::new() };
     Engine::open(model, &options, &mut |_, _| {}).unwrap()
 }
 

@@ -196,8 +196,13 @@ fn nothing() -> New {
 
 /// Asks a model; a fresh one answers nonsense.
 fn ask(dir: &Path) -> usize {
-    let options =
-        EngineOptions { threads: 1, isa: smolvlm_backend::Isa::best(), dtype: DTypeChoice::Auto, adapters: Vec::new() };
+    let options = EngineOptions {
+        threads: 1,
+        isa: smolvlm_backend::Isa::best(),
+        dtype: DTypeChoice::Auto,
+        narrow_kv: false,
+        adapters: Vec::new(),
+    };
     let engine = Engine::open(dir, &options, &mut |_, _| {}).unwrap();
     let request = Request {
         messages: vec![Message::user(0, "A small model")],

@@ -4,8 +4,8 @@ mod backward;
 
 use crate::buffers::{CpuBuffer, FreeLists};
 use crate::{
-    Act, Angles, Backend, DType, DeviceWeight, Epilogue, Heads, KvLayout, KvSequence, KvView, Norm, Quant, Source,
-    Span, Stored, Tensor, Use, Weight,
+    Act, Angles, Backend, DType, DeviceWeight, Epilogue, Heads, KvKind, KvLayout, KvSequence, KvView, Norm, Quant,
+    Source, Span, Stored, Tensor, Use, Weight,
 };
 use smolvlm_kernels::attention::{self, BLOCK};
 use smolvlm_kernels::linear::{self, Input, Kept, PackedWeight, Product};
@@ -424,11 +424,9 @@ impl Backend for Cpu {
     }
 
     fn kv_block(&self, layout: &KvLayout) -> Tensor {
-        let mut block = self.empty(&[layout.layers, layout.layer_len()], layout.dtype);
-        match layout.dtype {
-            DType::F32 => values_mut::<f32>(&mut block).fill(0.0),
-            DType::Bf16 => values_mut::<Pair>(&mut block).fill(Pair::of([0.0; 2])),
-        }
+        // Of bytes; they are zeros in every form.
+        let mut block = self.empty(&[layout.layers, layout.layer_bytes() / size_of::<f32>()], DType::F32);
+        values_mut::<f32>(&mut block).fill(0.0);
         block
     }
 
@@ -454,13 +452,13 @@ impl Backend for Cpu {
                 let count = (BLOCK - at).min(span.rows - done);
                 let (from, to) = ((row + done) * width, (row + done + count) * width);
                 let (block, k, v) = (&mut sequence.blocks_mut()[index], &k[from..to], &v[from..to]);
-                match layout.dtype {
-                    DType::F32 => {
-                        attention::append::<f32>(self.isa, &layout.heads, layer_mut(block, &layout, layer), at, k, v)
+                let (heads, layer) = (&layout.heads, layer_mut(block, &layout, layer));
+                match layout.kind {
+                    KvKind::F32 => attention::append::<f32>(self.isa, heads, layer, at, k, v),
+                    KvKind::Bf16 => {
+                        attention::append::<Pair>(self.isa, heads, bytemuck::cast_slice_mut(layer), at, k, v)
                     }
-                    DType::Bf16 => {
-                        attention::append::<Pair>(self.isa, &layout.heads, layer_mut(block, &layout, layer), at, k, v)
-                    }
+                    KvKind::Q8 => attention::append_eights(heads, bytemuck::cast_slice_mut(layer), at, k, v),
                 }
                 done += count;
             }
@@ -474,10 +472,22 @@ impl Backend for Cpu {
             KvView::Fresh { k, v, dtype: DType::Bf16 } => self.fresh_attention::<Pair>(q, k, v, heads, spans),
             KvView::Cached { sequences, layer } => {
                 assert_eq!(sequences.len(), spans.len(), "a span for each sequence");
-                match sequences.first().map_or(DType::F32, |s| s.layout().dtype) {
-                    DType::F32 => self.cached_attention::<f32>(q, sequences, layer, heads, spans),
-                    DType::Bf16 => self.cached_attention::<Pair>(q, sequences, layer, heads, spans),
-                }
+                let of = |span: usize, index: usize| {
+                    let sequence = &sequences[span];
+                    layer_of(&sequence.blocks()[index], sequence.layout(), layer)
+                };
+                let (isa, pool, q) = (self.isa, &self.pool, (q.shape(), f32s(q)));
+                self.make(q.0, |out| match sequences.first().map_or(KvKind::F32, |s| s.layout().kind) {
+                    KvKind::F32 => attention::attention(isa, pool, heads, q.1, spans, of, out),
+                    KvKind::Bf16 => {
+                        let of = |span, index| bytemuck::cast_slice::<f32, Pair>(of(span, index));
+                        attention::attention(isa, pool, heads, q.1, spans, of, out);
+                    }
+                    KvKind::Q8 => {
+                        let of = |span, index| bytemuck::cast_slice::<f32, u8>(of(span, index));
+                        attention::attention_eights(isa, pool, heads, q.1, spans, of, out);
+                    }
+                })
             }
         }
     }
@@ -521,15 +531,15 @@ impl Backend for Cpu {
     }
 }
 
-/// One layer's part of a block.
-fn layer_of<'a, E: Element>(block: &'a Tensor, layout: &KvLayout, layer: usize) -> &'a [E] {
-    let len = layout.layer_len() / E::STEPS;
-    &values(block)[layer * len..][..len]
+/// One layer's part of a block: bytes, four by four.
+fn layer_of<'a>(block: &'a Tensor, layout: &KvLayout, layer: usize) -> &'a [f32] {
+    let len = layout.layer_bytes() / size_of::<f32>();
+    &f32s(block)[layer * len..][..len]
 }
 
 /// One layer's part of a block, to write.
-fn layer_mut<'a, E: Element>(block: &'a mut Tensor, layout: &KvLayout, layer: usize) -> &'a mut [E] {
-    let len = layout.layer_len() / E::STEPS;
+fn layer_mut<'a>(block: &'a mut Tensor, layout: &KvLayout, layer: usize) -> &'a mut [f32] {
+    let len = layout.layer_bytes() / size_of::<f32>();
     &mut values_mut(block)[layer * len..][..len]
 }
 
@@ -541,24 +551,6 @@ impl Cpu {
         })
     }
 
-    fn cached_attention<E: Element>(
-        &self,
-        q: &Tensor,
-        sequences: &[&mut KvSequence],
-        layer: usize,
-        heads: &Heads,
-        spans: &[Span],
-    ) -> Tensor {
-        let block = |span: usize, index: usize| {
-            let sequence = &sequences[span];
-            layer_of::<E>(&sequence.blocks()[index], sequence.layout(), layer)
-        };
-        self.make(q.shape(), |out| {
-            attention::attention(self.isa, &self.pool, heads, f32s(q), spans, block, out);
-        })
-    }
-
-    /// Attention over the rows' own keys and values: they are put into blocks first, each span in its own.
     fn fresh_attention<E: Element>(&self, q: &Tensor, k: &Tensor, v: &Tensor, heads: &Heads, spans: &[Span]) -> Tensor {
         let (len, width) = (heads.block_len() / E::STEPS, k.width());
         assert!(spans.iter().all(|s| s.rows == s.keys), "fresh keys are those of the rows");

@@ -147,6 +147,7 @@ fn header(args: &Args, input: &Input) -> Result<Header, Error> {
             args.pictures.plan(),
             &args.clips,
             args.model.precision.choice()?,
+            args.model.precision.narrow_kv(),
         )
     );
     Ok(Header { input: input.digest.clone(), settings: input::digest(settings.as_bytes()), model: name })

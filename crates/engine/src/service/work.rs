@@ -205,7 +205,13 @@ mod tests {
 
     #[test]
     fn a_panic_ends_those_under_way_and_no_one_after_them() {
-        let options = EngineOptions { threads: 2, isa: Isa::best(), dtype: DTypeChoice::F32, adapters: Vec::new() };
+        let options = EngineOptions {
+            threads: 2,
+            isa: Isa::best(),
+            dtype: DTypeChoice::F32,
+            narrow_kv: false,
+            adapters: Vec::new(),
+        };
         let engine = Engine::open(&smolvlm_golden::folder().join("idefics3-256m"), &options, &mut |_, _| {}).unwrap();
         let (options, shared) = (ServiceOptions::default(), Shared::new(9));
         let mut worker = Worker::new(&engine, &options, &shared);

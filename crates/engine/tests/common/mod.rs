@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 pub(crate) fn engine(dtype: DTypeChoice, threads: usize) -> Engine {
-    let options = EngineOptions { threads, isa: Isa::best(), dtype, adapters: Vec::new() };
+    let options = EngineOptions { threads, isa: Isa::best(), dtype, narrow_kv: false, adapters: Vec::new() };
     Engine::open(&folder().join("idefics3-256m"), &options, &mut |_, _| {}).unwrap()
 }
 

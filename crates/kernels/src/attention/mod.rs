@@ -8,6 +8,7 @@
 //! rows are asked for at once.
 
 mod backward;
+mod eights;
 mod small;
 mod softmax;
 mod tasks;
@@ -22,6 +23,7 @@ use std::ops::Range;
 use tasks::{Layout, Task};
 
 pub use backward::{Forward, Gradients, backward, sum_groups};
+pub use eights::{append_eights, block_bytes};
 
 /// Positions in a block.
 pub const BLOCK: usize = 64;
@@ -160,6 +162,86 @@ pub fn attention<'a, E: Element>(
     block: impl Fn(usize, usize) -> &'a [E] + Sync,
     out: &mut [f32],
 ) {
+    attend(isa, pool, heads, q, spans, &Plain(block), out);
+}
+
+/// The same over keys and values that [`append_eights`] wrote; products as in bfloat16.
+///
+/// # Panics
+/// If a length does not fit.
+pub fn attention_eights<'a>(
+    isa: Isa,
+    pool: &Pool,
+    heads: &Heads,
+    q: &[f32],
+    spans: &[Span],
+    block: impl Fn(usize, usize) -> &'a [u8] + Sync,
+    out: &mut [f32],
+) {
+    attend::<Pair>(isa, pool, heads, q, spans, &Narrow { isa, block }, out);
+}
+
+/// Keys and values, wherever and however they are kept.
+trait Blocks<E>: Sync {
+    /// Calls `f` with a head's keys and values of a span's block. `room` is for whoever must make them first.
+    fn with_head(
+        &self,
+        heads: &Heads,
+        place: (usize, usize),
+        head: usize,
+        room: &mut [f32],
+        f: impl FnOnce(&[E], &[E]),
+    );
+}
+
+/// As products read them.
+struct Plain<F>(F);
+
+impl<'a, E: Element, F: Fn(usize, usize) -> &'a [E] + Sync> Blocks<E> for Plain<F> {
+    fn with_head(
+        &self,
+        heads: &Heads,
+        (span, index): (usize, usize),
+        head: usize,
+        _: &mut [f32],
+        f: impl FnOnce(&[E], &[E]),
+    ) {
+        let (k, v) = heads.split((self.0)(span, index), head);
+        f(k, v);
+    }
+}
+
+/// In 8 bits.
+struct Narrow<F> {
+    isa: Isa,
+    block: F,
+}
+
+impl<'a, F: Fn(usize, usize) -> &'a [u8] + Sync> Blocks<Pair> for Narrow<F> {
+    fn with_head(
+        &self,
+        heads: &Heads,
+        (span, index): (usize, usize),
+        head: usize,
+        room: &mut [f32],
+        f: impl FnOnce(&[Pair], &[Pair]),
+    ) {
+        let (k, v) = heads.head_lens::<Pair>();
+        let (keys, values) = bytemuck::cast_slice_mut(&mut room[..k + v]).split_at_mut(k);
+        eights::widen_head(self.isa, heads, (self.block)(span, index), head, keys, values);
+        f(keys, values);
+    }
+}
+
+fn attend<E: Element>(
+    isa: Isa,
+    pool: &Pool,
+    heads: &Heads,
+    q: &[f32],
+    spans: &[Span],
+    blocks: &impl Blocks<E>,
+    out: &mut [f32],
+) {
     let width = heads.heads * heads.dim;
     let rows: usize = spans.iter().map(|s| s.rows).sum();
     assert!(q.len() == rows * width && out.len() == rows * width, "attention: rows");
@@ -172,14 +254,14 @@ pub fn attention<'a, E: Element>(
         let (to, stored) = (SendPtr(out.as_mut_ptr()), SendPtr(scratch.as_mut_ptr()));
         pool.run(tasks, |task| {
             let task = Task::find(heads, spans, task);
-            with_work(|Work { queries, total, sums }| {
+            with_work(|Work { queries, total, sums, room }| {
                 for first in task.pairs.clone().step_by(block_rows::<E>(isa)) {
                     let rows = task.rows(heads, first, block_rows::<E>(isa));
                     queries.set::<E>(isa, heads, &rows, q, &spans[task.span]);
                     total.clear(heads, rows.len());
                     for chunk in task.chunks.clone() {
                         sums.clear(heads, rows.len());
-                        queries.chunk(isa, heads, chunk, task.heads.start, |index| block(task.span, index), sums);
+                        queries.chunk(isa, heads, chunk, (task.span, task.heads.start), (blocks, room), sums);
                         total.join(isa, heads, rows.len(), sums.view());
                     }
                     if let Some(part) = task.part {
@@ -228,13 +310,15 @@ struct Work {
     queries: Queries,
     total: Sums,
     sums: Sums,
+    /// For a head's keys and values of a block.
+    room: [f32; MAX_DIM * BLOCK],
 }
 
 /// Lends this thread's `Work`, with unknown contents.
 fn with_work(f: impl FnOnce(&mut Work)) {
     thread_local! {
         static WORK: RefCell<Box<Work>> =
-            RefCell::new(Box::new(Work { queries: Queries::new(), total: Sums::new(), sums: Sums::new() }));
+            RefCell::new(Box::new(Work { queries: Queries::new(), total: Sums::new(), sums: Sums::new(), room: [0.0; MAX_DIM * BLOCK] }));
     }
     WORK.with_borrow_mut(|work| f(work));
 }
@@ -349,6 +433,46 @@ mod tests {
                     assert_eq!(want, got, "{isa:?} {threads} threads, pieces of {piece}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn in_8_bits_it_is_near_with_the_same_bits_everywhere() {
+        for (heads, kv_heads, dim) in [(6, 2, 24), (9, 3, 64), (2, 1, 72), (1, 1, 2)] {
+            let heads = Heads { heads, kv_heads, dim, scale: (dim as f32).powf(-0.5) };
+            let (width, kv_width, n) = (heads.heads * dim, heads.kv_heads * dim, 300);
+            let (q, k, v) = (noise(n * width, 1), noise(n * kv_width, 2), noise(n * kv_width, 3));
+            let mut table = vec![vec![0u8; block_bytes(&heads)]; n.div_ceil(BLOCK)];
+            for p in 0..n {
+                let of = |x: &[f32]| x[p * kv_width..][..kv_width].to_vec();
+                append_eights(&heads, &mut table[p / BLOCK], p % BLOCK, &of(&k), &of(&v));
+            }
+            let span = [Span { rows: n, keys: n, causal: true }];
+            let run = |isa: Isa, threads: usize| {
+                let mut out = vec![0.0; n * width];
+                attention_eights(isa, &Pool::new(threads), &heads, &q, &span, |_, b| &table[b][..], &mut out);
+                out
+            };
+            let first = run(Isa::best(), 1);
+            let want = naive(&heads, &q, span[0], &k, &v);
+            let far = first.iter().zip(&want).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
+            assert!(far < 0.02, "{heads:?}: {far}");
+            for isa in Isa::tested() {
+                assert_eq!(run(isa.reference(), 1), run(isa, 3), "{isa:?}");
+            }
+            // A row at a time, the keys split.
+            let mut one = vec![0.0; width];
+            let last = [Span { rows: 1, keys: n, causal: true }];
+            attention_eights(
+                Isa::best(),
+                &Pool::new(2),
+                &heads,
+                &q[(n - 1) * width..],
+                &last,
+                |_, b| &table[b][..],
+                &mut one,
+            );
+            assert_eq!(one, first[(n - 1) * width..]);
         }
     }
 

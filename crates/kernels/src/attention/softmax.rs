@@ -1,7 +1,7 @@
 //! The online softmax: scores of a few queries with a block of keys, and their weighted values.
 
 use super::tasks::TaskRows;
-use super::{BLOCK, CHUNK_BLOCKS, Heads, MAX_DIM, PANEL, Span};
+use super::{BLOCK, Blocks, CHUNK_BLOCKS, Heads, MAX_DIM, PANEL, Span};
 use crate::Isa;
 use crate::isa::for_each_isa;
 use crate::math::{self, fold, join};
@@ -47,21 +47,22 @@ impl Queries {
         }
     }
 
-    /// Adds the keys of one chunk for the heads from `head` on.
-    pub(super) fn chunk<'a, E: Element>(
+    /// Adds the keys of one chunk of a span for the heads from `head` on.
+    pub(super) fn chunk<E: Element>(
         &mut self,
         isa: Isa,
         heads: &Heads,
         chunk: usize,
-        head: usize,
-        block: impl Fn(usize) -> &'a [E],
+        (span, head): (usize, usize),
+        (blocks, room): (&impl Blocks<E>, &mut [f32]),
         sums: &mut Sums,
     ) {
         let seen = self.visible[..self.rows].iter().copied().max().unwrap_or(0).div_ceil(BLOCK);
         for index in chunk * CHUNK_BLOCKS..((chunk + 1) * CHUNK_BLOCKS).min(seen) {
             for (i, first_row) in (0..self.rows).step_by(self.of_head).enumerate() {
-                let (k, v) = heads.split(block(index), head + i);
-                self.block(isa, heads, index * BLOCK, k, v, first_row, sums);
+                blocks.with_head(heads, (span, index), head + i, room, |k, v| {
+                    self.block(isa, heads, index * BLOCK, k, v, first_row, sums);
+                });
             }
         }
     }

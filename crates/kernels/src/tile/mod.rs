@@ -27,7 +27,7 @@ use crate::math::fma;
 pub(crate) use eights::{DEPTH as EIGHTS_DEPTH, Eights, weights as eights};
 pub(crate) use fours::DEPTH as FOURS_DEPTH;
 pub(crate) use pack::{elements, interleave, pack_rows, padded, put_row, slots, wants_pairs};
-pub(crate) use rounded::GROUP as FEW_BITS_GROUP;
+pub(crate) use rounded::{GROUP as FEW_BITS_GROUP, nearest, scales};
 
 /// The most rows of a block on any path.
 pub(crate) const MAX_ROWS: usize = 32;

@@ -44,7 +44,7 @@ pub(super) fn whole(slot: f32) -> i32 {
 
 /// What numbers are multiplied by to be whole, and what whole ones are multiplied by. Where one is no number, no product is.
 #[inline(always)]
-pub(super) fn scales(values: &[f32]) -> (f32, f32) {
+pub(crate) fn scales(values: &[f32]) -> (f32, f32) {
     // Sizes are in the order of their bits; infinities and what is no number come last.
     scales_of(values.iter().fold(0, |most: u32, x| most.max(x.to_bits() & 0x7FFF_FFFF)))
 }
@@ -66,7 +66,7 @@ const UNIT: f32 = 12_582_912.0;
 
 /// The nearest whole number, ties to even, of one of up to 2^22.
 #[inline(always)]
-pub(super) fn nearest(x: f32) -> f32 {
+pub(crate) fn nearest(x: f32) -> f32 {
     x + UNIT - UNIT
 }
 

@@ -29,7 +29,13 @@ const JSON: &str = "Content-Type: application/json\r\n";
 
 /// A tiny model.
 pub(crate) fn engine() -> Engine {
-    let options = EngineOptions { threads: 1, isa: Isa::best(), dtype: DTypeChoice::Auto, adapters: Vec::new() };
+    let options = EngineOptions {
+        threads: 1,
+        isa: Isa::best(),
+        dtype: DTypeChoice::Auto,
+        narrow_kv: false,
+        adapters: Vec::new(),
+    };
     Engine::open(&smolvlm_golden::repository().join("golden/idefics3-256m"), &options, &mut |_, _| {}).unwrap()
 }
 
