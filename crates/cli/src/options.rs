@@ -72,8 +72,8 @@ pub(crate) struct PrecisionArgs {
     /// q8, else q4. Or part by part: text=q4,vision=q8,head=q8; a part that is not named stays as it is (docs/quantisation.md)
     #[arg(long, value_name = "BITS", default_value = "none", value_parser = few_bits)]
     quant: Asked,
-    /// What keys and values of a conversation are kept in: auto, as weights are used; q8, in 8 bits: half the memory of bf16,
-    /// which long contexts are read faster from
+    /// What keys and values are kept in: auto, as weights are used; q8, in 8 bits: half the memory of bf16, where memory is
+    /// short; it takes longer
     #[arg(long, value_enum, value_name = "BITS", default_value_t = Kv::Auto)]
     kv: Kv,
 }
