@@ -42,14 +42,15 @@ impl Weights {
     pub fn quants(&self) -> Option<Quants> {
         let Weights::Safetensors(checkpoint) = self else { return None };
         let of = |is_of: &dyn Fn(&str) -> bool| {
-            let mut entries =
-                checkpoint.names().filter(|name| is_of(name)).filter_map(|name| checkpoint.entry(name)?.ok());
-            let fewest = entries.find(|entry| entry.stored == Stored::Q4);
-            let few = fewest.or_else(|| {
-                let mut names = checkpoint.names().filter(|name| is_of(name));
-                names.find_map(|name| checkpoint.entry(name)?.ok().filter(|entry| entry.stored == Stored::Q8))
-            });
-            few.map_or(Quant::Bf16, |entry| if entry.stored == Stored::Q4 { Quant::Q4 } else { Quant::Q8 })
+            let names = checkpoint.names().filter(|name| is_of(name));
+            let kept: Vec<Stored> = names.filter_map(|name| Some(checkpoint.entry(name)?.ok()?.stored)).collect();
+            if kept.contains(&Stored::Q4) {
+                Quant::Q4
+            } else if kept.contains(&Stored::Q8) {
+                Quant::Q8
+            } else {
+                Quant::Bf16
+            }
         };
         let is_head =
             |name: &str| name == "lm_head.weight" || name == "linear.weight" || name.ends_with(".embed_tokens.weight");

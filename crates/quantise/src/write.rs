@@ -134,7 +134,7 @@ fn write(
     }
     let mut made = Made { bytes: 0, few_bits: (0, 0) };
     let mut all = Vec::new();
-    for (name, Tensors { numbers, few_bits, pieces }) in writer.tensors {
+    for Tensors { numbers, few_bits, pieces } in writer.tensors.into_values() {
         let bytes: u64 = pieces.iter().map(|(_, piece)| safetensors::View::data_len(piece) as u64).sum();
         made.bytes += bytes;
         if few_bits {
@@ -144,7 +144,6 @@ fn write(
             Some(rest) => format!("model.{rest}"),
             None => piece,
         };
-        debug_assert!(pieces.iter().all(|(piece, _)| piece.starts_with(&name)));
         all.extend(pieces.into_iter().map(|(piece, export)| (theirs(piece), export)));
     }
     export::write(&folder.join("model.safetensors"), all)?;
@@ -216,6 +215,12 @@ impl Writer<'_> {
         self.answers.as_ref().map_or(&[], |(_, answers)| answers)
     }
 
+    /// Keeps a tensor that is written as it is, in the place of what was kept of it before.
+    fn keep(&mut self, name: &str, numbers: u64, export: Export<'static>) {
+        let pieces = vec![(name.to_owned(), export)];
+        self.tensors.insert(name.to_owned(), Tensors { numbers, few_bits: false, pieces });
+    }
+
     /// A matrix's rows in few bits.
     fn rounded(&mut self, name: &str, source: &Source<'_>, levels: &[f32], quant: Quant) -> Option<(Stored, Vec<u8>)> {
         let Source { bytes, stored, inputs, .. } = *source;
@@ -261,16 +266,12 @@ impl Rounding for Writer<'_> {
             return Some(RawTensor { bytes: Cow::Owned(rows), stored });
         }
         let bytes = source.bytes.to_vec();
-        let export = Export::made(dtype(source.stored), shape, move || bytes.clone());
-        self.tensors
-            .insert(name.to_owned(), Tensors { numbers, few_bits: false, pieces: vec![(name.to_owned(), export)] });
+        self.keep(name, numbers, Export::made(dtype(source.stored), shape, move || bytes.clone()));
         None
     }
 
     fn tensor(&mut self, name: &str, shape: &[usize], numbers: &[f32]) {
         let (count, numbers) = (numbers.len() as u64, numbers.to_vec());
-        let export = Export::f32(safetensors::Dtype::F32, shape, move || numbers.clone());
-        let pieces = vec![(name.to_owned(), export)];
-        self.tensors.insert(name.to_owned(), Tensors { numbers: count, few_bits: false, pieces });
+        self.keep(name, count, Export::f32(safetensors::Dtype::F32, shape, move || numbers.clone()));
     }
 }

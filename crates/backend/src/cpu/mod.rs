@@ -476,16 +476,16 @@ impl Backend for Cpu {
                     let sequence = &sequences[span];
                     layer_of(&sequence.blocks()[index], sequence.layout(), layer)
                 };
-                let (isa, pool, q) = (self.isa, &self.pool, (q.shape(), f32s(q)));
-                self.make(q.0, |out| match sequences.first().map_or(KvKind::F32, |s| s.layout().kind) {
-                    KvKind::F32 => attention::attention(isa, pool, heads, q.1, spans, of, out),
+                let (isa, pool, queries) = (self.isa, &self.pool, f32s(q));
+                self.make(q.shape(), |out| match sequences.first().map_or(KvKind::F32, |s| s.layout().kind) {
+                    KvKind::F32 => attention::attention(isa, pool, heads, queries, spans, of, out),
                     KvKind::Bf16 => {
                         let of = |span, index| bytemuck::cast_slice::<f32, Pair>(of(span, index));
-                        attention::attention(isa, pool, heads, q.1, spans, of, out);
+                        attention::attention(isa, pool, heads, queries, spans, of, out);
                     }
                     KvKind::Q8 => {
                         let of = |span, index| bytemuck::cast_slice::<f32, u8>(of(span, index));
-                        attention::attention_eights(isa, pool, heads, q.1, spans, of, out);
+                        attention::attention_eights(isa, pool, heads, queries, spans, of, out);
                     }
                 })
             }
@@ -551,6 +551,7 @@ impl Cpu {
         })
     }
 
+    /// Attention over the rows' own keys and values: they are put into blocks first, each span in its own.
     fn fresh_attention<E: Element>(&self, q: &Tensor, k: &Tensor, v: &Tensor, heads: &Heads, spans: &[Span]) -> Tensor {
         let (len, width) = (heads.block_len() / E::STEPS, k.width());
         assert!(spans.iter().all(|s| s.rows == s.keys), "fresh keys are those of the rows");
