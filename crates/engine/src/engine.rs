@@ -64,13 +64,7 @@ impl From<FewBits> for Quants {
             Bits::Eight => Quant::Q8,
             Bits::Four => Quant::Q4,
         };
-        Quants {
-            vision: quant(bits.vision),
-            text: quant(bits.text),
-            head: quant(bits.head),
-            narrow_kv: false,
-            lean: false,
-        }
+        Quants::by_part(quant(bits.vision), quant(bits.text), quant(bits.head))
     }
 }
 
@@ -219,9 +213,12 @@ impl Network {
         let config = Config::open(files)?;
         let generation = GenerationConfig::open(files)?;
         let source = &mut Weights::open(files)?;
+        if !matches!(options.dtype, DTypeChoice::F32 | DTypeChoice::Bf16) {
+            source.keep_blocks();
+        }
         let stored = stored(source, &config)?;
         let check = |quant| memory::check_network(&config, quant, stored, matches!(source, Weights::Gguf(_)));
-        let quant = choose(stored, source.quants(), options.dtype, &|quant| check(quant).is_ok());
+        let quant = choose(stored, source.quants()?, options.dtype, &|quant| check(quant).is_ok());
         let quant = Quants { narrow_kv: options.narrow_kv, ..quant };
         check(quant)?;
         let backend: Arc<dyn Backend> = Arc::new(Cpu::with(options.threads, options.isa));

@@ -1,6 +1,7 @@
 //! The types of weights.
 
 use crate::unpack;
+use std::borrow::Cow;
 
 /// How weights are kept: in blocks of so many, of so many bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +134,25 @@ impl Kind {
         let mut weights = vec![0.0; blocks.len() / self.bytes() * self.block()];
         unpack::unpack(self, blocks, &mut weights);
         weights
+    }
+
+    /// Blocks of whole numbers with one scale as those of Q8_0, which holds them without loss; none of other kinds.
+    pub fn to_q8_0(self, blocks: &[u8]) -> Option<Cow<'_, [u8]>> {
+        match self {
+            Q8_0 => Some(Cow::Borrowed(blocks)),
+            Q4_0 | Q5_0 | IQ4_NL => {
+                Some(Cow::Owned(blocks.chunks_exact(self.bytes()).flat_map(|b| self.one_as_q8_0(b)).collect()))
+            }
+            _ => None,
+        }
+    }
+
+    /// A block: what its numbers are by a scale of one are its whole numbers.
+    fn one_as_q8_0(self, block: &[u8]) -> impl Iterator<Item = u8> + '_ {
+        const ONE: [u8; 2] = 0x3C00u16.to_le_bytes();
+        let (scale, codes) = block.split_at(ONE.len().min(block.len()));
+        let whole = self.to_f32(&[&ONE, codes].concat());
+        scale.iter().copied().chain(whole.into_iter().map(|x| x as i8 as u8))
     }
 
     /// The names of all, for messages.

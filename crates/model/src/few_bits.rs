@@ -46,7 +46,8 @@ fn pieces(stored: Stored, inputs: usize) -> Vec<Piece> {
             Piece::new(".levels", Dtype::U8, groups * 4, groups * 4),
             Piece::new(".factors", Dtype::BF16, 2 * inputs.div_ceil(SHARED), 4 * inputs.div_ceil(SHARED)),
         ],
-        Stored::F32 | Stored::F16 | Stored::Bf16 => Vec::new(),
+        // GGUF's blocks stand for themselves.
+        Stored::F32 | Stored::F16 | Stored::Bf16 | Stored::Q8Blocks => Vec::new(),
     }
 }
 

@@ -15,6 +15,8 @@ pub struct GgufWeights {
     mmproj: Option<FileMap>,
     places: BTreeMap<String, Place>,
     taken: BTreeSet<String>,
+    /// Whether matrices of whole numbers with a scale for every 32 come as such blocks, not as numbers.
+    blocks: bool,
 }
 
 impl GgufWeights {
@@ -41,7 +43,12 @@ impl GgufWeights {
         let of_text = Gguf::parse(&text).map_err(wrong(TEXT))?;
         let of_mmproj = mmproj.as_deref().map(Gguf::parse).transpose().map_err(wrong(MMPROJ))?;
         let places = places(&of_text, of_mmproj.as_ref()).map_err(wrong(TEXT))?;
-        Ok(GgufWeights { path: files.to_string(), text, mmproj, places, taken: BTreeSet::new() })
+        Ok(GgufWeights { path: files.to_string(), text, mmproj, places, taken: BTreeSet::new(), blocks: false })
+    }
+
+    /// Lets matrices of whole numbers with a scale for every 32 (Q8_0, Q5_0, Q4_0, IQ4_NL) come as such blocks.
+    pub(crate) fn keep_blocks(&mut self) {
+        self.blocks = true;
     }
 
     /// All tensors.
@@ -52,27 +59,31 @@ impl GgufWeights {
             stored: match place.kind {
                 Kind::F16 => Stored::F16,
                 Kind::BF16 => Stored::Bf16,
+                Kind::Q8_0 | Kind::Q5_0 | Kind::Q4_0 | Kind::IQ4_NL if self.blocks => Stored::Q8Blocks,
                 _ => Stored::F32,
             },
         })
     }
 
-    /// A tensor's numbers.
+    /// A tensor's numbers, one by one.
     pub(crate) fn raw(&self, name: &str) -> Option<RawTensor<'_>> {
-        self.places.get(name).map(|place| self.read(place))
+        self.places.get(name).map(|place| self.read(place, false))
     }
 
-    fn read(&self, place: &Place) -> RawTensor<'_> {
+    fn read(&self, place: &Place, blocks: bool) -> RawTensor<'_> {
         let map = if place.file == TEXT { Some(&self.text) } else { self.mmproj.as_ref() };
         let bytes = map.and_then(|map| map.get(place.bytes.clone())).unwrap_or_default();
         let (stored, bytes) = match place.kind {
             Kind::F32 => (Stored::F32, Cow::Borrowed(bytes)),
             Kind::F16 => (Stored::F16, Cow::Borrowed(bytes)),
             Kind::BF16 => (Stored::Bf16, Cow::Borrowed(bytes)),
-            kind => {
-                let numbers = kind.to_f32(bytes);
-                (Stored::F32, Cow::Owned(numbers.iter().flat_map(|number| number.to_le_bytes()).collect()))
-            }
+            kind => match kind.to_q8_0(bytes).filter(|_| blocks) {
+                Some(blocks) => (Stored::Q8Blocks, blocks),
+                None => {
+                    let numbers = kind.to_f32(bytes);
+                    (Stored::F32, Cow::Owned(numbers.iter().flat_map(|number| number.to_le_bytes()).collect()))
+                }
+            },
         };
         let rows = place.shape.first().copied().unwrap_or(1);
         RawTensor { stored, bytes: if place.heads > 0 { apart(&bytes, rows, place.heads) } else { bytes } }
@@ -88,7 +99,7 @@ impl TensorSource for GgufWeights {
             let (path, name) = (self.path.clone(), name.to_string());
             return Err(Error::Shape { path, name, found: place.shape.clone(), shape: shape.to_vec() });
         }
-        Ok(self.read(place))
+        Ok(self.read(place, self.blocks))
     }
 
     fn ignore(&mut self, name: &str) {

@@ -143,9 +143,10 @@ impl Load<'_> {
             Some(values) => Source { bytes: bytemuck::cast_slice(values), stored: Stored::F32, outputs, inputs },
             None => Source { bytes: &raw.bytes, stored: raw.stored, outputs, inputs },
         };
-        // What is in 4 bits stays so where few bits are wanted: more would hold no more of it.
         let quant = match self.quant.of(name) {
+            // What is in 4 bits stays so where few bits are wanted: more would hold no more of it.
             Quant::Q8 if raw.stored == Stored::Q4 => Quant::Q4,
+            Quant::Q8 | Quant::Q4 if self.quant.as_stored && !raw.stored.is_few_bits() => Quant::Bf16,
             quant => quant,
         };
         let rounded = self.rounding.as_mut().and_then(|rounding| {

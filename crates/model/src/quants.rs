@@ -15,15 +15,22 @@ pub struct Quants {
     pub narrow_kv: bool,
     /// Whether the second matrices of MLPs are in 4 bits where others are: they lose the most, unless samples make up for it.
     pub lean: bool,
+    /// Whether what a checkpoint holds in more bits stays in bfloat16 beside what it holds in few.
+    pub as_stored: bool,
 }
 
 impl From<Quant> for Quants {
     fn from(all: Quant) -> Quants {
-        Quants { vision: all, text: all, head: all, narrow_kv: false, lean: false }
+        Quants::by_part(all, all, all)
     }
 }
 
 impl Quants {
+    /// Of parts that are kept so, all else as usual.
+    pub fn by_part(vision: Quant, text: Quant, head: Quant) -> Quants {
+        Quants { vision, text, head, narrow_kv: false, lean: false, as_stored: false }
+    }
+
     /// Of the matrix, or of what stands before it, of this name in a checkpoint.
     pub fn of(self, name: &str) -> Quant {
         const HEADS: [&str; 2] = [".embed_tokens.weight", "lm_head.weight"];
@@ -72,7 +79,7 @@ mod tests {
 
     #[test]
     fn every_matrix_is_of_a_part() {
-        let quants = Quants { vision: Quant::Q8, text: Quant::Q4, head: Quant::F32, narrow_kv: false, lean: false };
+        let quants = Quants::by_part(Quant::Q8, Quant::Q4, Quant::F32);
         for (name, quant) in [
             ("model.vision_model.encoder.layers.0.mlp.fc1.weight", Quant::Q8),
             ("model.connector.modality_projection.proj.weight", Quant::Q8),

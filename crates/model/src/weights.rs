@@ -38,15 +38,24 @@ impl Weights {
         })
     }
 
-    /// What its parts are in, where some are in few bits of this program's own form; what is not is in bfloat16 then.
-    pub fn quants(&self) -> Option<Quants> {
-        let Weights::Safetensors(checkpoint) = self else { return None };
+    /// Lets GGUF's blocks of whole numbers come as they are, for products in 8 bits.
+    pub fn keep_blocks(&mut self) {
+        if let Weights::Gguf(weights) = self {
+            weights.keep_blocks();
+        }
+    }
+
+    /// What its parts are in, where some are in few bits; what is not is in bfloat16 then.
+    ///
+    /// # Errors
+    /// As [`Weights::entries`].
+    pub fn quants(&self) -> Result<Option<Quants>, Error> {
+        let entries = self.entries()?;
         let of = |is_of: &dyn Fn(&str) -> bool| {
-            let names = checkpoint.names().filter(|name| is_of(name));
-            let kept: Vec<Stored> = names.filter_map(|name| Some(checkpoint.entry(name)?.ok()?.stored)).collect();
-            if kept.contains(&Stored::Q4) {
+            let kept = || entries.iter().filter(|entry| is_of(&entry.name)).map(|entry| entry.stored);
+            if kept().any(|stored| stored == Stored::Q4) {
                 Quant::Q4
-            } else if kept.contains(&Stored::Q8) {
+            } else if kept().any(Stored::is_few_bits) {
                 Quant::Q8
             } else {
                 Quant::Bf16
@@ -56,13 +65,13 @@ impl Weights {
             |name: &str| name == "lm_head.weight" || name == "linear.weight" || name.ends_with(".embed_tokens.weight");
         let is_vision = |name: &str| name.starts_with(VISION) || name.starts_with(CONNECTOR);
         let text = |name: &str| !is_head(name) && !is_vision(name);
-        checkpoint.is_few_bits().then(|| Quants {
-            vision: of(&is_vision),
-            text: of(&text),
-            head: of(&is_head),
-            narrow_kv: false,
-            lean: false,
-        })
+        let quants = || Quants { as_stored: true, ..Quants::by_part(of(&is_vision), of(&text), of(&is_head)) };
+        Ok(entries.iter().any(|entry| entry.stored.is_few_bits()).then(quants))
+    }
+
+    /// Whether matrices are in few bits of this program's own form.
+    pub fn is_few_bits(&self) -> bool {
+        matches!(self, Weights::Safetensors(checkpoint) if checkpoint.is_few_bits())
     }
 
     /// All tensors by name, but for buffers that follow from the config.

@@ -94,7 +94,7 @@ enum Form {
 }
 
 fn check_plain(files: &Files, weights: &Weights) -> Result<(), Error> {
-    if weights.quants().is_some() { Err(Error::FewBits { path: files.to_string() }) } else { Ok(()) }
+    if weights.is_few_bits() { Err(Error::FewBits { path: files.to_string() }) } else { Ok(()) }
 }
 
 fn write(

@@ -68,7 +68,7 @@ fn a_folder_is_what_loading_makes_of_the_original() {
         let to = at.path().join(format!("{quant:?}"));
         made("wide", &to, quant, None);
         let (loaded, kept) = (open(golden("wide"), DTypeChoice::Few(bits)), open(&*to, DTypeChoice::Auto));
-        assert_eq!(kept.quant(), Quants::from(quant));
+        assert_eq!(kept.quant(), Quants { as_stored: true, ..Quants::from(quant) });
         let same = loaded.compare(&kept, &ids(200, 1), 100, &mut |_, _| {}).unwrap();
         assert_eq!((same.divergence(), same.first), (0.0, same.second));
         assert_eq!(features_apart(&loaded, &kept, "photo.jpg"), 0.0);

@@ -292,6 +292,7 @@ impl Backend for Cpu {
         let kept = match (quant, purpose) {
             (_, Use::Lookup) | (Quant::Bf16, _) => Kept::Bf16,
             (Quant::F32, _) => Kept::F32,
+            (Quant::Q8, _) if stored == Stored::Q8Blocks => Kept::Q8Blocks,
             (Quant::Q8, _) => Kept::Q8,
             (Quant::Q4, _) => Kept::Q4,
             (Quant::Nf4, _) => {

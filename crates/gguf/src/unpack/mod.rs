@@ -78,7 +78,7 @@ mod tests {
             ["gguf-blocks.gguf", "gguf-blocks.safetensors"].map(|name| std::fs::read(golden.join(name)).unwrap());
         let file = Gguf::parse(&file).unwrap();
         let numbers = safetensors::SafeTensors::deserialize(&numbers).unwrap();
-        let mut kinds = 0;
+        let (mut kinds, mut as_eights) = (0, 0);
         for (name, tensor) in file.tensors() {
             let want = numbers.tensor(name).unwrap();
             assert_eq!(tensor.shape, want.shape(), "{name}");
@@ -89,8 +89,13 @@ mod tests {
             let shown = wrong.map(|at| (at, f32::from_bits(got[at]), f32::from_bits(want[at])));
             assert_eq!((shown, got.len()), (None, want.len()), "{name}");
             assert_eq!(name, tensor.kind.name());
+            if let Some(eights) = tensor.kind.to_q8_0(tensor.bytes) {
+                let eights = Kind::Q8_0.to_f32(&eights);
+                assert!(eights.iter().zip(tensor.to_f32()).all(|(a, b)| *a == b), "{name} as Q8_0");
+                as_eights += 1;
+            }
             kinds += 1;
         }
-        assert_eq!(kinds, Kind::known().split(", ").count());
+        assert_eq!((kinds, as_eights), (Kind::known().split(", ").count(), 4));
     }
 }

@@ -2,12 +2,22 @@
 
 use super::{PANEL, Stored, widen_into};
 use crate::tile::fours::{self, Fours, SHARED};
-use crate::tile::{EIGHTS_DEPTH, Eights, FEW_BITS_GROUP as GROUP, FOURS_DEPTH, Factor, eights};
+use crate::tile::{Blocks, EIGHTS_DEPTH, Eights, FEW_BITS_GROUP as GROUP, FOURS_DEPTH, Factor, Parts, eights};
 use crate::{Isa, Pool};
+use half::f16;
+
+/// Numbers and bytes of one of GGUF's blocks.
+const BLOCK: usize = GROUP / 2;
+const BLOCK_BYTES: usize = BLOCK + 2;
 
 /// Bytes of a row in 8 bits.
 pub(super) fn row_of_eights(numbers: usize) -> usize {
     numbers.div_ceil(GROUP) * (GROUP + 4)
+}
+
+/// Bytes of a row in blocks of 8 bits.
+pub(super) fn row_of_blocks(numbers: usize) -> usize {
+    numbers.div_ceil(BLOCK) * BLOCK_BYTES
 }
 
 /// Bytes of a row in 4 bits.
@@ -42,12 +52,44 @@ pub(super) fn pack_eights(
                     widen_into(stored, &row[stored.row(first)..], &mut values[..count]);
                     eights(&values[..count], &mut whole)
                 };
-                let elements = whole.as_chunks::<4>().0.iter().map(|four| Eights(u32::from_le_bytes(*four)));
+                let elements = whole.as_chunks::<4>().0.iter().map(|four| Parts(u32::from_le_bytes(*four)));
                 let column = packed.iter_mut().skip(n).step_by(PANEL);
-                column.zip(elements.chain([Eights(scale.to_bits())])).for_each(|(to, element)| *to = element);
+                column.zip(elements.chain([Parts(scale.to_bits())])).for_each(|(to, element)| *to = element);
             }
         }
     });
+}
+
+/// Packs panels of blocks as they are stored: a group holds two; where a row ends with one, the second is of zeros.
+pub(super) fn pack_blocks(pool: &Pool, bytes: &[u8], outputs: usize, inputs: usize, packed: &mut [Blocks]) {
+    let (depth, row_bytes) = (Blocks::depth(inputs), row_of_blocks(inputs));
+    if depth == 0 {
+        return;
+    }
+    pool.chunks(packed, PANEL * depth, |panel, packed| {
+        for n in 0..PANEL.min(outputs - panel * PANEL) {
+            let row = &bytes[(panel * PANEL + n) * row_bytes..][..row_bytes];
+            for (pair, packed) in row.chunks(2 * BLOCK_BYTES).zip(packed.chunks_exact_mut(EIGHTS_DEPTH * PANEL)) {
+                let (mut whole, mut scales) = ([128; GROUP], 0);
+                for (part, block) in pair.chunks_exact(BLOCK_BYTES).enumerate() {
+                    scales |= u32::from(u16::from_le_bytes([block[0], block[1]])) << (16 * part);
+                    let to = whole[part * BLOCK..].iter_mut();
+                    to.zip(&block[2..]).for_each(|(to, &byte)| *to = byte ^ 128);
+                }
+                let elements = whole.as_chunks::<4>().0.iter().map(|four| Parts(u32::from_le_bytes(*four)));
+                let column = packed.iter_mut().skip(n).step_by(PANEL);
+                column.zip(elements.chain([Parts(scales)])).for_each(|(to, element)| *to = element);
+            }
+        }
+    });
+}
+
+/// A row of blocks as f32.
+pub(super) fn widen_blocks(row: &[u8], out: &mut [f32]) {
+    for (out, block) in out.chunks_mut(BLOCK).zip(row.chunks_exact(BLOCK_BYTES)) {
+        let scale = f16::from_le_bytes([block[0], block[1]]).to_f32();
+        out.iter_mut().zip(&block[2..]).for_each(|(out, &code)| *out = f32::from(code as i8) * scale);
+    }
 }
 
 /// The scale of a group of a row as it is stored.
@@ -70,13 +112,13 @@ pub(super) fn widen_eights(row: &[u8], out: &mut [f32]) {
 }
 
 /// Row `index` of panels in 8 bits.
-pub(super) fn read_eights(packed: &[Eights], index: usize, out: &mut [f32]) {
+pub(super) fn read_eights<const PARTS: usize>(packed: &[Parts<PARTS>], index: usize, out: &mut [f32]) {
     let panel = &packed[index / PANEL * PANEL * Eights::depth(out.len())..];
     for (out, group) in out.chunks_mut(GROUP).zip(panel.chunks_exact(EIGHTS_DEPTH * PANEL)) {
-        let at = |k: usize| group[k * PANEL + index % PANEL].0;
-        let scale = f32::from_bits(at(EIGHTS_DEPTH - 1));
+        let at = |k: usize| group[k * PANEL + index % PANEL];
         for (k, out) in out.chunks_mut(4).enumerate() {
-            for (out, whole) in out.iter_mut().zip(at(k).to_le_bytes()) {
+            let scale = at(EIGHTS_DEPTH - 1).scale(4 * k * PARTS / GROUP);
+            for (out, whole) in out.iter_mut().zip(at(k).0.to_le_bytes()) {
                 *out = (f32::from(whole) - 128.0) * scale;
             }
         }
@@ -193,6 +235,29 @@ mod tests {
     use super::super::{Kept, PackedWeight, widen};
     use super::*;
     use crate::Arena;
+
+    #[test]
+    fn blocks_are_kept_as_they_are_stored() {
+        let pool = Pool::new(2);
+        for (outputs, inputs) in [(1, 32), (33, 64), (40, 96), (70, 576)] {
+            let mut bytes: Vec<u8> = (0..outputs * row_of_blocks(inputs)).map(|i| (i * 97 + 31) as u8).collect();
+            for (at, block) in bytes.chunks_exact_mut(BLOCK_BYTES).enumerate() {
+                block[..2].copy_from_slice(&f16::from_f32(0.001 * (at + 1) as f32).to_le_bytes());
+            }
+            let pack = |kept| {
+                PackedWeight::pack(&pool, &mut Arena::default(), Stored::Q8Blocks, &bytes, outputs, inputs, kept)
+            };
+            let (blocks, exact) = (pack(Kept::Q8Blocks), pack(Kept::F32));
+            let wide = widen(Stored::Q8Blocks, &bytes, inputs);
+            for index in 0..outputs {
+                let (mut row, mut same) = (vec![0.0; inputs], vec![0.0; inputs]);
+                blocks.row(index, &mut row);
+                exact.row(index, &mut same);
+                assert_eq!((&row[..], &same[..]), (&wide[index * inputs..][..inputs], &row[..]), "row {index}");
+            }
+            assert_eq!(blocks.bytes(), pack(Kept::Q8).bytes());
+        }
+    }
 
     #[test]
     fn rows_of_few_bits_go_into_panels_and_come_back() {

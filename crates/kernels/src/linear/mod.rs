@@ -11,7 +11,7 @@ mod weight_gradient;
 use crate::norm::Norm;
 use crate::pool::SendPtr;
 use crate::tile::fours::Fours;
-use crate::tile::{Eights, Factor, Pair};
+use crate::tile::{Blocks, Eights, Factor, Pair};
 use crate::{Isa, Pool};
 use finish::{Place, activate_rows};
 use rows::{Rows, row_block};
@@ -96,6 +96,7 @@ pub fn products<const N: usize>(isa: Isa, pool: &Pool, input: Input<'_>, product
         Kept::F32 => run::<f32, N>(isa, pool, input, inputs, products),
         Kept::Bf16 => run::<Pair, N>(isa, pool, input, inputs, products),
         Kept::Q8 => run::<Eights, N>(isa, pool, input, inputs, products),
+        Kept::Q8Blocks => run::<Blocks, N>(isa, pool, input, inputs, products),
         Kept::Q4 => run::<Fours, N>(isa, pool, input, inputs, products),
     }
 }
@@ -176,6 +177,7 @@ pub fn splits_by_rows(isa: Isa, pool: &Pool, weight: &PackedWeight, rows: usize)
         Kept::F32 => row_block::<f32>(isa, pool.threads(), rows),
         Kept::Bf16 => row_block::<Pair>(isa, pool.threads(), rows),
         Kept::Q8 => row_block::<Eights>(isa, pool.threads(), rows),
+        Kept::Q8Blocks => row_block::<Blocks>(isa, pool.threads(), rows),
         Kept::Q4 => row_block::<Fours>(isa, pool.threads(), rows),
     };
     rows.div_ceil(row_block) >= 4 * pool.threads()
@@ -210,6 +212,7 @@ pub fn mlp(
         Kept::F32 => mlp_rows::<f32>(isa, pool, input, (up, up_epilogue), (down, down_epilogue), &out),
         Kept::Bf16 => mlp_rows::<Pair>(isa, pool, input, (up, up_epilogue), (down, down_epilogue), &out),
         Kept::Q8 => mlp_rows::<Eights>(isa, pool, input, (up, up_epilogue), (down, down_epilogue), &out),
+        Kept::Q8Blocks => mlp_rows::<Blocks>(isa, pool, input, (up, up_epilogue), (down, down_epilogue), &out),
         Kept::Q4 => mlp_rows::<Fours>(isa, pool, input, (up, up_epilogue), (down, down_epilogue), &out),
     }
 }
@@ -291,7 +294,26 @@ mod tests {
     }
 
     fn packed(pool: &Pool, w: &[f32], outputs: usize, inputs: usize, kept: Kept) -> PackedWeight {
-        PackedWeight::pack(pool, &mut Arena::default(), Stored::F32, bytemuck::cast_slice(w), outputs, inputs, kept)
+        let blocks;
+        let (stored, bytes) = match kept {
+            Kept::Q8Blocks => {
+                blocks = as_blocks(w, inputs);
+                (Stored::Q8Blocks, &blocks[..])
+            }
+            _ => (Stored::F32, bytemuck::cast_slice(w)),
+        };
+        PackedWeight::pack(pool, &mut Arena::default(), stored, bytes, outputs, inputs, kept)
+    }
+
+    /// Rows of numbers from -1 to 1 in blocks of 32, each with a scale of half precision. The last may be of fewer.
+    fn as_blocks(w: &[f32], inputs: usize) -> Vec<u8> {
+        let block = |(at, block): (usize, &[f32])| {
+            let scale = half::f16::from_f32((1.0 + (at % 7) as f32 / 8.0) / 127.0);
+            let code = |x: &f32| (x / scale.to_f32()).round() as i8 as u8;
+            let codes = block.iter().map(code).chain(std::iter::repeat(0)).take(32);
+            scale.to_le_bytes().into_iter().chain(codes).collect::<Vec<_>>()
+        };
+        w.chunks(inputs).flat_map(|row| row.chunks(32).enumerate().flat_map(block)).collect()
     }
 
     #[test]
@@ -324,7 +346,7 @@ mod tests {
     fn same_bits_on_every_path_with_any_threads_and_in_pieces() {
         let (rows, inputs, outputs) = (61, 1101, 77);
         let (x, w) = (noise(rows * inputs, 1), noise(outputs * inputs, 2));
-        for kept in [Kept::F32, Kept::Bf16, Kept::Q8, Kept::Q4] {
+        for kept in [Kept::F32, Kept::Bf16, Kept::Q8, Kept::Q8Blocks, Kept::Q4] {
             let one = Pool::new(1);
             let weight = packed(&one, &w, outputs, inputs, kept);
             let epilogue = Epilogue { act: Act::GeluTanh, ..Epilogue::default() };
@@ -356,10 +378,12 @@ mod tests {
             linear(Isa::best(), &pool, input(&x, rows), &weight, Epilogue::default(), &mut out);
             out
         };
-        let (exact, eight) = (product(Kept::F32), product(Kept::Q8));
+        let exact = product(Kept::F32);
         let square = |x: &[f32]| x.iter().map(|x| f64::from(x * x)).sum::<f64>();
-        let difference: Vec<f32> = exact.iter().zip(&eight).map(|(a, b)| a - b).collect();
-        assert!(square(&difference) < 1e-4 * square(&exact), "{}", square(&difference) / square(&exact));
+        for kept in [Kept::Q8, Kept::Q8Blocks] {
+            let difference: Vec<f32> = exact.iter().zip(product(kept)).map(|(a, b)| a - b).collect();
+            assert!(square(&difference) < 2e-4 * square(&exact), "{kept:?}: {}", square(&difference) / square(&exact));
+        }
         let weight = packed(&pool, &w, outputs, inputs, Kept::Q8);
         let mut row = vec![0.0; inputs];
         for index in [0, 31, 32, 69] {

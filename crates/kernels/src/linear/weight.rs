@@ -1,9 +1,9 @@
 //! Weights as checkpoints store them, and as products read them.
 
 use super::PANEL;
-use super::few_bits::{self, pack_eights, pack_fours, read_eights, read_fours};
+use super::few_bits::{self, pack_blocks, pack_eights, pack_fours, read_eights, read_fours};
 use crate::tile::fours::Fours;
-use crate::tile::{Eights, Element, Factor, Pair, elements, interleave, padded};
+use crate::tile::{Blocks, Eights, Element, Factor, Pair, elements, interleave, padded};
 use crate::{AlignedBytes, Arena, Isa, Pool};
 use half::f16;
 
@@ -22,6 +22,9 @@ pub enum Stored {
     /// Rows of a matrix as [`Kept::Q8`] has them: whole numbers (i8), then the scales (f32) of 64 of them each. Zeros fill the
     /// last group.
     Q8,
+    /// Rows of a matrix as [`Kept::Q8Blocks`] has them, and GGUF (Q8_0): of every 32 numbers, of which rows are whole, the scale
+    /// (IEEE half precision), and whole numbers (i8).
+    Q8Blocks,
     /// Rows of a matrix as [`Kept::Q4`] has them: of every 64 numbers 32 bytes, whose lower four bits are the first 32 of them;
     /// then of every 64 four bytes, the scale and the least of the first 32 and of the others; then of every 256 what leasts and
     /// scales are multiplied by (bfloat16).
@@ -35,13 +38,14 @@ impl Stored {
             Stored::F32 => 4 * numbers,
             Stored::F16 | Stored::Bf16 => 2 * numbers,
             Stored::Q8 => few_bits::row_of_eights(numbers),
+            Stored::Q8Blocks => few_bits::row_of_blocks(numbers),
             Stored::Q4 => few_bits::row_of_fours(numbers),
         }
     }
 
     /// Whether numbers share scales.
     pub fn is_few_bits(self) -> bool {
-        matches!(self, Stored::Q8 | Stored::Q4)
+        matches!(self, Stored::Q8 | Stored::Q8Blocks | Stored::Q4)
     }
 }
 
@@ -78,6 +82,7 @@ pub fn widen_into(stored: Stored, bytes: &[u8], out: &mut [f32]) {
             }
         }
         Stored::Q8 => few_bits::widen_eights(bytes, out),
+        Stored::Q8Blocks => few_bits::widen_blocks(bytes, out),
         Stored::Q4 => few_bits::widen_fours(bytes, out),
     }
 }
@@ -91,6 +96,8 @@ pub enum Kept {
     Bf16,
     /// Whole numbers of 8 bits in groups of 64 inputs, each with a scale; what meets them in a product is rounded alike.
     Q8,
+    /// The same in blocks of 32 inputs, each with a scale in half precision: GGUF's Q8_0 as it is. Nothing else becomes of this.
+    Q8Blocks,
     /// Whole numbers of 4 bits in groups of 32 inputs, each with a scale and a least; what meets them is rounded to 8 bits.
     Q4,
 }
@@ -107,6 +114,7 @@ impl Kept {
             Kept::F32 => f32::depth(inputs),
             Kept::Bf16 => Pair::depth(inputs),
             Kept::Q8 => Eights::depth(inputs),
+            Kept::Q8Blocks => Blocks::depth(inputs),
             Kept::Q4 => Fours::depth(inputs),
         }
     }
@@ -117,6 +125,7 @@ impl Kept {
             Kept::F32 => Stored::F32,
             Kept::Bf16 => Stored::Bf16,
             Kept::Q8 => Stored::Q8,
+            Kept::Q8Blocks => Stored::Q8Blocks,
             Kept::Q4 => Stored::Q4,
         }
     }
@@ -193,6 +202,10 @@ impl PackedWeight {
             Kept::F32 => pack_panels(pool, stored, bytes, *outputs, *inputs, &mut data.values_mut::<f32>()[..len]),
             Kept::Bf16 => pack_panels(pool, stored, bytes, *outputs, *inputs, &mut data.values_mut::<Pair>()[..len]),
             Kept::Q8 => pack_eights(pool, stored, bytes, *outputs, *inputs, &mut data.values_mut::<Eights>()[..len]),
+            Kept::Q8Blocks => {
+                assert_eq!(stored, Stored::Q8Blocks, "blocks are kept as they are stored, or not at all");
+                pack_blocks(pool, bytes, *outputs, *inputs, &mut data.values_mut::<Blocks>()[..len]);
+            }
             Kept::Q4 => pack_fours(pool, stored, bytes, *outputs, *inputs, &mut data.values_mut::<Fours>()[..len]),
         }
     }
@@ -217,7 +230,7 @@ impl PackedWeight {
         match kept {
             Kept::F32 => columns(isa, pool, x, inputs, outputs, &mut data.values_mut::<f32>()[..len / 4]),
             Kept::Bf16 => columns(isa, pool, x, inputs, outputs, &mut data.values_mut::<Pair>()[..len / 4]),
-            Kept::Q8 | Kept::Q4 => unreachable!("gradients are not made in few bits"),
+            Kept::Q8 | Kept::Q8Blocks | Kept::Q4 => unreachable!("gradients are not made in few bits"),
         }
         PackedWeight { data, kept, outputs, inputs }
     }
@@ -247,10 +260,10 @@ impl PackedWeight {
         self.data.bytes().len()
     }
 
-    /// All rows as a checkpoint stores a matrix that is kept so; none where each number stands for itself.
+    /// All rows as a checkpoint of this program's own stores a matrix that is kept so; none where it has no such form.
     pub fn few_bits(&self) -> Option<(Stored, Vec<u8>)> {
         let rows = match self.kept {
-            Kept::F32 | Kept::Bf16 => return None,
+            Kept::F32 | Kept::Bf16 | Kept::Q8Blocks => return None,
             Kept::Q8 => few_bits::stored_eights(self.data.values(), self.outputs, self.inputs),
             Kept::Q4 => few_bits::stored_fours(self.data.values(), self.outputs, self.inputs),
         };
@@ -264,6 +277,7 @@ impl PackedWeight {
             Kept::F32 => read_row(self.data.values::<f32>(), index, out),
             Kept::Bf16 => read_row(self.data.values::<Pair>(), index, out),
             Kept::Q8 => read_eights(self.data.values::<Eights>(), index, out),
+            Kept::Q8Blocks => read_eights(self.data.values::<Blocks>(), index, out),
             Kept::Q4 => read_fours(self.data.values::<Fours>(), index, out),
         }
     }

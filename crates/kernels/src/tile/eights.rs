@@ -1,27 +1,42 @@
 //! Products of weights in 8 bits.
 //!
 //! Both factors are integers in groups of 64 along the reduction, each group with a scale: a weight is `(u - 128) * scale`, an
-//! input as `rounded` has it. A group's integer sum is exact, whatever the order, and at most 2^20, so that it is exact in f32,
-//! too; then come one product of the two scales and one fused multiply-add a group, in rising order. So every path gives the
-//! same bits.
+//! input as `rounded` has it. A group of weights may be in two parts, each with a scale of its own, as ggml's blocks are. A part's
+//! integer sum is exact, whatever the order, and at most 2^20, so that it is exact in f32, too; then come one product of the two
+//! scales and one fused multiply-add a part, in rising order. So every path gives the same bits.
 //!
 //! In memory a group of a panel of weights is 16 rows of 32 columns, each element four numbers that follow each other in the
-//! reduction, and a row of their scales.
+//! reduction, and a row of their scales: one of single precision, or two of half precision, the first the lower bits.
 
 use super::rounded::{self, GROUP, PLANE, QUADS, SLOTS, nearest, scales};
 use super::{Block, Factor, Left, Right};
 use crate::Isa;
 use crate::math::fma;
+use half::f16;
 
 /// Rows that a group of weights takes: its elements, and the scales.
 pub(crate) const DEPTH: usize = QUADS + 1;
 
-/// Four numbers of 8 bits that follow each other in the reduction, the first in the lowest byte; or the bits of a scale.
+/// Four numbers of 8 bits that follow each other in the reduction, the first in the lowest byte; or the bits of the scales of a
+/// group, as many as it has parts: one or two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(transparent)]
-pub(crate) struct Eights(pub(crate) u32);
+pub(crate) struct Parts<const PARTS: usize>(pub(crate) u32);
 
-impl Factor for Eights {
+/// Of groups with one scale.
+pub(crate) type Eights = Parts<1>;
+
+/// Of groups with two, as ggml's blocks of 32 (Q8_0) have them.
+pub(crate) type Blocks = Parts<2>;
+
+impl<const PARTS: usize> Parts<PARTS> {
+    /// The scale of a part, of an element that holds scales.
+    pub(crate) fn scale(self, part: usize) -> f32 {
+        if PARTS == 1 { f32::from_bits(self.0) } else { f16::from_bits((self.0 >> (16 * part)) as u16).to_f32() }
+    }
+}
+
+impl<const PARTS: usize> Factor for Parts<PARTS> {
     const STEPS: usize = 4;
     const GROUP: usize = GROUP;
 
@@ -37,7 +52,7 @@ impl Factor for Eights {
         rounded::pack(isa, count, row, steps, to);
     }
 
-    fn tile(isa: Isa, block: Block, left: Left, a: &[f32], b: Right<'_, Eights>, c: &mut [f32]) {
+    fn tile(isa: Isa, block: Block, left: Left, a: &[f32], b: Right<'_, Self>, c: &mut [f32]) {
         let Block { rows, cols, depth, stride, add } = block;
         let groups = depth / DEPTH;
         assert!(
@@ -48,7 +63,16 @@ impl Factor for Eights {
         #[cfg(target_arch = "x86_64")]
         if isa > Isa::Scalar {
             // SAFETY: the lengths were checked just now, and `isa` was detected on this processor.
-            unsafe { x86::run(isa, (rows, groups), a.as_ptr(), b.data.as_ptr().cast(), (c.as_mut_ptr(), stride), add) };
+            unsafe {
+                x86::run::<PARTS>(
+                    isa,
+                    (rows, groups),
+                    a.as_ptr(),
+                    b.data.as_ptr().cast(),
+                    (c.as_mut_ptr(), stride),
+                    add,
+                )
+            };
             return;
         }
         let _ = isa;
@@ -66,25 +90,40 @@ pub(crate) fn weights(values: &[f32], to: &mut [u8; GROUP]) -> f32 {
     scale
 }
 
+/// The elements of a part.
+#[inline(always)]
+fn quads<const PARTS: usize>(part: usize) -> std::ops::Range<usize> {
+    part * QUADS / PARTS..(part + 1) * QUADS / PARTS
+}
+
 /// The reference.
-fn scalar((rows, groups): (usize, usize), a: &[f32], b: &[Eights], (c, stride): (&mut [f32], usize), add: bool) {
+fn scalar<const PARTS: usize>(
+    (rows, groups): (usize, usize),
+    a: &[f32],
+    b: &[Parts<PARTS>],
+    (c, stride): (&mut [f32], usize),
+    add: bool,
+) {
     for m in 0..rows {
         for (n, c) in c[m * stride..][..32].iter_mut().enumerate() {
             let mut total = if add { *c } else { 0.0 };
             for (group, plane) in (0..groups).flat_map(|group| [(group, 0), (group, PLANE)]) {
                 let slot = |k: usize| a[(group * SLOTS + plane + k) * rows + m];
-                let element = |k: usize| b[(group * DEPTH + k) * 32 + n].0;
+                let element = |k: usize| b[(group * DEPTH + k) * 32 + n];
                 if plane > 0 && slot(QUADS) == 0.0 {
                     continue;
                 }
-                let mut sum = -128 * (rounded::whole(slot(QUADS + 1)) + rounded::whole(slot(QUADS + 2)));
-                for k in 0..QUADS {
-                    let (inputs, weights) = (slot(k).to_bits().to_le_bytes(), element(k).to_le_bytes());
-                    for (x, w) in inputs.into_iter().zip(weights) {
-                        sum += i32::from(x as i8) * i32::from(w);
+                for part in 0..PARTS {
+                    let halves = 2 * part / PARTS..2 * (part + 1) / PARTS;
+                    let mut sum: i32 = halves.map(|half| -128 * rounded::whole(slot(QUADS + 1 + half))).sum();
+                    for k in quads::<PARTS>(part) {
+                        let (inputs, weights) = (slot(k).to_bits().to_le_bytes(), element(k).0.to_le_bytes());
+                        for (x, w) in inputs.into_iter().zip(weights) {
+                            sum += i32::from(x as i8) * i32::from(w);
+                        }
                     }
+                    total = fma(sum as f32, slot(QUADS) * element(QUADS).scale(part), total);
                 }
-                total = fma(sum as f32, slot(QUADS) * f32::from_bits(element(QUADS)), total);
             }
             *c = total;
         }
@@ -94,14 +133,14 @@ fn scalar((rows, groups): (usize, usize), a: &[f32], b: &[Eights], (c, stride): 
 /// By AVX2, and by AVX-512's dot products of bytes.
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::super::rounded::x86::{fetch_ahead, has_dots, has_rest, start};
-    use super::{DEPTH, PLANE, QUADS, SLOTS};
+    use super::super::rounded::x86::{fetch_ahead, has_dots, has_rest, start, start_of_half};
+    use super::{DEPTH, PLANE, QUADS, SLOTS, quads};
     use crate::Isa;
     use std::arch::x86_64::*;
 
     /// # Safety
     /// `isa` is there; pointers are valid for (rows, groups), as `tile` checks it.
-    pub(super) unsafe fn run(
+    pub(super) unsafe fn run<const PARTS: usize>(
         isa: Isa,
         (rows, groups): (usize, usize),
         a: *const f32,
@@ -112,18 +151,18 @@ mod x86 {
         macro_rules! by_rows {
             ($kernel:ident) => {
                 match rows {
-                    1 => $kernel::<1>,
-                    2 => $kernel::<2>,
-                    3 => $kernel::<3>,
-                    4 => $kernel::<4>,
-                    5 => $kernel::<5>,
-                    6 => $kernel::<6>,
-                    7 => $kernel::<7>,
-                    8 => $kernel::<8>,
-                    9 => $kernel::<9>,
-                    10 => $kernel::<10>,
-                    11 => $kernel::<11>,
-                    _ => $kernel::<12>,
+                    1 => $kernel::<1, PARTS>,
+                    2 => $kernel::<2, PARTS>,
+                    3 => $kernel::<3, PARTS>,
+                    4 => $kernel::<4, PARTS>,
+                    5 => $kernel::<5, PARTS>,
+                    6 => $kernel::<6, PARTS>,
+                    7 => $kernel::<7, PARTS>,
+                    8 => $kernel::<8, PARTS>,
+                    9 => $kernel::<9, PARTS>,
+                    10 => $kernel::<10, PARTS>,
+                    11 => $kernel::<11, PARTS>,
+                    _ => $kernel::<12, PARTS>,
                 }
             };
         }
@@ -136,7 +175,7 @@ mod x86 {
     /// # Safety
     /// AVX-512 F, BW and VNNI; pointers as `tile` checks them.
     #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-    unsafe fn dots<const M: usize>(
+    unsafe fn dots<const M: usize, const PARTS: usize>(
         groups: usize,
         a: *const i32,
         b: *const i32,
@@ -147,9 +186,9 @@ mod x86 {
             // SAFETY: group < groups, so all loads and stores stay inside what the caller vouches for.
             unsafe {
                 let (a, b) = (a.add(group * SLOTS * M), b.add(group * DEPTH * 32));
-                dots_plane::<M, M>(a, b, (c, stride), group > 0 || add);
+                dots_plane::<M, M, PARTS>(a, b, (c, stride), group > 0 || add);
                 for m in (0..M).filter(|m| has_rest::<M>(a.add(*m))) {
-                    dots_plane::<1, M>(a.add(PLANE * M + m), b, (c.add(m * stride), stride), true);
+                    dots_plane::<1, M, PARTS>(a.add(PLANE * M + m), b, (c.add(m * stride), stride), true);
                 }
             }
         }
@@ -161,7 +200,7 @@ mod x86 {
     /// As `dots`.
     #[inline]
     #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-    unsafe fn dots_plane<const M: usize, const APART: usize>(
+    unsafe fn dots_plane<const M: usize, const APART: usize, const PARTS: usize>(
         a: *const i32,
         b: *const i32,
         (c, stride): (*mut f32, usize),
@@ -169,40 +208,90 @@ mod x86 {
     ) {
         // SAFETY: as the caller vouches.
         unsafe {
-            let mut sums = [[_mm512_setzero_si512(); 2]; M];
-            for (m, sum) in sums.iter_mut().enumerate() {
-                *sum = [_mm512_set1_epi32(start::<APART>(a.add(m))); 2];
-            }
-            for k in 0..QUADS {
-                let row = b.add(32 * k);
-                fetch_ahead(row);
-                let weights = [_mm512_loadu_si512(row.cast()), _mm512_loadu_si512(row.add(16).cast())];
+            for part in 0..PARTS {
+                let mut sums = [[_mm512_setzero_si512(); 2]; M];
                 for (m, sum) in sums.iter_mut().enumerate() {
-                    let inputs = _mm512_set1_epi32(*a.add(k * APART + m));
-                    for (sum, &weights) in sum.iter_mut().zip(&weights) {
-                        *sum = _mm512_dpbusd_epi32(*sum, weights, inputs);
+                    *sum = [_mm512_set1_epi32(begin::<APART, PARTS>(a.add(m), part)); 2];
+                }
+                for k in quads::<PARTS>(part) {
+                    let row = b.add(32 * k);
+                    fetch_ahead(row);
+                    let weights = [_mm512_loadu_si512(row.cast()), _mm512_loadu_si512(row.add(16).cast())];
+                    for (m, sum) in sums.iter_mut().enumerate() {
+                        let inputs = _mm512_set1_epi32(*a.add(k * APART + m));
+                        for (sum, &weights) in sum.iter_mut().zip(&weights) {
+                            *sum = _mm512_dpbusd_epi32(*sum, weights, inputs);
+                        }
                     }
                 }
-            }
-            let row = b.add(32 * QUADS).cast::<f32>();
-            fetch_ahead(row.cast());
-            let scales = [_mm512_loadu_ps(row), _mm512_loadu_ps(row.add(16))];
-            for (m, sum) in sums.iter().enumerate() {
-                let scale = _mm512_set1_ps(f32::from_bits(*a.add(QUADS * APART + m) as u32));
-                for (v, (&sum, &weights)) in sum.iter().zip(&scales).enumerate() {
-                    let at = c.add(m * stride + 16 * v);
-                    let before = if add { _mm512_loadu_ps(at) } else { _mm512_setzero_ps() };
-                    let both = _mm512_mul_ps(scale, weights);
-                    _mm512_storeu_ps(at, _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), both, before));
+                let row = b.add(32 * QUADS);
+                fetch_ahead(row);
+                let scales = [scales_512::<PARTS>(row, part), scales_512::<PARTS>(row.add(16), part)];
+                for (m, sum) in sums.iter().enumerate() {
+                    let scale = _mm512_set1_ps(f32::from_bits(*a.add(QUADS * APART + m) as u32));
+                    for (v, (&sum, &weights)) in sum.iter().zip(&scales).enumerate() {
+                        let at = c.add(m * stride + 16 * v);
+                        let before = if add || part > 0 { _mm512_loadu_ps(at) } else { _mm512_setzero_ps() };
+                        let both = _mm512_mul_ps(scale, weights);
+                        _mm512_storeu_ps(at, _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), both, before));
+                    }
                 }
             }
         }
     }
 
+    /// What a part's sum begins with, as weights are offset.
+    ///
     /// # Safety
-    /// AVX2 and FMA; pointers as `tile` checks them.
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn avx2<const M: usize>(
+    /// As [`start`].
+    #[inline(always)]
+    unsafe fn begin<const APART: usize, const PARTS: usize>(a: *const i32, part: usize) -> i32 {
+        // SAFETY: as the caller vouches.
+        unsafe { if PARTS == 1 { start::<APART>(a) } else { start_of_half::<APART>(a, part) } }
+    }
+
+    /// The scales of a part, of 16 columns.
+    ///
+    /// # Safety
+    /// As `dots`; `row` is valid for 16 elements.
+    #[inline]
+    #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+    unsafe fn scales_512<const PARTS: usize>(row: *const i32, part: usize) -> __m512 {
+        // SAFETY: as the caller vouches.
+        let both = unsafe { _mm512_loadu_si512(row.cast()) };
+        match (PARTS, part) {
+            (1, _) => _mm512_castsi512_ps(both),
+            (_, 0) => _mm512_cvtph_ps(_mm512_cvtepi32_epi16(both)),
+            _ => _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(both))),
+        }
+    }
+
+    /// The same of 8 columns.
+    ///
+    /// # Safety
+    /// AVX2 and F16C; `row` is valid for 8 elements.
+    #[inline(always)]
+    unsafe fn scales_256<const PARTS: usize>(row: *const i32, part: usize) -> __m256 {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            let both = _mm256_loadu_si256(row.cast());
+            if PARTS == 1 {
+                return _mm256_castsi256_ps(both);
+            }
+            let half = if part == 0 {
+                _mm256_and_si256(both, _mm256_set1_epi32(0xFFFF))
+            } else {
+                _mm256_srli_epi32::<16>(both)
+            };
+            let halves = _mm_packus_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256::<1>(half));
+            _mm256_cvtph_ps(halves)
+        }
+    }
+
+    /// # Safety
+    /// AVX2, FMA and F16C; pointers as `tile` checks them.
+    #[target_feature(enable = "avx2,fma,f16c")]
+    unsafe fn avx2<const M: usize, const PARTS: usize>(
         groups: usize,
         a: *const i32,
         b: *const i32,
@@ -214,9 +303,9 @@ mod x86 {
             unsafe {
                 let (a, b) = (a.add(group * SLOTS * M), b.add(group * DEPTH * 32));
                 for m in 0..M {
-                    avx2_row::<M>(a.add(m), b, c.add(m * stride), group > 0 || add);
+                    avx2_row::<M, PARTS>(a.add(m), b, c.add(m * stride), group > 0 || add);
                     if has_rest::<M>(a.add(m)) {
-                        avx2_row::<M>(a.add(PLANE * M + m), b, c.add(m * stride), true);
+                        avx2_row::<M, PARTS>(a.add(PLANE * M + m), b, c.add(m * stride), true);
                     }
                 }
             }
@@ -228,29 +317,31 @@ mod x86 {
     /// # Safety
     /// As `avx2`.
     #[inline(always)]
-    unsafe fn avx2_row<const M: usize>(a: *const i32, b: *const i32, c: *mut f32, add: bool) {
+    unsafe fn avx2_row<const M: usize, const PARTS: usize>(a: *const i32, b: *const i32, c: *mut f32, add: bool) {
         // SAFETY: as the caller vouches.
         unsafe {
             let even = _mm256_set1_epi16(0xFF);
-            let mut sums = [_mm256_set1_epi32(start::<M>(a)); 4];
-            for k in 0..QUADS {
-                let inputs = _mm256_set1_epi32(*a.add(k * M));
-                let evens = _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(inputs));
-                let odds = _mm256_srai_epi16::<8>(inputs);
-                fetch_ahead(b.add(32 * k));
-                for (v, sum) in sums.iter_mut().enumerate() {
-                    let weights = _mm256_loadu_si256(b.add(32 * k + 8 * v).cast());
-                    let first = _mm256_madd_epi16(_mm256_and_si256(weights, even), evens);
-                    let second = _mm256_madd_epi16(_mm256_srli_epi16::<8>(weights), odds);
-                    *sum = _mm256_add_epi32(*sum, _mm256_add_epi32(first, second));
-                }
-            }
             let scale = _mm256_set1_ps(f32::from_bits(*a.add(QUADS * M) as u32));
-            for (v, &sum) in sums.iter().enumerate() {
-                let at = c.add(8 * v);
-                let before = if add { _mm256_loadu_ps(at) } else { _mm256_setzero_ps() };
-                let both = _mm256_mul_ps(scale, _mm256_loadu_ps(b.add(32 * QUADS + 8 * v).cast()));
-                _mm256_storeu_ps(at, _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), both, before));
+            for part in 0..PARTS {
+                let mut sums = [_mm256_set1_epi32(begin::<M, PARTS>(a, part)); 4];
+                for k in quads::<PARTS>(part) {
+                    let inputs = _mm256_set1_epi32(*a.add(k * M));
+                    let evens = _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(inputs));
+                    let odds = _mm256_srai_epi16::<8>(inputs);
+                    fetch_ahead(b.add(32 * k));
+                    for (v, sum) in sums.iter_mut().enumerate() {
+                        let weights = _mm256_loadu_si256(b.add(32 * k + 8 * v).cast());
+                        let first = _mm256_madd_epi16(_mm256_and_si256(weights, even), evens);
+                        let second = _mm256_madd_epi16(_mm256_srli_epi16::<8>(weights), odds);
+                        *sum = _mm256_add_epi32(*sum, _mm256_add_epi32(first, second));
+                    }
+                }
+                for (v, &sum) in sums.iter().enumerate() {
+                    let at = c.add(8 * v);
+                    let before = if add || part > 0 { _mm256_loadu_ps(at) } else { _mm256_setzero_ps() };
+                    let both = _mm256_mul_ps(scale, scales_256::<PARTS>(b.add(32 * QUADS + 8 * v), part));
+                    _mm256_storeu_ps(at, _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), both, before));
+                }
             }
         }
     }
@@ -265,8 +356,8 @@ mod tests {
     }
 
     /// A panel of weights [32, steps].
-    fn panel(steps: usize) -> Vec<Eights> {
-        let mut panel = vec![Eights(0); Eights::depth(steps) * 32];
+    fn panel<const PARTS: usize>(steps: usize) -> Vec<Parts<PARTS>> {
+        let mut panel = vec![Parts(0); Eights::depth(steps) * 32];
         for (group, panel) in panel.chunks_mut(DEPTH * 32).enumerate() {
             for n in 0..32 {
                 let values: Vec<f32> =
@@ -274,9 +365,12 @@ mod tests {
                 let mut whole = [0; GROUP];
                 let scale = weights(&values, &mut whole);
                 for (k, four) in whole.as_chunks::<4>().0.iter().enumerate() {
-                    panel[k * 32 + n] = Eights(u32::from_le_bytes(*four));
+                    panel[k * 32 + n] = Parts(u32::from_le_bytes(*four));
                 }
-                panel[QUADS * 32 + n] = Eights(scale.to_bits());
+                // The second half of a group counts half of what it would.
+                let half = |scale: f32| u32::from(f16::from_f32(scale).to_bits());
+                let scales = if PARTS == 1 { scale.to_bits() } else { half(scale) | half(scale / 2.0) << 16 };
+                panel[QUADS * 32 + n] = Parts(scales);
             }
         }
         panel
@@ -284,8 +378,13 @@ mod tests {
 
     #[test]
     fn every_path_equals_the_reference_and_is_near_the_product() {
+        of_parts::<1>();
+        of_parts::<2>();
+    }
+
+    fn of_parts<const PARTS: usize>() {
         for steps in [1, 63, 64, 65, 256, 300] {
-            let b = panel(steps);
+            let b = panel::<PARTS>(steps);
             for rows in 1..=super::super::VECTOR_ROWS {
                 let inputs: Vec<Vec<f32>> =
                     (0..rows).map(|m| (0..steps).map(|k| noise(m * steps + k)).collect()).collect();
@@ -294,7 +393,7 @@ mod tests {
                     let mut a = vec![0.0; rows * Eights::slots(isa, steps)];
                     Eights::pack(isa, rows, |m| &inputs[m], steps, &mut a);
                     let mut c = vec![0.5; rows * 40];
-                    Eights::tile(isa, Block { add, ..block }, Left::Packed, &a, Right { data: &b, stride: 32 }, &mut c);
+                    Parts::tile(isa, Block { add, ..block }, Left::Packed, &a, Right { data: &b, stride: 32 }, &mut c);
                     c
                 };
                 for add in [false, true] {
@@ -303,13 +402,14 @@ mod tests {
                         assert_eq!(want, run(isa, add), "{isa:?} {rows}x{steps}");
                     }
                 }
+                let of_half = |k: usize| if PARTS == 2 && k % GROUP >= GROUP / 2 { 0.5 } else { 1.0 };
                 let got = run(Isa::Scalar, false);
                 for (m, row) in inputs.iter().enumerate() {
                     for n in 0..32 {
                         let exact: f64 = row
                             .iter()
                             .enumerate()
-                            .map(|(k, x)| f64::from(*x) * f64::from(noise(3 * (n * steps + k) + 1)))
+                            .map(|(k, x)| f64::from(*x) * f64::from(noise(3 * (n * steps + k) + 1)) * of_half(k))
                             .sum();
                         let error = (f64::from(got[m * 40 + n]) - exact).abs();
                         assert!(error < 0.012 * (steps as f64).sqrt(), "{steps}: {error} of {exact}");
@@ -322,7 +422,7 @@ mod tests {
     #[test]
     fn what_is_no_number_stays_none_and_zeros_are_zeros() {
         let product = |x: f32| {
-            let (row, b) = (vec![x; 64], panel(64));
+            let (row, b) = (vec![x; 64], panel::<1>(64));
             let mut a = vec![0.0; SLOTS];
             Eights::pack(Isa::best(), 1, |_| &row, 64, &mut a);
             let mut c = vec![0.0; 32];

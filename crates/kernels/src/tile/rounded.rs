@@ -163,6 +163,16 @@ pub(super) mod x86 {
         unsafe { (*a.add((QUADS + 1) * M)).wrapping_add(*a.add((QUADS + 2) * M)).wrapping_mul(-128) }
     }
 
+    /// The same of one half of a group.
+    ///
+    /// # Safety
+    /// As [`start`].
+    #[inline(always)]
+    pub(in crate::tile) unsafe fn start_of_half<const M: usize>(a: *const i32, half: usize) -> i32 {
+        // SAFETY: as the caller vouches.
+        unsafe { (*a.add((QUADS + 1 + half) * M)).wrapping_mul(-128) }
+    }
+
     /// Whether what rounding left counts in a row of a group.
     ///
     /// # Safety
