@@ -7,7 +7,7 @@ use crate::pictures::{Source, SourceArgs};
 use crate::progress::Progress;
 use serde_json::{Value, json};
 use smolvlm_engine::{Apart, Compared, DTypeChoice, Engine, EngineOptions};
-use smolvlm_eval::{Evaluation, Metric, Observer, Options, Outcome, SoFar};
+use smolvlm_eval::{Evaluation, Metric, Observer, Options, Outcome, Shard, SoFar};
 use smolvlm_processor::ClipChoice;
 use std::path::{Path, PathBuf};
 
@@ -134,6 +134,8 @@ fn foretell(args: &Args, first: &Engine, second: &Engine, text: &str) -> Result<
 fn evaluation(args: &Args, folder: &Path) -> Result<Evaluation, Error> {
     let options = Options {
         model: args.first.clone(),
+        precision: String::new(),
+        shard: Shard { index: 0, of: 1 },
         metric: Metric::Exact,
         control: None,
         limit: args.limit,
@@ -160,6 +162,9 @@ fn score(evaluation: &Evaluation, engine: &Engine) -> Result<Outcome, Error> {
 struct Shown(Progress);
 
 impl Observer for Shown {
+    // The folder is new.
+    fn goes_on(&mut self, _: usize) {}
+
     fn exchanging(&mut self, _: usize, _: usize) {}
 
     fn answered(&mut self, so_far: SoFar) {

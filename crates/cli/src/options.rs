@@ -138,6 +138,17 @@ pub(crate) fn parts(word: &str) -> Result<FewBits, String> {
     }
 }
 
+impl std::fmt::Display for PrecisionArgs {
+    /// As it is told in files.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = |value: Option<clap::builder::PossibleValue>| {
+            value.map_or_else(String::new, |value| value.get_name().to_owned())
+        };
+        let (dtype, kv) = (name(self.dtype.to_possible_value()), name(self.kv.to_possible_value()));
+        write!(f, "dtype {dtype}, quant {:?}, kv {kv}", self.quant)
+    }
+}
+
 impl PrecisionArgs {
     /// Whether keys and values are kept in 8 bits.
     pub(crate) fn narrow_kv(&self) -> bool {

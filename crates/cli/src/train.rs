@@ -2,6 +2,7 @@
 
 mod args;
 mod dry;
+mod scored;
 mod shown;
 
 use crate::clips::FrameArgs;
@@ -11,6 +12,7 @@ use crate::output::print_line;
 use crate::progress::Progress;
 use crate::signals::stop_on_signals;
 use args::{AdapterArgs, RunArgs, SampleArgs, StageArgs};
+use scored::Scored;
 use serde_json::json;
 use shown::Shown;
 use smolvlm_hub::NANO;
@@ -28,6 +30,7 @@ Examples:
   smolvlm train -m MODEL --recipe vqa-qlora --data vqa.parquet --prompt \"Answer briefly.\" -o out
   smolvlm train -m MODEL --recipe video-captions --data clips.jsonl --prompt \"Caption the video.\" -o out
   smolvlm train -m MODEL --data a.jsonl --data b.jsonl --validation c.jsonl --every 100 -o out
+  smolvlm train -m MODEL --data chats.jsonl --lora --eval chartqa=rows:200 --save-every 500 -o out
   smolvlm train --recipe sft --print > run.toml                   a recipe's settings, to be changed
   smolvlm train --config run.toml
   smolvlm train --resume out                                      goes on, bit for bit
@@ -114,7 +117,7 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
         return Error::usage("where does it go? -o FOLDER would be right (or --dry-run)");
     }
     stop_on_signals(&stop, "stopping after this step")?;
-    let mut shown = Shown::new();
+    let mut shown = Shown::new(Scored::of(&args.run.eval, &config.output, config.data.max_edge)?);
     let outcome = smolvlm_train::train(&config, &options, &mut shown)?;
     shown.clear();
     report(&config, &outcome, args.json)

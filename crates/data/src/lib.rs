@@ -30,7 +30,7 @@ pub use labels::Labels;
 pub use loader::{Loader, Skipped, StepData};
 pub use mixture::{Draw, Mixture};
 pub use pack::{Pack, Packing, pack};
-pub use read::{Columns, open};
+pub use read::{Cell, Columns, Fields, Record, Records, open};
 pub use sample::{ClipFile, Content, PictureData, PictureFile, References, Sample, Source};
 pub use sources::{SourceConfig, read_mixture};
 pub use write::JsonLines;

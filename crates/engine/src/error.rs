@@ -7,6 +7,12 @@ pub enum Error {
     /// Where an answer ends cannot be told.
     #[error("the chat template ends answers with no token of its own, so where one ends cannot be told")]
     NoTurnEnd,
+    /// An answer whose probability cannot be told.
+    #[error("behind this prompt the answer {answer:?} would be cut into other tokens than the prompt ends with")]
+    Cut {
+        /// The answer.
+        answer: String,
+    },
     /// The checkpoint's weights or config.
     #[error(transparent)]
     Model(#[from] smolvlm_model::Error),

@@ -49,7 +49,8 @@ impl Engine {
         Ok(likelihoods)
     }
 
-    /// The tokens that an answer has behind a prompt: what the template makes of both, less the prompt and the answer's end.
+    /// The tokens that an answer has behind a prompt: what the template makes of both, less the prompt and the answer's end. Of a
+    /// prompt that is one text all of them count, as it stands.
     fn answer_ids(
         &self,
         asked: Asked<'_>,
@@ -59,6 +60,11 @@ impl Engine {
     ) -> Result<Vec<u32>, Error> {
         let mut messages = asked.request.messages.clone();
         messages.push(Message::text("assistant", answer));
+        if !asked.request.plan.chat {
+            let whole = self.processor.plan(&messages, sizes, &asked.request.plan)?.ids;
+            // Where the answer changes how the prompt's end is cut into tokens, its probability is not to be told.
+            return whole.strip_prefix(prompt).map(<[u32]>::to_vec).ok_or(Error::Cut { answer: answer.to_owned() });
+        }
         let options = PlanOptions { generation_prompt: false, ..asked.request.plan.clone() };
         let whole = self.processor.plan(&messages, sizes, &options)?.ids;
         let start = prompt.iter().zip(&whole).take_while(|(a, b)| a == b).count();

@@ -1,15 +1,46 @@
 //! How a question is put to the model: what it is shown, and what it answers.
 
 use crate::evaluation::{Control, Options};
-use crate::metrics::{self, Metric};
+use crate::metrics::Metric;
 use crate::picture::{Gallery, Shown};
 use crate::question::Question;
+use crate::server::Remote;
 use serde_json::{Map, Value, json};
 use smolvlm_data::ClipFrames;
 use smolvlm_engine::{Answer, Asked, Engine, Features, Request, Sampling};
-use smolvlm_processor::{ClipChoice, ClipMode, PlanOptions};
+use smolvlm_processor::{ClipChoice, ClipMode, Part, Picture, PlanOptions};
 use std::ops::ControlFlow;
 use std::sync::Arc;
+
+/// Who answers.
+pub(crate) enum Asks<'a> {
+    /// The model, here.
+    Here(Box<Asker<'a>>),
+    /// A server.
+    There(Remote<'a>),
+}
+
+impl Asks<'_> {
+    /// Each question with what is answered to it, or what is wrong with it; `None` where `go_on` broke off.
+    pub(crate) fn answers(
+        &mut self,
+        batch: Vec<Question>,
+        go_on: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Option<Vec<(Question, Result<Given, String>)>> {
+        match self {
+            Asks::Here(asker) => asker.answers(batch, go_on),
+            Asks::There(remote) => remote.answers(batch, go_on),
+        }
+    }
+
+    /// Puts frames in the places of a question's clips.
+    pub(crate) fn show_clips(&self, question: &mut Question) -> Result<(), String> {
+        match self {
+            Asks::Here(asker) => asker.show_clips(question),
+            Asks::There(_) => Ok(()),
+        }
+    }
+}
 
 /// Puts questions to a model.
 pub(crate) struct Asker<'a> {
@@ -23,10 +54,10 @@ pub(crate) struct Asker<'a> {
 }
 
 /// A question with what the model is shown.
-pub(crate) struct Seen {
+struct Seen {
     request: Request,
     pictures: Vec<Features>,
-    pub(crate) question: Question,
+    question: Question,
 }
 
 /// What the model answers.
@@ -48,8 +79,8 @@ impl<'a> Asker<'a> {
     ///
     /// # Errors
     /// One of them cannot be shown, in words.
-    pub(crate) fn see(&mut self, mut question: Question) -> Result<Seen, String> {
-        self.show_clips(&mut question)?;
+    fn see(&mut self, question: &mut Question) -> Result<Seen, String> {
+        self.show_clips(question)?;
         let mut pictures = Vec::new();
         for (at, shown) in question.pictures.iter().enumerate() {
             let seen = self.gallery.see(self.engine, shown, (&self.options.decode, &self.plan));
@@ -57,14 +88,14 @@ impl<'a> Asker<'a> {
         }
         let request = Request {
             messages: question.messages.clone(),
-            plan: self.plan.clone(),
+            plan: PlanOptions { chat: question.chat, special: !question.chat, ..self.plan.clone() },
             sampling: Sampling::default(),
             max_tokens: self.options.max_tokens,
-            stop: Vec::new(),
+            stop: question.stops.clone(),
             show_special: false,
             grammar: None,
         };
-        Ok(Seen { request, pictures, question })
+        Ok(Seen { request, pictures, question: question.clone() })
     }
 
     /// Puts frames in the places of a question's clips.
@@ -76,25 +107,39 @@ impl<'a> Asker<'a> {
         let blank = self.options.control == Some(Control::Blank);
         let frame = |frame| Arc::new(Shown::frame(frame, blank));
         let pictures = std::mem::take(&mut question.pictures);
+        if !question.chat {
+            question.pictures = beside_spaces(clips, question, frame)?;
+            return Ok(());
+        }
         question.pictures = clips.fill(&mut question.messages, pictures, &question.clips, frame)?;
         Ok(())
     }
 
-    /// What the model answers to each, or what is wrong with it; `None` where `go_on` broke off.
-    pub(crate) fn answers(
-        &self,
-        seen: &[Seen],
+    fn answers(
+        &mut self,
+        batch: Vec<Question>,
         go_on: &mut dyn FnMut() -> ControlFlow<()>,
-    ) -> Option<Vec<Result<Given, String>>> {
-        if self.options.metric != Metric::Likelihood {
-            return self.written(seen, go_on);
-        }
-        let mut given = Vec::with_capacity(seen.len());
-        for seen in seen {
+    ) -> Option<Vec<(Question, Result<Given, String>)>> {
+        let (mut seen, mut given) = (Vec::new(), Vec::new());
+        for mut question in batch {
+            match self.see(&mut question) {
+                Ok(shown) => seen.push(shown),
+                Err(why) => given.push((question, Err(why))),
+            }
             if go_on().is_break() {
                 return None;
             }
-            given.push(self.likeliest(seen));
+        }
+        let (chosen, written): (Vec<Seen>, Vec<Seen>) =
+            seen.into_iter().partition(|seen| seen.question.by_choice || self.options.metric == Metric::Likelihood);
+        let answers = self.written(&written, go_on)?;
+        given.extend(written.into_iter().map(|seen| seen.question).zip(answers));
+        for seen in chosen {
+            if go_on().is_break() {
+                return None;
+            }
+            let likeliest = self.likeliest(&seen);
+            given.push((seen.question, likeliest));
         }
         Some(given)
     }
@@ -111,16 +156,18 @@ impl<'a> Asker<'a> {
         Some(answers.map(|answer| answer.map(given).map_err(|e| e.to_string())).collect())
     }
 
-    /// The letter that the model holds for the likeliest of a question's.
+    /// What the model holds for the likeliest of what may be chosen.
     fn likeliest(&self, seen: &Seen) -> Result<Given, String> {
-        let letters = metrics::letters(&seen.question.truth.question);
-        if letters.is_empty() {
+        let candidates = &seen.question.candidates;
+        if candidates.is_empty() {
             return Err("it lists no options by letters (A. …, B. …), between which likelihood could choose".to_owned());
         }
-        let likelihoods = self.engine.likelihoods(seen.asked(), &letters).map_err(|e| e.to_string())?;
-        let pairs = || letters.iter().zip(&likelihoods);
-        let best = pairs().max_by(|a, b| a.1.total_cmp(b.1)).map_or("", |(letter, _)| letter);
-        let all: Map<String, Value> = pairs().map(|(letter, of)| (letter.clone(), json!(of))).collect();
+        let behind: Vec<String> = candidates.iter().map(|(_, behind)| behind.clone()).collect();
+        let likelihoods = self.engine.likelihoods(seen.asked(), &behind).map_err(|e| e.to_string())?;
+        let pairs = || candidates.iter().map(|(label, _)| label).zip(&likelihoods);
+        // Of equally likely ones the first.
+        let best = pairs().rev().max_by(|a, b| a.1.total_cmp(b.1)).map_or("", |(label, _)| label);
+        let all: Map<String, Value> = pairs().map(|(label, of)| (label.clone(), json!(of))).collect();
         Ok(Given { text: best.to_owned(), more: vec![("likelihoods", all.into())] })
     }
 }
@@ -129,6 +176,30 @@ impl Seen {
     fn asked(&self) -> Asked<'_> {
         Asked { request: &self.request, pictures: &self.pictures }
     }
+}
+
+/// Puts a clip's words and frames in its place in a prompt that is one text, each behind a space, as VLMEvalKit joins them.
+fn beside_spaces(
+    clips: &ClipFrames,
+    question: &mut Question,
+    frame: impl Fn(Picture) -> Arc<Shown>,
+) -> Result<Vec<Arc<Shown>>, String> {
+    let mut pictures = Vec::new();
+    let mut files = question.clips.iter();
+    for message in &mut question.messages {
+        let mut parts = Vec::new();
+        for part in std::mem::take(&mut message.content) {
+            let Part::Clip(_) = part else {
+                parts.push(part);
+                continue;
+            };
+            let shown = clips.shown(files.next().ok_or("a place for a clip, and none for it")?)?;
+            parts.extend(shown.parts.iter().flat_map(|part| [Part::Text(" ".to_owned()), part.clone()]));
+            pictures.extend(shown.frames.iter().cloned().map(&frame));
+        }
+        message.content = parts;
+    }
+    Ok(pictures)
 }
 
 /// How clips become frames; none where the model sees nothing.

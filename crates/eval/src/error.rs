@@ -25,6 +25,48 @@ pub enum Error {
         /// The first of these and what is wrong with it, behind a semicolon.
         first: String,
     },
+    /// A task that is not known.
+    #[error("there is no task {name:?}; known are {known}, and files of one's own (.toml)")]
+    NoTask {
+        /// As it was asked for.
+        name: String,
+        /// The names of all.
+        known: String,
+    },
+    /// A task's file that is none.
+    #[error("task {name}: {what}")]
+    Task {
+        /// The task.
+        name: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// No rows where a task's should be.
+    #[error(
+        "{path}: no {wanted} in it; the folder of the data set as it is published, or one of its files, would be right"
+    )]
+    NoRows {
+        /// The folder.
+        path: String,
+        /// What was looked for.
+        wanted: String,
+    },
+    /// Prompts that there are not for a task.
+    #[error("{task}: {what}")]
+    NoPrompt {
+        /// The task.
+        task: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// A folder of an evaluation that cannot be taken further.
+    #[error("{path}: {what}")]
+    Run {
+        /// The folder.
+        path: String,
+        /// What is wrong.
+        what: String,
+    },
     /// A metric and a way of showing clips that do not go together.
     #[error(
         "vlmevalkit's prompt for clips ends with the question, so no likelihood can be told; --metric choice would be right"

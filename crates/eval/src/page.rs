@@ -1,11 +1,14 @@
 //! An evaluation as one HTML page: scores, and pictures with wrong and right answers. It needs nothing outside itself.
 
-use crate::evaluation::{Control, Options, Outcome};
+use crate::evaluation::Control;
 use crate::metrics::Metric;
 use crate::picture::Shown;
-use crate::question::Question;
-use crate::scores::Score;
+use crate::records::Line;
+use crate::results::{Outcome, draw};
+use crate::scores::{Record, Score};
+use crate::task::Task;
 use crate::thumbnail;
+use smolvlm_data::Draw;
 use smolvlm_data::random::hash;
 use smolvlm_kernels::Pool;
 use smolvlm_processor::DecodeOptions;
@@ -25,8 +28,6 @@ const PICTURES: usize = 4;
 
 /// A question with its answer.
 struct Example {
-    /// The examples with the lowest numbers are kept: a draw, so that they are not all from the data's beginning.
-    draw: u64,
     name: String,
     question: String,
     /// Data URLs.
@@ -35,8 +36,12 @@ struct Example {
     expected: String,
     also: Vec<String>,
     score: f64,
-    /// How many turns of the chat stand before the question.
-    before: usize,
+}
+
+/// Who shows the pictures of a question again.
+pub(crate) trait Pictures {
+    /// Those of a row's question; none where they are not to be had.
+    fn of(&self, row: Draw, turn: usize) -> Vec<Arc<Shown>>;
 }
 
 /// Some of a question's pictures: the last ones; of a clip frames from all over it.
@@ -56,73 +61,60 @@ struct Group {
     right: Vec<Example>,
 }
 
-/// The page while answers come.
+/// The page.
 pub(crate) struct Page {
-    seed: u64,
     metric: Metric,
-    pool: Pool,
     groups: Vec<Group>,
-    count: u64,
 }
 
 impl Page {
-    pub(crate) fn new(seed: u64, metric: Metric) -> Page {
-        Page { seed, metric, pool: Pool::new(1), groups: Vec::new(), count: 0 }
-    }
-
-    /// Keeps the answer if it is drawn.
-    pub(crate) fn offer(
-        &mut self,
-        group: usize,
-        question: &Question,
-        answer: &str,
-        score: f64,
-        decode: &DecodeOptions,
-    ) {
-        let draw = hash(self.seed, &[self.count]);
-        self.count += 1;
-        if self.groups.len() <= group && group < GROUPS {
-            self.groups.resize_with(group + 1, Group::default);
-        }
-        let Some(group) = self.groups.get_mut(group) else { return };
-        let (kept, most) = if is_right(score) { (&mut group.right, RIGHT) } else { (&mut group.wrong, WRONG) };
-        if kept.len() == most && kept.last().is_some_and(|last| last.draw <= draw) {
-            return;
-        }
-        let pictures = chosen(&question.pictures).filter_map(|shown| {
-            let picture = shown.open(decode).ok()?;
-            thumbnail::data_url(&picture, &self.pool).ok()
-        });
-        let truth = &question.truth;
-        let mut also: Vec<String> = Vec::new();
-        for other in truth.accepted().skip(1) {
-            if other != truth.expected && !also.iter().any(|seen| seen == other) {
-                also.push(other.to_owned());
-            }
-        }
-        let example = Example {
-            draw,
-            name: format!("row {}{}", question.row, turn(question.turn)),
-            question: truth.question.clone(),
-            pictures: pictures.collect(),
-            answer: answer.to_owned(),
-            expected: truth.expected.clone(),
-            also,
-            score,
-            before: question.messages.iter().filter(|message| message.role == "assistant").count(),
+    /// Of these answers; of each group some wrong and some right ones, drawn by the seed.
+    pub(crate) fn new(
+        seed: u64,
+        metric: Metric,
+        groups: &[String],
+        records: &[Record],
+        lines: &[Line],
+        (pictures, decode): (&dyn Pictures, &DecodeOptions),
+        sources: &[String],
+    ) -> Page {
+        let pool = Pool::new(1);
+        let example = |record: &Record| {
+            let line = lines.get(record.line)?;
+            let turn = line.turn.unwrap_or(1);
+            let shown = pictures.of(draw(line, sources), turn);
+            let pictures =
+                chosen(&shown).filter_map(|shown| thumbnail::data_url(&shown.open(decode).ok()?, &pool).ok());
+            Some(Example::of(record, line.row, turn, pictures.collect()))
         };
-        let at = kept.partition_point(|other| other.draw < draw);
-        kept.insert(at, example);
-        kept.truncate(most);
+        let of_group = |group: usize, right: bool, most: usize| {
+            let mut drawn: Vec<(u64, &Record)> = records
+                .iter()
+                .enumerate()
+                .filter(|(_, record)| record.group == group && is_right(record.score) == right)
+                .map(|(at, record)| (hash(seed, &[at as u64]), record))
+                .collect();
+            drawn.sort_by_key(|(draw, _)| *draw);
+            drawn.into_iter().take(most).filter_map(|(_, record)| example(record)).collect()
+        };
+        let count = groups.len().min(GROUPS);
+        let group = |group| Group { wrong: of_group(group, false, WRONG), right: of_group(group, true, RIGHT) };
+        Page { metric, groups: (0..count).map(group).collect() }
     }
 
     /// The page.
-    pub(crate) fn html(&self, options: &Options, data: &[String], outcome: &Outcome) -> String {
+    pub(crate) fn html(
+        &self,
+        (model, control): (&str, Option<Control>),
+        data: &[String],
+        task: Option<&Task>,
+        outcome: &Outcome,
+    ) -> String {
         let mut chips = format!("<span class=chip>{}</span>", self.metric.name());
         let mut chip = |text: &str| {
             let _ = write!(chips, "<span class=\"chip warn\">{text}</span>");
         };
-        match options.control {
+        match control {
             Some(Control::Blank) => chip("blank pictures"),
             Some(Control::Shuffle) => chip("exchanged pictures"),
             None => {}
@@ -131,10 +123,13 @@ impl Page {
             chip("ended early");
         }
         fill(&[
-            ("title", &escape(&title(&options.model))),
+            ("title", &escape(&title(model))),
             ("chips", &chips),
-            ("data", &escape(&format!("{} on {}", options.model, data.join(", ")))),
-            ("tiles", &tiles(outcome)),
+            (
+                "data",
+                &escape(&format!("{model} on {}", task.map_or_else(|| data.join(", "), |task| task.title.clone()))),
+            ),
+            ("tiles", &tiles(outcome, model, task)),
             ("legend", &legend(self.metric)),
             ("scores", &table(outcome)),
             ("examples", &self.examples(&outcome.skills)),
@@ -189,13 +184,30 @@ impl Page {
         if self.metric.is_graded() {
             let _ = write!(out, "<dt>score<dd>{:.2}", example.score);
         }
-        let before = match example.before {
-            0 => String::new(),
-            1 => ", behind one answered question".to_owned(),
-            more => format!(", behind {more} answered questions"),
-        };
-        let _ = write!(out, "</dl><p class=\"name soft\">{}{before}</p></div></article>", escape(&example.name));
+        let _ = write!(out, "</dl><p class=\"name soft\">{}</p></div></article>", escape(&example.name));
         out
+    }
+}
+
+impl Example {
+    fn of(record: &Record, row: u64, turn: usize, pictures: Vec<String>) -> Example {
+        let truth = &record.truth;
+        let mut also: Vec<String> = Vec::new();
+        for other in truth.accepted().skip(1) {
+            if *other != truth.expected && !also.iter().any(|seen| seen == other) {
+                also.push(other.to_owned());
+            }
+        }
+        let listed: String = truth.choices.iter().map(|(letter, text)| format!("\n{letter}. {text}")).collect();
+        Example {
+            name: format!("row {row}{}", if turn == 1 { String::new() } else { format!(", answer {turn}") }),
+            question: format!("{}{listed}", truth.question),
+            pictures,
+            answer: record.answer.clone(),
+            expected: truth.expected.clone(),
+            also,
+            score: record.score,
+        }
     }
 }
 
@@ -210,23 +222,35 @@ fn is_right(score: f64) -> bool {
     score >= 0.5
 }
 
-fn turn(turn: usize) -> String {
-    if turn == 1 { String::new() } else { format!(", answer {turn}") }
-}
-
-fn tiles(outcome: &Outcome) -> String {
+fn tiles(outcome: &Outcome, model: &str, task: Option<&Task>) -> String {
     let mut out = String::new();
     let mut tile = |name: &str, value: &str, note: &str| {
         let _ = write!(out, "<div class=tile><dt>{name}</dt><dd>{value}</dd><p>{note}</p></div>");
     };
     let Score { score, interval: (low, high), count, chance, .. } = &outcome.total;
     tile("Score", &percent(*score), &format!("{} to {} in 95 of 100", percent(*low), percent(*high)));
+    for (name, value) in &outcome.own {
+        tile(&escape(name), &format!("{value:.2}"), "as the benchmark counts");
+    }
+    let published = task.and_then(|task| {
+        let named = |(of, _): &(&String, &f64)| title(model).eq_ignore_ascii_case(of);
+        task.published.iter().find(named)
+    });
+    if let Some((_, published)) = published {
+        let own = outcome.own.first().map_or(score * 100.0, |(_, value)| *value);
+        tile("Published", &format!("{published:.1}"), &format!("{:+.1} here", own - published));
+    }
     let answer = if chance.answer.is_empty() { "one for each skill" } else { &chance.answer };
     tile("Best constant answer", &percent(chance.score), &escape(answer));
     let bad = if outcome.bad == 0 { String::new() } else { format!(", {} not usable", grouped(outcome.bad)) };
     tile("Questions", &grouped(*count), &format!("of {} rows{bad}", grouped(outcome.rows)));
-    let rate = *count as f64 / outcome.seconds.max(1e-9);
-    tile("Answers a second", &format!("{rate:.2}"), &format!("{:.0} s in all", outcome.seconds));
+    let speed = &outcome.speed;
+    let each = |sum: f64| sum / speed.questions.max(1) as f64;
+    let tokens = format!("{:.1} tokens, {:.0} s in all", each(speed.tokens as f64), speed.seconds);
+    tile("A question", &format!("{:.2} s", each(speed.seconds)), &tokens);
+    if speed.peak > 0 {
+        tile("Memory", &format!("{:.2} GB", speed.peak as f64 / 1e9), "at most");
+    }
     out
 }
 
@@ -323,54 +347,46 @@ mod tests {
     use super::*;
     use crate::metrics::Truth;
     use crate::scores;
-    use crate::scores::Record;
-    use smolvlm_processor::ClipChoice;
 
-    fn options(model: &str) -> Options {
-        Options {
-            model: model.into(),
-            metric: Metric::Exact,
-            control: Some(Control::Blank),
-            limit: None,
-            seed: 0,
-            batch: 1,
-            max_tokens: 1,
-            plan: smolvlm_processor::PlanOptions::default(),
-            clips: ClipChoice::default(),
-            decode: DecodeOptions::default(),
-            output: "out".into(),
+    struct Grey;
+
+    impl Pictures for Grey {
+        fn of(&self, _: Draw, _: usize) -> Vec<Arc<Shown>> {
+            vec![Arc::new(Shown::Grey(4, 3))]
         }
     }
 
     fn page(name: &str, answers: &[(&str, f64)]) -> (Page, Outcome) {
-        let mut page = Page::new(1, Metric::Exact);
-        let mut records = Vec::new();
-        for (row, (answer, score)) in (1..).zip(answers) {
+        let (mut records, mut lines) = (Vec::new(), Vec::new());
+        for (line, (answer, score)) in answers.iter().enumerate() {
             let truth =
                 Truth { question: name.into(), expected: name.into(), also: vec![name.into()], ..Truth::default() };
-            let pictures = vec![Arc::new(Shown::Grey(4, 3))];
-            let question = Question {
-                source: 0,
-                row,
-                turn: 2,
-                messages: Vec::new(),
-                pictures,
-                clips: Vec::new(),
-                truth: truth.clone(),
-                skill: None,
-            };
-            page.offer(0, &question, answer, *score, &DecodeOptions::default());
-            records.push(Record { group: 0, source: 0, score: *score, truth });
+            let what = Err(String::new());
+            lines.push(Line { source: "d".into(), row: line as u64 + 1, turn: Some(2), what });
+            let answer = (*answer).to_owned();
+            records.push(Record { group: 0, skill: None, source: 0, score: *score, answer, truth, line });
         }
-        let skills = scores::by(Metric::Exact, &[name.to_owned()], &records, |record| record.group);
+        let names = [name.to_owned()];
+        let page = Page::new(
+            1,
+            Metric::Exact,
+            &names,
+            &records,
+            &lines,
+            (&Grey, &DecodeOptions::default()),
+            &["d".to_owned()],
+        );
+        let skills = scores::by(Metric::Exact, &names, &records, |record| record.group);
         let outcome = Outcome {
+            metric: Metric::Exact,
             total: scores::total(Metric::Exact, &records, &skills),
+            own: Vec::new(),
             skills,
             sources: Vec::new(),
             rows: answers.len(),
             bad: 0,
             stopped: false,
-            seconds: 1.0,
+            speed: crate::run_state::Speed::default(),
             json: serde_json::Value::Null,
             page: "report.html".into(),
             answers: "answers.jsonl".into(),
@@ -382,7 +398,7 @@ mod tests {
     fn texts_are_escaped_and_nothing_is_loaded() {
         let evil = "</script><b a=\"'&{{data}}";
         let (page, outcome) = page(evil, &[(evil, 0.0)]);
-        let html = page.html(&options(evil), &[evil.to_owned()], &outcome);
+        let html = page.html((evil, Some(Control::Blank)), &[evil.to_owned()], None, &outcome);
         assert!(!html.contains("<b a") && !html.contains("a=\"'"));
         assert!(html.matches("&lt;/script&gt;&lt;b a=&quot;&#39;&amp;{{data}}").count() >= 6, "{html}");
         assert!(!html.contains("http:") && !html.contains("https:"));
@@ -396,12 +412,12 @@ mod tests {
             (0..100).map(|i| (format!("w{i}."), f64::from(u8::from(i % 2 == 0)))).collect();
         let answers: Vec<(&str, f64)> = answers.iter().map(|(answer, score)| (answer.as_str(), *score)).collect();
         let (page, outcome) = page("skill", &answers);
-        let html = page.html(&options("m"), &["d".to_owned()], &outcome);
+        let html = page.html(("m", None), &["d".to_owned()], None, &outcome);
         assert_eq!(html.matches("<article class=wrong>").count(), WRONG);
         assert_eq!(html.matches("<article class=right>").count(), RIGHT);
         let shown = |i: i32| html.contains(&format!(">w{i}."));
         assert!((50..100).any(shown) && !(0..20).all(shown));
-        assert_eq!(html, page.html(&options("m"), &["d".to_owned()], &outcome));
+        assert_eq!(html, page.html(("m", None), &["d".to_owned()], None, &outcome));
     }
 
     #[test]

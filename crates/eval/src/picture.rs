@@ -76,6 +76,18 @@ impl Shown {
         }
     }
 
+    /// A file of it, for whoever takes files.
+    pub(crate) fn file(&self, decode: &DecodeOptions) -> Result<Vec<u8>, String> {
+        let wrong = |e: smolvlm_processor::Error| e.to_string();
+        match self {
+            Shown::File(file) => {
+                let data = file.clone().read(decode).map_err(wrong)?;
+                data.encoded().map(std::borrow::Cow::into_owned).map_err(wrong)
+            }
+            other => other.open(decode)?.to_png().map_err(wrong),
+        }
+    }
+
     /// A frame, or grey in its place.
     pub(crate) fn frame(mut tile: Picture, blank: bool) -> Shown {
         if blank {

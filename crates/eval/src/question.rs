@@ -1,8 +1,8 @@
 //! Questions out of samples: every turn of the assistant is one, behind all that stands before it.
 
-use crate::metrics::Truth;
+use crate::metrics::{self, Truth};
 use crate::picture::Shown;
-use smolvlm_data::{ClipFile, Content, References, Sample};
+use smolvlm_data::{ClipFile, Content, References};
 use smolvlm_processor::{Message, Part};
 use std::sync::Arc;
 
@@ -25,19 +25,27 @@ pub(crate) struct Question {
     pub(crate) truth: Truth,
     /// What is asked for, if the row tells it.
     pub(crate) skill: Option<String>,
+    /// Whether the model's template renders the chat; else it is one text.
+    pub(crate) chat: bool,
+    /// What may be chosen, by labels, and as it stands behind the prompt.
+    pub(crate) candidates: Vec<(String, String)>,
+    /// Whether the likeliest of these is the answer, whatever the metric.
+    pub(crate) by_choice: bool,
+    /// Strings that end an answer.
+    pub(crate) stops: Vec<String>,
 }
 
-/// A sample's questions. `pictures` and `clips` are those of its places.
+/// A chat's questions. `pictures` and `clips` are those of its places.
 ///
 /// # Errors
 /// Where nothing is asked.
 pub(crate) fn questions(
-    sample: Sample,
+    content: Content,
     references: Vec<References>,
     (pictures, clips): (&[Arc<Shown>], &[ClipFile]),
     (source, row): (usize, u64),
 ) -> Result<Vec<Question>, String> {
-    let Content::Chat(messages) = sample.content else {
+    let Content::Chat(messages) = content else {
         return Err("a document, in which nothing is asked; a prompt would ask for its text".to_owned());
     };
     let mut questions = Vec::new();
@@ -54,10 +62,25 @@ pub(crate) fn questions(
         let parts = || before.iter().flat_map(|message| &message.content);
         let places = parts().filter(|part| part.is_place()).count();
         let films = parts().filter(|part| matches!(part, Part::Clip(_))).count();
-        let truth = Truth { question: said(asked), expected: said(message), annotators, also };
+        let truth = Truth { question: said(asked), expected: said(message), annotators, also, ..Truth::default() };
         let pictures = pictures.iter().take(places).cloned().collect();
         let clips = clips.iter().take(films).cloned().collect();
-        questions.push(Question { source, row, turn, messages: before.to_vec(), pictures, clips, truth, skill });
+        let letters = metrics::letters(&truth.question);
+        let candidates = letters.into_iter().map(|letter| (letter.clone(), letter)).collect();
+        questions.push(Question {
+            source,
+            row,
+            turn,
+            messages: before.to_vec(),
+            pictures,
+            clips,
+            truth,
+            skill,
+            chat: true,
+            candidates,
+            by_choice: false,
+            stops: Vec::new(),
+        });
     }
     match questions.is_empty() {
         true => Err("no answer stands behind a question".to_owned()),
@@ -88,11 +111,10 @@ mod tests {
             Message::user(1, "R"),
             Message::text("assistant", " B "),
         ];
-        let pictures: Vec<PictureFile> = (0..2).map(|i| PictureFile::Path(format!("{i}.png").into())).collect();
-        let shown: Vec<Arc<Shown>> = pictures.iter().cloned().map(|file| Arc::new(Shown::File(file))).collect();
-        let sample = Sample { content: Content::Chat(chat.clone()), pictures, clips: Vec::new() };
+        let file = |i: usize| Arc::new(Shown::File(PictureFile::Path(format!("{i}.png").into())));
+        let shown: Vec<Arc<Shown>> = (0..2).map(file).collect();
         let told = |skill: &str| References { skill: Some(skill.to_owned()), ..References::default() };
-        let asked = questions(sample, vec![told("x"), told("y")], (&shown, &[]), (2, 7)).unwrap();
+        let asked = questions(Content::Chat(chat.clone()), vec![told("x"), told("y")], (&shown, &[]), (2, 7)).unwrap();
         let brief = |q: &Question| (q.turn, q.truth.question.clone(), q.truth.expected.clone(), q.pictures.len());
         assert_eq!(brief(&asked[0]), (1, "Q".into(), "A".into(), 1));
         assert_eq!(brief(&asked[1]), (2, "R".into(), "B".into(), 2));
@@ -102,10 +124,7 @@ mod tests {
 
     #[test]
     fn where_nothing_is_asked() {
-        let of = |content| {
-            questions(Sample { content, pictures: Vec::new(), clips: Vec::new() }, Vec::new(), (&[], &[]), (0, 1))
-                .unwrap_err()
-        };
+        let of = |content| questions(content, Vec::new(), (&[], &[]), (0, 1)).unwrap_err();
         assert!(of(Content::Document(vec![Part::Text("T".into())])).contains("nothing is asked"));
         assert!(of(Content::Chat(vec![Message::text("assistant", "Hello.")])).contains("behind a question"));
     }

@@ -1,13 +1,27 @@
 //! Which rows are asked about, and whose pictures they are shown.
 
+use crate::data::Data;
 use crate::picture::{Key, Shown, clip_key};
+use smolvlm_data::Draw;
 use smolvlm_data::random::permuted;
-use smolvlm_data::{ClipFile, Draw, Mixture, PictureFile};
 use std::collections::BTreeMap;
 
-/// All rows of the sources in order, or so many of them: drawn by the seed, and in order again.
-pub(crate) fn chosen(mixture: &Mixture, limit: Option<u64>, seed: u64) -> Vec<Draw> {
-    let rows: Vec<Draw> = mixture.rows().collect();
+/// A part of all rows: the first number of so many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// Which part, counted from 0.
+    pub index: usize,
+    /// Of how many.
+    pub of: usize,
+}
+
+/// All rows in order, or so many of them: drawn by the seed, and in order again; of these a part.
+pub(crate) fn chosen(data: &dyn Data, limit: Option<u64>, seed: u64, shard: Shard) -> Vec<Draw> {
+    let rows = limited(data.rows(), limit, seed);
+    rows.into_iter().skip(shard.index).step_by(shard.of.max(1)).collect()
+}
+
+fn limited(rows: Vec<Draw>, limit: Option<u64>, seed: u64) -> Vec<Draw> {
     let all = rows.len() as u64;
     let Some(count) = limit.filter(|count| *count < all) else { return rows };
     let mut places: Vec<u64> = (0..count).map(|i| permuted(seed, 0, all, i)).collect();
@@ -19,7 +33,7 @@ pub(crate) fn chosen(mixture: &Mixture, limit: Option<u64>, seed: u64) -> Vec<Dr
 /// seed, and each is shown in the place of the one before; so no row is shown its own, and each picture as often as the
 /// next one was. `None` where a row cannot be read, or no other has as many pictures; itself where it has none.
 pub(crate) fn exchanged(
-    mixture: &Mixture,
+    data: &dyn Data,
     rows: &[Draw],
     seed: u64,
     progress: &mut dyn FnMut(usize),
@@ -27,7 +41,7 @@ pub(crate) fn exchanged(
     let mut circles: BTreeMap<(usize, usize), BTreeMap<Vec<Key>, Draw>> = BTreeMap::new();
     let mut shown = Vec::new();
     for (index, row) in rows.iter().enumerate() {
-        let keys = keys(mixture, *row);
+        let keys = keys(data, *row);
         if let Some(keys) = &keys {
             let clips = keys.iter().filter(|key| matches!(key, Key::Clip(_))).count();
             circles.entry((keys.len(), clips)).or_default().entry(keys.clone()).or_insert(*row);
@@ -54,25 +68,21 @@ pub(crate) fn exchanged(
 }
 
 /// What tells a row's pictures and clips from others'.
-fn keys(mixture: &Mixture, row: Draw) -> Option<Vec<Key>> {
-    let (pictures, clips) = shown(mixture, row).ok()?;
-    let pictures = pictures.into_iter().map(|file| Shown::File(file).key());
-    Some(pictures.chain(clips.iter().map(clip_key)).collect())
-}
-
-/// A row's pictures and clips.
-pub(crate) fn shown(mixture: &Mixture, row: Draw) -> Result<(Vec<PictureFile>, Vec<ClipFile>), String> {
-    let source = mixture.source(row.source).ok_or("there is no such source")?;
-    let sample = source.read(row.row as usize)?;
-    Ok((sample.pictures, sample.clips))
+fn keys(data: &dyn Data, row: Draw) -> Option<Vec<Key>> {
+    let read = data.read(row).ok()?;
+    let pictures = read.pictures.into_iter().map(|file| Shown::File(file).key());
+    Some(pictures.chain(read.clips.iter().map(clip_key)).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Mixed;
     use smolvlm_data::SourceConfig;
 
-    fn mixture(rows: &[&str]) -> (tempfile::TempDir, Mixture) {
+    const WHOLE: Shard = Shard { index: 0, of: 1 };
+
+    fn mixture(rows: &[&str]) -> (tempfile::TempDir, Mixed) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.jsonl");
         let row = |pictures: &&str| {
@@ -80,26 +90,30 @@ mod tests {
             format!(r#"{{"question": "Q", "answer": "A", "images": {}}}"#, serde_json::json!(pictures))
         };
         std::fs::write(&path, rows.iter().map(row).collect::<Vec<_>>().join("\n")).unwrap();
-        let mixture = Mixture::open(&[SourceConfig::new(path)], 0).unwrap();
+        let mixture = Mixed::open(&[SourceConfig::new(path)], 0).unwrap();
         (dir, mixture)
     }
 
     #[test]
     fn a_limit_draws_rows_and_keeps_their_order() {
         let (_dir, mixture) = mixture(&["a"; 50]);
-        let rows = |limit, seed| chosen(&mixture, limit, seed).iter().map(|draw| draw.row).collect::<Vec<_>>();
+        let rows = |limit, seed| chosen(&mixture, limit, seed, WHOLE).iter().map(|draw| draw.row).collect::<Vec<_>>();
         assert_eq!(rows(None, 1), (0..50).collect::<Vec<_>>());
         assert_eq!(rows(Some(60), 1).len(), 50);
         let some = rows(Some(10), 1);
         assert!(some.len() == 10 && some.is_sorted() && some != (0..10).collect::<Vec<_>>());
         assert!(some == rows(Some(10), 1) && some != rows(Some(10), 2));
+        let part = |index| chosen(&mixture, Some(10), 1, Shard { index, of: 3 });
+        let mut all: Vec<u64> = (0..3).flat_map(part).map(|draw| draw.row).collect();
+        all.sort_unstable();
+        assert_eq!((all, part(1).len(), part(7).len()), (some, 3, 1));
     }
 
     #[test]
     fn no_row_is_shown_its_own_pictures() {
         let rows = ["a", "a", "b", "c", "", "d e", "e d", "f g h", "b"];
         let (_dir, mixture) = mixture(&rows);
-        let draws = chosen(&mixture, None, 0);
+        let draws = chosen(&mixture, None, 0, WHOLE);
         for seed in 0..20 {
             let mut seen = Vec::new();
             for (row, other) in exchanged(&mixture, &draws, seed, &mut |_| {}).into_iter().enumerate() {

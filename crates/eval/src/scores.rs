@@ -10,11 +10,16 @@ use serde_json::{Value, json};
 pub(crate) struct Record {
     /// Its skill, or its source's name where it has none.
     pub(crate) group: usize,
+    /// What its row says that it asks for.
+    pub(crate) skill: Option<String>,
     /// Its source.
     pub(crate) source: usize,
     /// What its answer scored.
     pub(crate) score: f64,
+    pub(crate) answer: String,
     pub(crate) truth: Truth,
+    /// The line of it among all.
+    pub(crate) line: usize,
 }
 
 /// The score of a group of questions.
@@ -86,7 +91,8 @@ mod tests {
     use super::*;
 
     fn record(group: usize, score: f64, expected: &str) -> Record {
-        Record { group, source: 0, score, truth: Truth { expected: expected.into(), ..Truth::default() } }
+        let truth = Truth { expected: expected.into(), ..Truth::default() };
+        Record { group, skill: None, source: 0, score, answer: String::new(), truth, line: 0 }
     }
 
     #[test]

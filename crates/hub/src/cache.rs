@@ -3,7 +3,7 @@
 //! `models--ORG--NAME/` has `blobs/` (files by their hashes), `refs/` (what commit a branch is) and `snapshots/COMMIT/`
 //! (files by their names, links to blobs); `.locks/models--ORG--NAME/HASH.lock` is held while a blob is written.
 
-use crate::{Error, Repo, name::is_commit};
+use crate::{Error, Repo, name::DATA, name::is_commit};
 use std::{
     fs::{self, File},
     io,
@@ -69,7 +69,11 @@ impl Cache {
         folder_of(&path)?;
         let aside = aside(&path);
         #[cfg(unix)]
-        let linked = std::os::unix::fs::symlink(Path::new("../../blobs").join(hash), &aside);
+        let linked = {
+            // Up from the file's folder to the repository's.
+            let up = "../".repeat(2 + name.matches('/').count());
+            std::os::unix::fs::symlink(Path::new(&up).join("blobs").join(hash), &aside)
+        };
         #[cfg(not(unix))]
         let linked = {
             let blob = self.blob(id, hash);
@@ -107,7 +111,8 @@ impl Cache {
 }
 
 fn folder_name(id: &str) -> String {
-    format!("models--{}", id.replace('/', "--"))
+    let kind = if id.starts_with(DATA) { "" } else { "models--" };
+    format!("{kind}{}", id.replace('/', "--"))
 }
 
 /// Whether a blob has not come whole.

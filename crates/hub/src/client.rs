@@ -1,6 +1,11 @@
 //! What is asked of the hub: which files a model has, and their bytes.
 
-use crate::{Error, Repo, Settings, hash::Hash, name::is_commit, proxy, tls};
+use crate::{
+    Error, Repo, Settings,
+    hash::Hash,
+    name::{DATA, is_commit},
+    proxy, tls,
+};
 use serde::Deserialize;
 use std::{io::Read, time::Duration};
 use ureq::{
@@ -75,7 +80,8 @@ impl Client {
     /// A model's files at its revision.
     pub(crate) fn list(&self, repo: &Repo) -> Result<Listing, Error> {
         let revision = repo.revision.replace('/', "%2F");
-        let url = format!("{}/api/models/{}/revision/{revision}?blobs=true", self.endpoint, repo.id);
+        let kind = if repo.id.starts_with(DATA) { "" } else { "models/" };
+        let url = format!("{}/api/{kind}{}/revision/{revision}?blobs=true", self.endpoint, repo.id);
         let mut response = self.get(repo, url, None)?;
         let text = response.body_mut().with_config().limit(LONGEST_LIST).read_to_string();
         let text = text.map_err(|e| self.cut(&self.endpoint, &e))?;

@@ -4,6 +4,7 @@ use crate::{
     ADAPTER, Error, Event, Repo, Settings, Watch,
     cache::{Cache, at, blob_of, entries, folder_of, is_part, length},
     client::{Client, Remote},
+    data,
     hash::hash_of,
     quant,
 };
@@ -25,11 +26,17 @@ const AT_ONCE: usize = 4;
 const ATTEMPTS: u32 = 4;
 const CHUNK: usize = 1 << 17;
 
-/// Brings a model's files that are not here yet.
-pub(crate) fn download(settings: &Settings, repo: &Repo, watch: &Watch<'_>) -> Result<PathBuf, Error> {
+/// Brings a model's files that are not here yet; of a data set those that fit one of the patterns.
+pub(crate) fn download(
+    settings: &Settings,
+    repo: &Repo,
+    patterns: &[&str],
+    watch: &Watch<'_>,
+) -> Result<PathBuf, Error> {
     let (client, cache) = (Client::new(settings)?, Cache::new(&settings.cache));
     let listing = retried(|| 0, || client.list(repo))?;
-    let files = wanted(repo, listing.files)?;
+    let files =
+        if patterns.is_empty() { wanted(repo, listing.files)? } else { fitting(repo, patterns, listing.files)? };
     cache.tag();
     watch(Event::All { bytes: files.iter().map(|file| file.size).sum(), files: files.len() });
     let job = Job { client: &client, cache: &cache, repo, commit: &listing.commit, watch };
@@ -60,6 +67,15 @@ fn wanted(repo: &Repo, mut files: Vec<Remote>) -> Result<Vec<Remote>, Error> {
     }
     files.retain(|file| is_wanted(&file.name));
     Ok(files)
+}
+
+/// The files of a data set that fit a pattern.
+fn fitting(repo: &Repo, patterns: &[&str], mut files: Vec<Remote>) -> Result<Vec<Remote>, Error> {
+    files.retain(|file| patterns.iter().any(|pattern| data::fits(pattern, &file.name)));
+    match files.is_empty() {
+        true => Err(Error::NoData { name: repo.to_string(), wanted: patterns.join(", ") }),
+        false => Ok(files),
+    }
 }
 
 /// Whether a file is one of those that make a checkpoint: weights, settings and templates at the top of the folder.

@@ -149,6 +149,14 @@ pub enum Error {
         /// The model's name.
         name: String,
     },
+    /// A data set has none of the files that are wanted.
+    #[error("{name}: no file of it is called {wanted}")]
+    NoData {
+        /// The data set.
+        name: String,
+        /// The patterns of names that were looked for.
+        wanted: String,
+    },
     /// The hub knows no such model, or does not show it to who asks.
     #[error("{name}: no such folder here, and the hub has no such model{}", hint(*signed))]
     NoRepo {

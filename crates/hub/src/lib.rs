@@ -11,6 +11,7 @@
 mod cache;
 #[cfg(feature = "net")]
 mod client;
+mod data;
 #[cfg(feature = "net")]
 mod download;
 mod error;
@@ -25,6 +26,7 @@ mod settings;
 #[cfg(feature = "net")]
 mod tls;
 
+pub use data::data;
 pub use error::Error;
 pub use models::{Broken, Kept, kept, remove, verify};
 pub use name::{ALIASES, MAIN, Repo};

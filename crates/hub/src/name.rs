@@ -18,10 +18,13 @@ pub const ALIASES: &[(&str, &str)] = &[
 /// The branch that is meant where none is named.
 pub const MAIN: &str = "main";
 
-/// A model on the hub.
+/// What the names of data sets begin with.
+pub(crate) const DATA: &str = "datasets/";
+
+/// A model on the hub, or a data set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repo {
-    /// `org/name`.
+    /// `org/name`; of a data set `datasets/org/name`.
     pub id: String,
     /// A branch, a tag or a commit.
     pub revision: String,
@@ -45,6 +48,13 @@ impl Repo {
         };
         let sound = is_id(&id) && is_revision(revision) && quant.as_deref().is_none_or(is_quant);
         sound.then(|| Repo { id, revision: revision.to_owned(), quant })
+    }
+
+    /// The data set `org/name[@revision]`.
+    pub fn data(name: &str) -> Option<Repo> {
+        let (id, revision) = name.split_once('@').unwrap_or((name, MAIN));
+        let sound = is_id(id) && is_revision(revision);
+        sound.then(|| Repo { id: format!("{DATA}{id}"), revision: revision.to_owned(), quant: None })
     }
 
     /// Whether the revision is a commit, which never changes.

@@ -46,13 +46,13 @@ pub fn pull(settings: &Settings, repo: &Repo, watch: &Watch<'_>) -> Result<PathB
     if settings.offline {
         return in_cache(settings, repo).ok_or_else(|| Error::Offline { name: repo.to_string() });
     }
-    download(settings, repo, watch)
+    download(settings, repo, &[], watch)
 }
 
 #[cfg(feature = "net")]
-use crate::download::download;
+pub(crate) use crate::download::download;
 
 #[cfg(not(feature = "net"))]
-fn download(_: &Settings, repo: &Repo, _: &Watch<'_>) -> Result<PathBuf, Error> {
+pub(crate) fn download(_: &Settings, repo: &Repo, _: &[&str], _: &Watch<'_>) -> Result<PathBuf, Error> {
     Err(Error::NoNetwork { name: repo.to_string() })
 }

@@ -42,6 +42,8 @@ pub struct PlanOptions {
     pub special: bool,
     /// Whether the prompt ends where the assistant begins to speak.
     pub generation_prompt: bool,
+    /// Whether the last message, the assistant's, is what its answer begins with, and the prompt ends with it.
+    pub continues: bool,
     /// Whether the messages are a chat, which the checkpoint's template renders. Else what they say and show is one text,
     /// read as it stands.
     pub chat: bool,
@@ -85,6 +87,7 @@ impl Default for PlanOptions {
             split: None,
             special: false,
             generation_prompt: true,
+            continues: false,
             chat: true,
             context: None,
             clips: ClipMode::default(),
@@ -217,7 +220,10 @@ impl Processor {
             true => Guarded::off(messages),
             false => Guarded::new(messages, template.source(), &self.tokenizer)?,
         };
-        let rendered = template.render(guarded.messages(), options.generation_prompt)?;
+        let rendered = match options.continues {
+            true => begun(template.render(guarded.messages(), false)?, guarded.messages())?,
+            false => template.render(guarded.messages(), options.generation_prompt)?,
+        };
         if frames && rendered.matches(IMAGE).count() != parts().filter(|part| part.is_place()).count() {
             let reason = format!("a typed {IMAGE} beside a clip: which of the places are its frames' is not known");
             return Err(Error::Messages { reason });
@@ -428,4 +434,20 @@ fn check_tokens(settings: &Settings, tokenizer: &Tokenizer) -> Result<(), Error>
         return Err(tokenizer.wrong(format!("the id {largest} lies beyond the {rows} rows of the embedding table")));
     }
     Ok(())
+}
+/// A rendered chat up to the end of what its last message says (`continue_final_message` of transformers).
+///
+/// # Errors
+/// The last message is no text of the assistant's, or the template does not show it.
+fn begun(mut rendered: String, messages: &[Message]) -> Result<String, Error> {
+    let said = messages.last().filter(|message| message.role == "assistant").and_then(|message| {
+        match message.content.last() {
+            Some(Part::Text(text)) if !text.trim().is_empty() => Some(text.trim()),
+            _ => None,
+        }
+    });
+    let end = said.and_then(|said| Some(rendered.rfind(said)? + said.len()));
+    let reason = "to go on with the last message, it must be a text of the assistant's".to_owned();
+    rendered.truncate(end.ok_or(Error::Messages { reason })?);
+    Ok(rendered)
 }

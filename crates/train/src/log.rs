@@ -31,6 +31,15 @@ pub enum Line {
         /// The mean over tokens.
         loss: f64,
     },
+    /// A score of a benchmark.
+    Score {
+        /// After how many steps.
+        step: u64,
+        /// Which benchmark.
+        name: String,
+        /// From 0 to 1.
+        score: f64,
+    },
     /// A sample's answer.
     Answer {
         /// After how many steps, to what, and what was said.
@@ -80,6 +89,7 @@ impl Line {
             Line::Step(StepLine { step, .. })
             | Line::Skipped { step, .. }
             | Line::Validation { step, .. }
+            | Line::Score { step, .. }
             | Line::Checkpoint { step } => *step,
             Line::Answer { answer } => answer.step,
         }
@@ -139,6 +149,9 @@ impl Log {
                 self.events.scalars(row.step, &scalars)
             }
             Line::Validation { step, loss } => self.events.scalars(*step, &[("validation/loss", *loss as f32)]),
+            Line::Score { step, name, score } => {
+                self.events.scalars(*step, &[(&format!("scores/{name}"), *score as f32)])
+            }
             Line::Answer { answer } => {
                 let text = format!("**{}**\n\n{}\n\n(wanted: {})", answer.question, answer.answer, answer.want);
                 self.events.text(answer.step, &format!("answers/{}", answer.sample), &text)
@@ -201,6 +214,7 @@ pub fn write_report(output: &Path, status: &str) -> Result<PathBuf, Error> {
                 last = Some(row);
             }
             Line::Validation { step, loss } => report.validation.push((step, loss)),
+            Line::Score { step, name, score } => report.scores.entry(name).or_default().push((step, score)),
             Line::Answer { answer } => report.answers.push(answer),
             Line::Skipped { .. } | Line::Checkpoint { .. } => {}
         }

@@ -27,6 +27,8 @@ pub(crate) struct Report {
     pub rows: Vec<LogRow>,
     /// Step and loss on held-out data.
     pub validation: Vec<(u64, f64)>,
+    /// Scores of benchmarks, each by step.
+    pub scores: std::collections::BTreeMap<String, Vec<(u64, f64)>>,
     /// Answers to the same questions at several steps.
     pub answers: Vec<SampleAnswer>,
     /// Names of the data's sources.

@@ -14,6 +14,7 @@ use crate::watch::{self, impatient};
 use crate::{Config, Error, Validation};
 use smolvlm_backend::{Backend, Isa};
 use smolvlm_data::{ClipFrames, Loader, random};
+use smolvlm_engine::Engine;
 use smolvlm_model::Grads;
 use smolvlm_sys::Stopwatch;
 use std::path::PathBuf;
@@ -41,6 +42,13 @@ pub trait Observer {
     fn step(&mut self, line: &StepLine, steps: u64);
     /// Something worth a line.
     fn note(&mut self, text: &str);
+    /// A checkpoint is written after so many steps: scores of the model as it is, by what they are of, for the logs.
+    ///
+    /// # Errors
+    /// What went wrong; the run goes on.
+    fn scores(&mut self, _step: u64, _engine: &Engine) -> Result<Vec<(String, f64)>, String> {
+        Ok(Vec::new())
+    }
 }
 
 /// How a run ended.
@@ -185,9 +193,25 @@ impl Run<'_> {
             }
             if stopped.is_some() || done == total || (every > 0 && done.is_multiple_of(every)) {
                 self.save()?;
+                self.score(observer)?;
             }
         }
         Ok(stopped)
+    }
+
+    /// Logs what the observer scores the model with.
+    fn score(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
+        let step = self.progress.step;
+        self.trained.engine.model_mut().set_dropout(None);
+        match observer.scores(step, &self.trained.engine) {
+            Ok(scores) => {
+                for (name, score) in scores {
+                    self.log.write(&Line::Score { step, name, score })?;
+                }
+            }
+            Err(why) => observer.note(&format!("no scores after {step} steps: {why}")),
+        }
+        Ok(())
     }
 
     /// A step; `None` where none of its samples could be learnt from.

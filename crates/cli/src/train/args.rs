@@ -125,6 +125,10 @@ pub(super) struct RunArgs {
     /// Stop after so many measurements that are not the best
     #[arg(long, value_name = "N", requires = "validation")]
     patience: Option<u32>,
+    /// Ask so many questions of a benchmark (smolvlm eval --list) with each checkpoint; =DATA names its rows, which come from the
+    /// hub otherwise; may be repeated
+    #[arg(long, value_name = "TASK[=DATA]:N")]
+    pub(super) eval: Vec<String>,
     /// Write a checkpoint after so many steps
     #[arg(long, value_name = "N")]
     save_every: Option<u64>,

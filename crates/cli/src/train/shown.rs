@@ -1,7 +1,9 @@
 //! A run's progress on stderr.
 
+use super::scored::Scored;
 use crate::progress::Progress;
 use indicatif::HumanDuration;
+use smolvlm_engine::Engine;
 use smolvlm_train::{Observer, StepLine};
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -14,12 +16,14 @@ pub(super) struct Shown {
     first: Option<(u64, Instant)>,
     /// When the last line was written where stderr is no terminal.
     lines: Instant,
+    /// What checkpoints are scored by.
+    scored: Scored,
 }
 
 impl Shown {
     /// Of a run that begins now.
-    pub(super) fn new() -> Shown {
-        Shown { progress: Progress::new(), start: Instant::now(), first: None, lines: Instant::now() }
+    pub(super) fn new(scored: Scored) -> Shown {
+        Shown { progress: Progress::new(), start: Instant::now(), first: None, lines: Instant::now(), scored }
     }
 
     /// Takes the progress line away.
@@ -58,6 +62,14 @@ impl Observer for Shown {
             self.lines = Instant::now();
             let _ = writeln!(std::io::stderr(), "{text}");
         }
+    }
+
+    fn scores(&mut self, step: u64, engine: &Engine) -> Result<Vec<(String, f64)>, String> {
+        let scores = self.scored.scores(step, engine).map_err(|error| error.to_string())?;
+        for (name, score) in &scores {
+            self.note(&format!("{name} after {step} steps: {:.1} %", 100.0 * score));
+        }
+        Ok(scores)
     }
 
     fn note(&mut self, text: &str) {

@@ -4,24 +4,30 @@ use serde_json::Value;
 
 /// A value of a row. Pictures out of binary columns and archives stay bytes.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Cell {
+pub enum Cell {
+    /// Nothing.
     Null,
+    /// True or false.
     Bool(bool),
     /// As it is written.
     Number(String),
+    /// UTF-8.
     Text(String),
+    /// A picture's, as a rule.
     Bytes(Vec<u8>),
+    /// Several.
     List(Vec<Cell>),
+    /// Named ones.
     Map(Fields),
 }
 
 /// Named values, in order. Of several of one name the first counts.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Fields(pub(super) Vec<(String, Cell)>);
+pub struct Fields(pub(super) Vec<(String, Cell)>);
 
 impl Fields {
     /// The value of this name; null counts as absent.
-    pub(super) fn get(&self, name: &str) -> Option<&Cell> {
+    pub fn get(&self, name: &str) -> Option<&Cell> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, cell)| cell).filter(|cell| !matches!(cell, Cell::Null))
     }
 
@@ -38,8 +44,17 @@ impl Fields {
 }
 
 impl Cell {
+    /// A text, a number as it is written, or `true` or `false`; none of others.
+    pub fn plain(&self) -> Option<String> {
+        match self {
+            Self::Text(text) | Self::Number(text) => Some(text.clone()),
+            Self::Bool(is) => Some(is.to_string()),
+            _ => None,
+        }
+    }
+
     /// What it is, for a message.
-    pub(super) fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "true or false",

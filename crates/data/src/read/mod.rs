@@ -14,6 +14,7 @@ mod layout;
 mod pages;
 mod parquet;
 mod picture;
+mod records;
 mod references;
 mod rows;
 mod table;
@@ -23,9 +24,10 @@ use crate::{
     Error, Source,
     drawn::{self, is_drawn},
 };
-use cell::{Cell, Fields};
+pub use cell::{Cell, Fields};
 pub(crate) use file::MAX_ROW;
 use layout::layout;
+pub use records::{Record, Records};
 use rows::{RowSource, Rows};
 use std::{
     collections::BTreeSet,
@@ -225,7 +227,8 @@ fn sharded(path: &Path, shards: Vec<PathBuf>, columns: &Columns) -> Result<Box<d
         0 => tar::Tar::open(shards, columns).map(boxed),
         _ if parquet == shards.len() => {
             let first = shards.first().map_or(path, PathBuf::as_path).to_owned();
-            rows(&first, parquet::Parquet::open(shards, columns)?, columns).map(boxed)
+            rows(&first, parquet::Parquet::open(shards, &|names| parquet::of_samples(names, columns))?, columns)
+                .map(boxed)
         }
         _ => Err(format_error(path, "both .parquet and .tar files; one kind would be right".to_owned())),
     }

@@ -52,6 +52,34 @@ struct Shard {
     columns: columns::Columns,
 }
 
+/// Of the columns that there are, those that are read; or what is missing.
+pub(super) type Choose<'a> = &'a dyn Fn(&[&str]) -> Result<Vec<String>, String>;
+
+/// The columns that can make a sample.
+///
+/// # Errors
+/// None can, or one that was given is missing.
+pub(super) fn of_samples(names: &[&str], columns: &Columns) -> Result<Vec<String>, String> {
+    let has = |name: &str| names.contains(&name);
+    layout(&has, columns)?;
+    let given = [&columns.image, &columns.video, &columns.question, &columns.answer, &columns.system, &columns.skill];
+    let given: Vec<&str> = given.into_iter().flatten().map(String::as_str).collect();
+    if let Some(name) = given.iter().find(|name| !has(name)) {
+        return Err(format!("`{name}` is missing"));
+    }
+    let read = |name: &&&str| {
+        given.contains(*name)
+            || IMAGE.contains(*name)
+            || CLIP.contains(*name)
+            || CHOICES.contains(*name)
+            || QUESTION.contains(*name)
+            || ANSWER.contains(*name)
+            || CHAT.contains(*name)
+            || [TURNS, SYSTEM, SKILL, ALSO, SUBTITLES].contains(*name)
+    };
+    Ok(names.iter().filter(read).map(|name| (*name).to_owned()).collect())
+}
+
 /// A place in a row group.
 struct Cursor {
     /// The index in [`Parquet::groups`].
@@ -62,11 +90,11 @@ struct Cursor {
 }
 
 impl Parquet {
-    /// Opens the files, whose rows follow each other.
-    pub(super) fn open(paths: Vec<PathBuf>, columns: &Columns) -> Result<Self, Error> {
+    /// Opens the files, whose rows follow each other. Of each file's columns those are read that `choose` names.
+    pub(super) fn open(paths: Vec<PathBuf>, choose: Choose<'_>) -> Result<Self, Error> {
         let mut parquet = Self { files: Vec::new(), groups: Vec::new(), rows: 0, kept: Mutex::default() };
         for path in paths {
-            let shard = Shard::open(&path, columns)?;
+            let shard = Shard::open(&path, choose)?;
             for (index, group) in shard.meta.row_groups().iter().enumerate().filter(|(_, group)| group.num_rows() > 0) {
                 parquet.groups.push((parquet.rows, parquet.files.len(), index));
                 parquet.rows = parquet.rows.saturating_add(group.num_rows().unsigned_abs());
@@ -119,7 +147,7 @@ impl Rows for Parquet {
 }
 
 impl Shard {
-    fn open(path: &Path, columns: &Columns) -> Result<Self, Error> {
+    fn open(path: &Path, choose: Choose<'_>) -> Result<Self, Error> {
         let wrong = |what| Error::Format { path: path.display().to_string(), what };
         let unread = |source| Error::Read { path: path.display().to_string(), source };
         let file = File::open(path).map_err(unread)?;
@@ -130,25 +158,8 @@ impl Shard {
         counts(&meta, bytes).map_err(wrong)?;
         let root = meta.file_metadata().schema_descr();
         let names: Vec<&str> = root.root_schema().get_fields().iter().map(|field| field.name()).collect();
-        let found = || format!("its columns are {}", names.join(", "));
-        let has = |name: &str| names.contains(&name);
-        layout(&has, columns).map_err(|what| wrong(format!("{what}; {}", found())))?;
-        let given =
-            [&columns.image, &columns.video, &columns.question, &columns.answer, &columns.system, &columns.skill];
-        let given: Vec<&str> = given.into_iter().flatten().map(String::as_str).collect();
-        if let Some(name) = given.iter().find(|name| !has(name)) {
-            return Err(wrong(format!("`{name}` is missing; {}", found())));
-        }
-        let read = |name: &str| {
-            given.contains(&name)
-                || IMAGE.contains(&name)
-                || CLIP.contains(&name)
-                || CHOICES.contains(&name)
-                || QUESTION.contains(&name)
-                || ANSWER.contains(&name)
-                || CHAT.contains(&name)
-                || [TURNS, SYSTEM, SKILL, ALSO, SUBTITLES].contains(&name)
-        };
+        let chosen = choose(&names).map_err(|what| wrong(format!("{what}; its columns are {}", names.join(", "))))?;
+        let read = |name: &str| chosen.iter().any(|chosen| chosen == name);
         let columns = Node::columns(root, &read).map_err(wrong)?;
         compressions(&meta, &columns).map_err(wrong)?;
         Ok(Self { path: path.to_owned(), meta, columns })

@@ -18,7 +18,15 @@ const BASE64: [&str; 5] = ["/9j/", "iVBORw0KGgo", "R0lGODdh", "R0lGODlh", "UklGR
 /// # Errors
 /// The column that was given is missing (one that is null holds no picture), or [`held::held`]'s.
 pub(super) fn pictures(fields: &mut Fields, columns: &Columns, folder: &Path) -> Result<Vec<PictureFile>, String> {
-    cell(fields, columns)?.map_or(Ok(Vec::new()), |cell| held::all(cell, folder, KIND, &BASE64))
+    cell(fields, columns)?.map_or(Ok(Vec::new()), |cell| all(cell, folder))
+}
+
+/// One picture or a list of them.
+///
+/// # Errors
+/// As [`held::held`], with its place in a list.
+pub(super) fn all(cell: Cell, folder: &Path) -> Result<Vec<PictureFile>, String> {
+    held::all(cell, folder, KIND, &BASE64)
 }
 
 /// The column of the row's pictures, where it has one.

@@ -5,7 +5,10 @@ mod choice;
 mod exact;
 mod relaxed;
 mod vqa;
-mod words;
+pub(crate) mod words;
+
+use crate::rule::Rule;
+use std::collections::BTreeMap;
 
 /// A way of scoring answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +25,8 @@ pub enum Metric {
     Choice,
     /// The option whose letter the model holds for the likeliest; nothing is written.
     Likelihood,
+    /// A benchmark's own.
+    Rule(Rule),
 }
 
 /// What is asked, and what is right.
@@ -35,6 +40,12 @@ pub struct Truth {
     pub annotators: Vec<String>,
     /// Other right answers.
     pub also: Vec<String>,
+    /// What was to be chosen from, by letters, where the row lists it.
+    pub choices: Vec<(char, String)>,
+    /// What the row is called.
+    pub id: Option<String>,
+    /// Other columns that a benchmark's metric needs.
+    pub more: BTreeMap<String, String>,
 }
 
 impl Truth {
@@ -45,7 +56,7 @@ impl Truth {
 }
 
 impl Metric {
-    /// All of them.
+    /// All that are for any data.
     pub const ALL: [Metric; 6] =
         [Metric::Exact, Metric::Vqa, Metric::Anls, Metric::Relaxed, Metric::Choice, Metric::Likelihood];
 
@@ -58,12 +69,16 @@ impl Metric {
             Metric::Relaxed => "relaxed",
             Metric::Choice => "choice",
             Metric::Likelihood => "likelihood",
+            Metric::Rule(rule) => rule.name(),
         }
     }
 
     /// Whether scores lie between 0 and 1, too.
     pub fn is_graded(self) -> bool {
-        matches!(self, Metric::Vqa | Metric::Anls)
+        match self {
+            Metric::Rule(rule) => rule.is_graded(),
+            metric => matches!(metric, Metric::Vqa | Metric::Anls),
+        }
     }
 
     /// Whether options are chosen from.
@@ -79,7 +94,9 @@ impl Metric {
             Metric::Vqa => vqa::score(answer, truth),
             Metric::Anls => anls::score(answer, truth),
             Metric::Relaxed => right(relaxed::is_right(answer, truth)),
+            Metric::Likelihood if !truth.choices.is_empty() => right(answer == truth.expected),
             Metric::Choice | Metric::Likelihood => right(choice::is_right(answer, truth)),
+            Metric::Rule(rule) => rule.score(answer, truth),
         }
     }
 }
@@ -118,6 +135,7 @@ mod tests {
                 expected: text("expected"),
                 annotators: texts("annotators"),
                 also: texts("also"),
+                ..Truth::default()
             };
             let score = Metric::ALL[at].score(&text("answer"), &truth);
             assert!((score - case["score"].as_f64().unwrap()).abs() < 1e-12, "{score}: {line}");

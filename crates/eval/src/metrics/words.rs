@@ -27,18 +27,18 @@ const CONTRACTIONS: &str = "
     wouldn't've y'all y'all'd've y'all'll you'd you'd've you'll you're you've";
 
 /// The digits of a number's word, from none and zero to ten.
-pub(super) fn digits(word: &str) -> Option<&'static str> {
+pub(crate) fn digits(word: &str) -> Option<&'static str> {
     NUMBERS.iter().find(|(name, _)| *name == word).map(|(_, digits)| *digits)
 }
 
 /// Whether a word is an article.
-pub(super) fn is_article(word: &str) -> bool {
+pub(crate) fn is_article(word: &str) -> bool {
     matches!(word, "a" | "an" | "the")
 }
 
 /// The right spelling of a contraction that lacks one of its apostrophes. VQA's table is exactly that, but for
 /// "somebody'd", which it spells "somebodyd".
-pub(super) fn contraction(word: &str) -> Option<&'static str> {
+pub(crate) fn contraction(word: &str) -> Option<&'static str> {
     if word == "somebody'd" {
         return Some("somebodyd");
     }

@@ -7,7 +7,7 @@ use crate::fields::{Fields, Refused};
 use crate::form::Form;
 use crate::messages::Said;
 use serde_json::Value;
-use smolvlm_processor::MAX_LONGEST_EDGE;
+use smolvlm_processor::{MAX_LONGEST_EDGE, PlanOptions};
 
 /// A chat completion's request.
 pub(crate) struct ChatRequest {
@@ -106,13 +106,24 @@ impl ChatRequest {
         let mut decoding = Decoding::of(&mut fields, &tokens, app.engine(), &app.defaults, app.most())?;
         decoding.sampling.logprobs = logprobs(&mut fields)?;
         let form = Form::of(&mut fields)?;
+        let continues = continues(&mut fields)?;
         fields.finish()?;
         let shown = app.shown(&mut said)?;
-        let plan = app.plan(view, said.detail);
+        let plan = PlanOptions { continues, ..app.plan(view, said.detail) };
         let (logprobs, choices) = (decoding.sampling.logprobs.is_some(), decoding.sampling.samples);
         let question = Question { messages: said.messages, shown, plan, decoding, form };
         Ok(ChatRequest { question, how: How { stream, usage, logprobs, choices } })
     }
+}
+
+/// Whether the last message is what the answer begins with, as vLLM is told of it.
+fn continues(fields: &mut Fields<'_>) -> Result<bool, Failure> {
+    let continues = fields.truth("continue_final_message")?.unwrap_or(false);
+    if fields.truth("add_generation_prompt")?.unwrap_or(!continues) == continues {
+        let what = "'continue_final_message' goes on with the last message, 'add_generation_prompt' begins another: one of them would be right";
+        return Err(Failure::field("add_generation_prompt", what));
+    }
+    Ok(continues)
 }
 
 fn modalities(fields: &mut Fields<'_>) -> Result<(), Failure> {

@@ -58,6 +58,14 @@ pub(super) fn curves(run: &Report) -> String {
         let lines = vec![Line::new("MFU", Kind::Curve, 0, values)];
         charts.push(chart("Model FLOPs utilisation", "% of peak arithmetic", true, false, lines));
     }
+    if !run.scores.is_empty() {
+        let mut lines = Vec::new();
+        for (index, (name, scores)) in run.scores.iter().enumerate() {
+            let points = scores.iter().map(|(step, score)| (*step, 100.0 * score));
+            lines.push(Line::new(name, Kind::Dots, index % HUES, points));
+        }
+        charts.push(chart("Scores", "% right", true, false, lines));
+    }
     let steps = || rows.iter().map(|row| row.step).chain(run.validation.iter().map(|(step, _)| *step));
     let (first, last) = (steps().min().unwrap_or(0) as f64, steps().max().unwrap_or(0) as f64);
     let steps = if first < last { (first, last) } else { (first - 1.0, last + 1.0) };
