@@ -41,6 +41,9 @@ struct Waiting {
     owners: Vec<usize>,
 }
 
+/// A picture, and whether it is a frame of a clip; or why there is none.
+type Opened = Result<(Picture, bool), String>;
+
 impl Engine {
     /// A picture through the tower and the connector.
     ///
@@ -70,6 +73,35 @@ impl Engine {
         let chunks = pixels.chunks(self.tiles_together() * 3 * (plan.tile as usize).pow(2));
         let encode = |tiles| core.model.encode(&*core.backend, tiles, &core.tables, &mut Save::Off);
         Ok(Features { plan, tiles: chunks.map(encode).collect() })
+    }
+
+    /// Several pictures, or frames of clips of a tile's size, through the tower and the connector: each as it is seen alone,
+    /// but small ones together. `open` makes the pictures, several at once, and says which are frames.
+    ///
+    /// # Errors
+    /// Those of `open`, and where a picture cannot be cut as the options say, in words.
+    pub fn see_each<P: Sync>(
+        &self,
+        pictures: &[P],
+        options: &PlanOptions,
+        open: impl Fn(&P) -> Opened + Sync,
+    ) -> Vec<Result<Features, String>> {
+        let mut opened: Vec<(&P, Opened)> = pictures.iter().map(|picture| (picture, Err(String::new()))).collect();
+        self.core.backend.pool().chunks(&mut opened, 1, |_, one| {
+            one.iter_mut().for_each(|(picture, to)| *to = open(picture));
+        });
+        let with_settings = |picture: Opened| {
+            let (picture, frame) = picture?;
+            Ok((picture, self.picture_settings(options, frame).map_err(|e| e.to_string())?))
+        };
+        let opened: Vec<Result<_, String>> = opened.into_iter().map(|(_, picture)| with_settings(picture)).collect();
+        let seen = self.see_all(&opened.iter().flatten().map(|(picture, as_)| (picture, *as_)).collect::<Vec<_>>());
+        let mut seen = seen.into_iter();
+        let next = |opened: Result<_, String>| {
+            opened?;
+            seen.next().map_or(Err(String::new()), |seen| seen.map_err(|e| e.to_string()))
+        };
+        opened.into_iter().map(next).collect()
     }
 
     /// The same of several: small ones pass the tower together, with the numbers that each has alone.

@@ -2,13 +2,14 @@
 
 use crate::evaluation::{Control, Options};
 use crate::metrics::Metric;
-use crate::picture::{Gallery, Shown};
+use crate::picture::{Gallery, Key, Shown};
 use crate::question::Question;
 use crate::server::Remote;
 use serde_json::{Map, Value, json};
 use smolvlm_data::ClipFrames;
 use smolvlm_engine::{Answer, Asked, Engine, Features, Request, Sampling};
 use smolvlm_processor::{ClipChoice, ClipMode, Part, Picture, PlanOptions};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -75,18 +76,9 @@ impl<'a> Asker<'a> {
         Asker { options, engine, gallery: Gallery::default(), clips, plan }
     }
 
-    /// Shows the model a question's pictures and clips.
-    ///
-    /// # Errors
-    /// One of them cannot be shown, in words.
-    fn see(&mut self, question: &mut Question) -> Result<Seen, String> {
-        self.show_clips(question)?;
-        let mut pictures = Vec::new();
-        for (at, shown) in question.pictures.iter().enumerate() {
-            let seen = self.gallery.see(self.engine, shown, (&self.options.decode, &self.plan));
-            pictures.push(seen.map_err(|why| format!("picture {at}: {why}"))?);
-        }
-        let request = Request {
+    /// What the model is asked.
+    fn request(&self, question: &Question) -> Request {
+        Request {
             messages: question.messages.clone(),
             plan: PlanOptions { chat: question.chat, special: !question.chat, ..self.plan.clone() },
             sampling: Sampling::default(),
@@ -94,8 +86,7 @@ impl<'a> Asker<'a> {
             stop: question.stops.clone(),
             show_special: false,
             grammar: None,
-        };
-        Ok(Seen { request, pictures, question: question.clone() })
+        }
     }
 
     /// Puts frames in the places of a question's clips.
@@ -120,15 +111,27 @@ impl<'a> Asker<'a> {
         batch: Vec<Question>,
         go_on: &mut dyn FnMut() -> ControlFlow<()>,
     ) -> Option<Vec<(Question, Result<Given, String>)>> {
-        let (mut seen, mut given) = (Vec::new(), Vec::new());
+        let (mut asked, mut given) = (Vec::new(), Vec::new());
         for mut question in batch {
-            match self.see(&mut question) {
-                Ok(shown) => seen.push(shown),
+            match self.show_clips(&mut question) {
+                Ok(()) => asked.push(question),
                 Err(why) => given.push((question, Err(why))),
             }
-            if go_on().is_break() {
-                return None;
+        }
+        if go_on().is_break() {
+            return None;
+        }
+        let shown: Vec<Arc<Shown>> = asked.iter().flat_map(|question| &question.pictures).cloned().collect();
+        let all = self.gallery.see(self.engine, &shown, (&self.options.decode, &self.plan));
+        let mut seen = Vec::new();
+        for question in asked {
+            match pictures_of(&question, &all) {
+                Ok(pictures) => seen.push(Seen { request: self.request(&question), pictures, question }),
+                Err(why) => given.push((question, Err(why))),
             }
+        }
+        if go_on().is_break() {
+            return None;
         }
         let (chosen, written): (Vec<Seen>, Vec<Seen>) =
             seen.into_iter().partition(|seen| seen.question.by_choice || self.options.metric == Metric::Likelihood);
@@ -176,6 +179,16 @@ impl Seen {
     fn asked(&self) -> Asked<'_> {
         Asked { request: &self.request, pictures: &self.pictures }
     }
+}
+
+/// The features of a question's pictures, among those that were seen.
+fn pictures_of(question: &Question, all: &BTreeMap<Key, Result<Features, String>>) -> Result<Vec<Features>, String> {
+    let of = |(at, shown): (usize, &Arc<Shown>)| match all.get(&shown.key()) {
+        Some(Ok(features)) => Ok(features.clone()),
+        Some(Err(why)) => Err(format!("picture {at}: {why}")),
+        None => Err(format!("picture {at} was not seen")),
+    };
+    question.pictures.iter().enumerate().map(of).collect()
 }
 
 /// Puts a clip's words and frames in its place in a prompt that is one text, each behind a space, as VLMEvalKit joins them.

@@ -4,7 +4,9 @@ use sha2::{Digest, Sha256};
 use smolvlm_data::{ClipFile, PictureFile};
 use smolvlm_engine::{Engine, Features};
 use smolvlm_processor::{DecodeOptions, Picture, PlanOptions};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The most bytes of features that are remembered.
 const ROOM: usize = 256 << 20;
@@ -116,32 +118,53 @@ pub(crate) struct Gallery {
 }
 
 impl Gallery {
-    /// A picture's features.
+    /// The features of pictures, each with what tells it from others; of what cannot be shown why. Those that are not
+    /// remembered pass the tower together.
     pub(crate) fn see(
         &mut self,
         engine: &Engine,
-        shown: &Shown,
+        shown: &[Arc<Shown>],
         (decode, plan): (&DecodeOptions, &PlanOptions),
-    ) -> Result<Features, String> {
-        let key = shown.key();
-        if let Some(at) = self.seen.iter().rposition(|(seen, _)| *seen == key) {
-            let entry = self.seen.remove(at);
-            let features = entry.1.clone();
-            self.seen.push(entry);
-            return Ok(features);
+    ) -> BTreeMap<Key, Result<Features, String>> {
+        let mut all: BTreeMap<Key, Result<Features, String>> = BTreeMap::new();
+        let mut new: Vec<(Key, &Shown)> = Vec::new();
+        for shown in shown {
+            let key = shown.key();
+            if all.contains_key(&key) || new.iter().any(|(other, _)| *other == key) {
+                continue;
+            }
+            match self.remembered(&key) {
+                Some(features) => _ = all.insert(key, Ok(features)),
+                None => new.push((key, shown)),
+            }
         }
-        let features = match shown {
-            Shown::Frame(tile) => engine.see_frame(tile),
-            other => engine.see(&other.open(decode)?, plan),
-        };
-        let features = features.map_err(|e| e.to_string())?;
+        let open = |(_, shown): &(Key, &Shown)| Ok((shown.open(decode)?, matches!(shown, Shown::Frame(_))));
+        let seen = engine.see_each(&new, plan, open);
+        for ((key, _), features) in new.into_iter().zip(seen) {
+            if let Ok(features) = &features {
+                self.remember(key.clone(), features.clone());
+            }
+            all.insert(key, features);
+        }
+        all
+    }
+
+    /// A picture's features, which then are those that were shown last.
+    fn remembered(&mut self, key: &Key) -> Option<Features> {
+        let at = self.seen.iter().rposition(|(seen, _)| seen == key)?;
+        let entry = self.seen.remove(at);
+        let features = entry.1.clone();
+        self.seen.push(entry);
+        Some(features)
+    }
+
+    fn remember(&mut self, key: Key, features: Features) {
         self.bytes += features.bytes();
-        self.seen.push((key, features.clone()));
+        self.seen.push((key, features));
         while self.bytes > ROOM && self.seen.len() > 1 {
             let (_, gone) = self.seen.remove(0);
             self.bytes -= gone.bytes();
         }
-        Ok(features)
     }
 }
 
