@@ -3,10 +3,10 @@
     cargo build --release -p smolvlm
     python benches/evaluation.py [--model crates/nano/model] [--questions 2000] [--rounds 3]
 
-`smolvlm synth` draws pictures with short questions. Both answer them greedily in f32 with two threads, pictures decoded and
+`smolvlm synth` draws pictures with short questions. Both answer them greedily in the same precision with two threads, pictures decoded and
 prepared within the time, the model loaded before it (of `smolvlm eval` the time is what run.json says; of the whole process it
 is written too). transformers takes its batches sorted by nothing, padded on the left, of the best of some sizes. Rounds are in
-turns. Raw times and the answers that differ go to benches/raw/evaluation.json. Needs torch and transformers.
+turns. Raw times and the answers that differ go to benches/raw/evaluation-DTYPE.json. Needs torch and transformers.
 """
 
 import argparse
@@ -29,8 +29,9 @@ def arguments():
     ap.add_argument("--questions", type=int, default=2000)
     ap.add_argument("--rounds", type=int, default=3)
     ap.add_argument("--max-tokens", type=int, default=16)
+    ap.add_argument("--dtype", choices=["f32", "bf16"], default="f32")
     ap.add_argument("--sizes", default="16,64", help="transformers' batches that are tried on a tenth of the questions")
-    ap.add_argument("--out", type=Path, default=ROOT / "benches" / "raw" / "evaluation.json")
+    ap.add_argument("--out", type=Path, help="[default: benches/raw/evaluation-DTYPE.json]")
     return ap.parse_args()
 
 
@@ -46,7 +47,7 @@ def draw(args, folder):
 def ours(args, folder, data):
     start = time.perf_counter()
     out = folder / "out"
-    subprocess.run([args.program, "eval", "-m", args.model, "--data", data, "--dtype", "f32", "-n", str(args.max_tokens),
+    subprocess.run([args.program, "eval", "-m", args.model, "--data", data, "--dtype", args.dtype, "-n", str(args.max_tokens),
                     "--threads", "2", "--batch", "32", "-o", out], check=True, capture_output=True)
     whole = time.perf_counter() - start
     seconds = json.loads((out / "run.json").read_text())["speed"]["seconds"]
@@ -62,7 +63,8 @@ class Transformers:
         self.torch, self.args, self.version = torch, args, f"transformers {transformers.__version__}, torch {torch.__version__}"
         self.processor = transformers.AutoProcessor.from_pretrained(args.model)
         self.processor.tokenizer.padding_side = "left"
-        self.model = transformers.AutoModelForImageTextToText.from_pretrained(args.model, dtype=torch.float32).eval()
+        dtype = {"f32": torch.float32, "bf16": torch.bfloat16}[args.dtype]
+        self.model = transformers.AutoModelForImageTextToText.from_pretrained(args.model, dtype=dtype).eval()
 
     def answers(self, rows, folder, size):
         from PIL import Image
@@ -76,7 +78,7 @@ class Transformers:
                 texts.append(self.processor.apply_chat_template([{"role": "user", "content": content}],
                                                                 add_generation_prompt=True))
                 pictures.append([Image.open(folder / "drawn" / name).convert("RGB") for name in row["images"]])
-            inputs = self.processor(text=texts, images=pictures, padding=True, return_tensors="pt")
+            inputs = self.processor(text=texts, images=pictures, padding=True, return_tensors="pt").to(self.model.dtype)
             with self.torch.inference_mode():
                 made = self.model.generate(**inputs, do_sample=False, max_new_tokens=self.args.max_tokens)
             new = made[:, inputs["input_ids"].shape[1]:]
@@ -96,7 +98,7 @@ def main():
         tried = {size: peer.answers(some, folder, size)[0] for size in map(int, args.sizes.split(","))}
         size = min(tried, key=tried.get)
         print("transformers' batches:", {size: f"{len(some) / seconds:.1f}/s" for size, seconds in tried.items()})
-        raw = {"machine": machine(), "peer": peer.version, "questions": len(rows), "batch": size, "ours": [], "theirs": []}
+        raw = {"machine": machine(), "peer": peer.version, "dtype": args.dtype, "questions": len(rows), "batch": size, "ours": [], "theirs": []}
         for turn in range(args.rounds):
             times, answers = ours(args, folder, data)
             seconds, others = peer.answers(rows, folder, size)
@@ -107,7 +109,8 @@ def main():
         rate = lambda seconds: len(rows) / statistics.median(seconds)
         mine, theirs = rate([times["seconds"] for times in raw["ours"]]), rate(raw["theirs"])
         raw["questions_a_second"] = [mine, theirs]
-        args.out.write_text(json.dumps(raw, indent=1) + "\n")
+        out = args.out or ROOT / "benches" / "raw" / f"evaluation-{args.dtype}.json"
+        out.write_text(json.dumps(raw, indent=1) + "\n")
         print(f"{mine:.1f} questions a second, transformers {theirs:.1f}: {mine / theirs:.1f} times; "
               f"{len(raw['differ'])} of {len(rows)} answers differ")
 

@@ -271,6 +271,31 @@ fn two_runs_are_held_against_each_other() {
 }
 
 #[test]
+#[cfg(unix)]
+fn several_benchmarks_are_one_table() {
+    let dir = tempfile::tempdir().unwrap();
+    // A folder of each one's name.
+    for (set, name) in [("ChartQA", "ChartQA"), ("POPE", "pope")] {
+        std::os::unix::fs::symlink(rows(set, "hub"), dir.path().join(name)).unwrap();
+    }
+    let data = text(dir.path()).to_owned();
+    let words =
+        ["eval", "chartqa", "pope", "-m", &model("idefics3-256m"), "--data", &data, "--max-edge", "64", "-n", "2"];
+    let out = dir.path().join("out");
+    let ask = |more: &[&str]| smolvlm(&[&words[..], &["-o", text(&out)], more].concat()).ok();
+    let table = ask(&[]);
+    assert!(table.contains("\n| ChartQA | ") && table.contains("\n| POPE | "), "{table}");
+    let page = read(&out, "report.html");
+    assert!(
+        page.contains("id=\"pope\"") && page.contains("href=\"#chartqa-g0\"") && page.contains("id=\"chartqa-g0\"")
+    );
+    assert!(table.contains(read(&out, "report.md").trim()));
+    assert!(out.join("pope/report.html").exists());
+    let json: Value = serde_json::from_str(&ask(&["--json"])).unwrap();
+    assert_eq!((&json[0]["task"], &json[1]["task"]), (&json!("chartqa"), &json!("pope")));
+}
+
+#[test]
 fn the_list_tells_sources_and_scores() {
     let table = smolvlm(&["eval", "--list"]).ok();
     assert!(

@@ -131,17 +131,24 @@ impl Page {
             ),
             ("tiles", &tiles(outcome, model, task)),
             ("legend", &legend(self.metric)),
-            ("scores", &table(outcome)),
-            ("examples", &self.examples(&outcome.skills)),
+            ("scores", &table(outcome, &prefix(task))),
+            ("examples", &self.sections(task, outcome)),
         ])
     }
 
-    fn examples(&self, scores: &[Score]) -> String {
+    /// A benchmark's own numbers, and the examples of each group.
+    pub(crate) fn sections(&self, task: Option<&Task>, outcome: &Outcome) -> String {
+        let mut out = own(outcome);
+        out.push_str(&self.examples(&outcome.skills, &prefix(task)));
+        out
+    }
+
+    fn examples(&self, scores: &[Score], prefix: &str) -> String {
         let mut out = String::new();
         for (index, (score, group)) in scores.iter().zip(&self.groups).enumerate() {
             let _ = write!(
                 out,
-                "<section><h2 id=g{index}>{}</h2><p class=soft>{} of {}</p>",
+                "<section><h2 id=\"{prefix}g{index}\">{}</h2><p class=soft>{} of {}</p>",
                 escape(&score.name),
                 percent(score.score),
                 grouped(score.count)
@@ -212,7 +219,7 @@ impl Example {
 }
 
 /// The last part of the path of a model, and of each of its adapters.
-fn title(model: &str) -> String {
+pub(crate) fn title(model: &str) -> String {
     let last = |name: &str| Path::new(name).file_name().map_or(name.to_owned(), |last| last.to_string_lossy().into());
     model.split(" + ").map(last).collect::<Vec<_>>().join(" + ")
 }
@@ -229,14 +236,10 @@ fn tiles(outcome: &Outcome, model: &str, task: Option<&Task>) -> String {
     };
     let Score { score, interval: (low, high), count, chance, .. } = &outcome.total;
     tile("Score", &percent(*score), &format!("{} to {} in 95 of 100", percent(*low), percent(*high)));
-    for (name, value) in &outcome.own {
+    if let Some((name, value)) = outcome.own.first() {
         tile(&escape(name), &format!("{value:.2}"), "as the benchmark counts");
     }
-    let published = task.and_then(|task| {
-        let named = |(of, _): &(&String, &f64)| title(model).eq_ignore_ascii_case(of);
-        task.published.iter().find(named)
-    });
-    if let Some((_, published)) = published {
+    if let Some(published) = task.and_then(|task| published(task, model)) {
         let own = outcome.own.first().map_or(score * 100.0, |(_, value)| *value);
         tile("Published", &format!("{published:.1}"), &format!("{:+.1} here", own - published));
     }
@@ -254,6 +257,30 @@ fn tiles(outcome: &Outcome, model: &str, task: Option<&Task>) -> String {
     out
 }
 
+/// The published score of a model.
+pub(crate) fn published(task: &Task, model: &str) -> Option<f64> {
+    let named = |(of, _): &(&String, &f64)| title(model).eq_ignore_ascii_case(of);
+    task.published.iter().find(named).map(|(_, score)| *score)
+}
+
+/// What the places of a benchmark's groups begin with, on a page of several.
+fn prefix(task: Option<&Task>) -> String {
+    task.map_or_else(String::new, |task| format!("{}-", task.name))
+}
+
+/// A benchmark's own numbers, and those that others' code gives of the same answers.
+fn own(outcome: &Outcome) -> String {
+    if outcome.own.is_empty() {
+        return String::new();
+    }
+    let row = |(name, value): &(String, f64)| format!("<tr><td>{}<td>{value:.2}", escape(name));
+    let rows: String = outcome.own.iter().map(row).collect();
+    format!(
+        "<section><h2>As the benchmark counts</h2><p class=soft>Points of a hundred.</p>\
+         <div class=table><table><tbody>{rows}</table></div></section>"
+    )
+}
+
 fn legend(metric: Metric) -> String {
     let interval = if metric.is_graded() { "normal, of the answers' scores" } else { "Wilson's" };
     format!(
@@ -262,7 +289,7 @@ fn legend(metric: Metric) -> String {
     )
 }
 
-fn table(outcome: &Outcome) -> String {
+pub(crate) fn table(outcome: &Outcome, prefix: &str) -> String {
     let mut out =
         "<table><thead><tr><th><th>questions<th class=meter><th>score<th>95 %<th>constant<th>by wording<tbody>"
             .to_owned();
@@ -286,7 +313,7 @@ fn table(outcome: &Outcome) -> String {
     };
     for (index, score) in outcome.skills.iter().enumerate() {
         let name = escape(&score.name);
-        row("", &if index < GROUPS { format!("<a href=#g{index}>{name}</a>") } else { name }, score);
+        row("", &if index < GROUPS { format!("<a href=\"#{prefix}g{index}\">{name}</a>") } else { name }, score);
     }
     if outcome.skills.len() > 1 {
         row("all", "all", &outcome.total);
@@ -313,7 +340,7 @@ fn grouped(number: usize) -> String {
 }
 
 /// The template with its places filled, in one pass: what is put in is not looked through again.
-fn fill(values: &[(&str, &str)]) -> String {
+pub(crate) fn fill(values: &[(&str, &str)]) -> String {
     let mut out = String::new();
     let mut parts = TEMPLATE.split("{{");
     out.push_str(parts.next().unwrap_or_default());
@@ -327,7 +354,7 @@ fn fill(values: &[(&str, &str)]) -> String {
 }
 
 /// Text in HTML.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
@@ -388,6 +415,9 @@ mod tests {
             stopped: false,
             speed: crate::run_state::Speed::default(),
             json: serde_json::Value::Null,
+            sections: String::new(),
+            task: None,
+            model: "m".into(),
             page: "report.html".into(),
             answers: "answers.jsonl".into(),
         };

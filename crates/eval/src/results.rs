@@ -37,6 +37,12 @@ pub struct Outcome {
     pub speed: Speed,
     /// The results as `scores.json` has them.
     pub json: Value,
+    /// The groups' parts of the page, for one of several benchmarks.
+    pub(crate) sections: String,
+    /// The benchmark, if it is one.
+    pub(crate) task: Option<Task>,
+    /// What the model is called.
+    pub(crate) model: String,
     /// The page.
     pub page: PathBuf,
     /// Every answer.
@@ -108,11 +114,15 @@ impl Results<'_> {
             stopped,
             speed,
             json,
+            sections: String::new(),
+            task: self.task.cloned(),
+            model: model.to_owned(),
             page: answers.clone(),
             answers,
         };
         let page = Page::new(self.seed, metric, &groups, &records, self.lines, shown, &self.run.sources);
         let html = page.html((model, control), names, self.task, &outcome);
+        outcome.sections = page.sections(self.task, &outcome);
         outcome.page = folder.put("report.html", html.as_bytes())?;
         Ok(outcome)
     }

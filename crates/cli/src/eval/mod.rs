@@ -10,12 +10,19 @@ use crate::clips::FrameArgs;
 use crate::error::Error;
 use crate::options::{ColumnArgs, ModelArgs, PictureArgs, sources};
 use crate::output::print_line;
+use crate::signals::stop_on_signals;
 use clap::ValueEnum;
 use shown::Shown;
 use smolvlm_engine::Engine;
-use smolvlm_eval::{Control, Evaluation, Metric, Options, Outcome, Prompts, Rule, Shard, Style, Task, against, merge};
+use smolvlm_eval::{
+    Control, Evaluation, Metric, Options, Outcome, Prompts, Rule, Shard, Style, Task, against, markdown, merge,
+    overview,
+};
 use smolvlm_processor::ClipMode;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,8 +56,8 @@ pub(crate) struct Args {
     tasks: Vec<String>,
     #[command(flatten)]
     model: ModelArgs,
-    /// What to ask: any data that smolvlm train reads; may be repeated. Of a benchmark: the file or the folder of its rows
-    /// [default: what the hub has]
+    /// What to ask: any data that smolvlm train reads; may be repeated. Of a benchmark: the file or the folder of its rows; of
+    /// several one folder with a folder of each one's name [default: what the hub has]
     #[arg(long, value_name = "DATA", required_unless_present_any = ["tasks", "list", "merge"])]
     data: Vec<PathBuf>,
     /// Show the benchmarks that are known
@@ -193,15 +200,24 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         return report(args, &[outcome], &output);
     }
     let model = Model::open(args)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    stop_on_signals(&stop, "stopping; the answers so far are kept, and the same command goes on")?;
     let mut outcomes = Vec::new();
     if args.tasks.is_empty() {
         let mut columns = args.columns.columns();
         columns.skill.clone_from(&args.skill_column);
         let options = options(args, args.metric.map_or(Metric::Exact, Metric::from), None);
-        outcomes.push(model.run(&Evaluation::open(&sources(&args.data, &columns)?, options)?)?);
+        outcomes.push(model.run(&Evaluation::open(&sources(&args.data, &columns)?, options)?, &stop)?);
     }
     for name in &args.tasks {
-        outcomes.push(model.run(&benchmark(args, name, &model)?)?);
+        outcomes.push(model.run(&benchmark(args, name, &model)?, &stop)?);
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+    if let (true, Some(output)) = (outcomes.len() > 1, &args.output) {
+        let page = overview(output, &outcomes)?;
+        let _ = writeln!(std::io::stderr(), "all of them in {}", page.display());
     }
     let folder = outcomes.first().and_then(|outcome| outcome.answers.parent()).unwrap_or(Path::new("")).to_owned();
     report(args, &outcomes, &folder)
@@ -212,6 +228,7 @@ fn benchmark(args: &Args, name: &str, model: &Model) -> Result<Evaluation, Error
     let task = Task::open(name)?;
     let path = match args.data.as_slice() {
         [] => crate::pull::task(&task)?,
+        [path] if args.tasks.len() > 1 => of_its_own(path, &task).unwrap_or_else(|| path.clone()),
         [path] => path.clone(),
         _ => return Error::usage("the rows of a benchmark are in one place: --data once"),
     };
@@ -228,6 +245,13 @@ fn benchmark(args: &Args, name: &str, model: &Model) -> Result<Evaluation, Error
     };
     let options = options(args, metric, Some(&task));
     Ok(Evaluation::of_task(task, &path, prompts, options)?)
+}
+
+/// The folder of a benchmark below one for several: it has its name, in letters of either case.
+fn of_its_own(folder: &Path, task: &Task) -> Option<PathBuf> {
+    let is_its = |name: &str| name.eq_ignore_ascii_case(&task.name) || name.eq_ignore_ascii_case(&task.title);
+    let entries = std::fs::read_dir(folder).ok()?.flatten();
+    entries.map(|entry| entry.path()).find(|path| path.file_name().is_some_and(|name| is_its(&name.to_string_lossy())))
 }
 
 /// Who answers.
@@ -258,8 +282,8 @@ impl Model {
         }
     }
 
-    fn run(&self, evaluation: &Evaluation) -> Result<Outcome, Error> {
-        let mut shown = Shown::new()?;
+    fn run(&self, evaluation: &Evaluation, stop: &Arc<AtomicBool>) -> Result<Outcome, Error> {
+        let mut shown = Shown::new(stop);
         let outcome = match self {
             Model::Here(engine) => evaluation.run(engine, &mut shown),
             #[cfg(feature = "net")]
@@ -340,7 +364,7 @@ fn report(args: &Args, outcomes: &[Outcome], folder: &Path) -> Result<(), Error>
     }
     let mut lines: Vec<String> = outcomes.iter().map(table::table).collect();
     if outcomes.len() > 1 {
-        lines.push(table::markdown(outcomes));
+        lines.push(markdown(outcomes));
     }
     if !differences.is_empty() {
         lines.push(table::differences(&differences, args.against.as_deref()));

@@ -1,8 +1,7 @@
 //! An evaluation as it is seen on stderr.
 
-use crate::error::{Error, one_line};
+use crate::error::one_line;
 use crate::progress::Progress;
-use crate::signals::stop_on_signals;
 use indicatif::HumanDuration;
 use smolvlm_eval::{Observer, SoFar};
 use std::io::{IsTerminal, Write};
@@ -29,11 +28,10 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    pub(super) fn new() -> Result<Shown, Error> {
-        let stop = Arc::new(AtomicBool::new(false));
-        stop_on_signals(&stop, "stopping; the answers so far are kept, and the same command goes on")?;
+    /// Of an evaluation that begins now and ends where `stop` says so.
+    pub(super) fn new(stop: &Arc<AtomicBool>) -> Shown {
         let start = Instant::now();
-        Ok(Shown { progress: Progress::new(), stop, start, before: None, lines: start, bad: 0 })
+        Shown { progress: Progress::new(), stop: Arc::clone(stop), start, before: None, lines: start, bad: 0 }
     }
 
     pub(super) fn clear(&self) {

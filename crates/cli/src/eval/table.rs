@@ -89,32 +89,6 @@ fn published(outcome: &Outcome) -> impl Iterator<Item = (String, f64)> {
     all.into_iter().filter(move |(named, _)| !own || named.eq_ignore_ascii_case(&model))
 }
 
-/// Several benchmarks as one table in Markdown.
-pub(super) fn markdown(outcomes: &[Outcome]) -> String {
-    let mut lines = vec![
-        "| benchmark | questions | score | 95 % | published | seconds, tokens a question | memory |".to_owned(),
-        "|---|---|---|---|---|---|---|".to_owned(),
-    ];
-    for outcome in outcomes {
-        let (low, high) = outcome.total.interval;
-        let score = outcome.own.first().map_or(100.0 * outcome.total.score, |(_, value)| *value);
-        let published: Vec<String> = published(outcome).map(|(_, value)| format!("{value:.1}")).collect();
-        let published = if let [only] = published.as_slice() { only.as_str() } else { "–" };
-        let each = |sum: f64| sum / outcome.speed.questions.max(1) as f64;
-        lines.push(format!(
-            "| {} | {} | {score:.1} | {:.1} – {:.1} | {published} | {:.2}, {:.1} | {:.2} GB |",
-            text(outcome, "task"),
-            outcome.total.count,
-            100.0 * low,
-            100.0 * high,
-            each(outcome.speed.seconds),
-            each(outcome.speed.tokens as f64),
-            outcome.speed.peak as f64 / 1e9,
-        ));
-    }
-    lines.join("\n")
-}
-
 /// How far one evaluation is from another.
 pub(super) fn differences(differences: &[Difference], other: Option<&Path>) -> String {
     let width = differences.iter().map(|difference| difference.name.chars().count()).max().unwrap_or(0).max(3);

@@ -61,11 +61,11 @@ const PARTS: [(&str, &str); 26] = [
     ("RED", "«APOS»(?:[msdMSD]|[rR][eE]|[vV][eE]|[lL][lL])"),
     ("THING", "«ELIDED»«LD»+(?:[-_«hyphen»]«ELIDED»«LD»+)*"),
     // D'a, o'a, l'a in front.
-    ("ELIDED", "(?:[dDoOlL]«APOS2»[«L»0-9])?"),
+    ("ELIDED", "(?:[dDoOlL]«APOS2»«LD»)?"),
     ("HTHING", r"«HBEGIN»(?:-(?:«ACRO»\.|[A-Za-z0-9«soft»]+))+"),
     ("HBEGIN", "[A-Za-z0-9][A-Za-z0-9.,«soft»]*"),
     ("ACRO", r"[A-Za-z](?:\.[A-Za-z])+"),
-    ("THINGA", "[A-Z]+(?:(?:[+&]|&amp;)[A-Z]+)+"),
+    ("THINGA", "[A-Z]+(?:(?:(?i:&amp;)|[+&])[A-Z]+)+"),
     ("SIDE", r"[A-Za-z0-9]+(?:-[A-Za-z]+){0,2}"),
     // Attributes' values are in quotes, and closing tags have no attributes.
     ("TAG", r"<(?:[!?][A-Za-z-][^>\r\n]*|/«TNAME»|«TNAME»(?: +«TNAME»(?: *= *«QUOTED»)?)* */?) *>"),
@@ -75,18 +75,18 @@ const PARTS: [(&str, &str); 26] = [
     ("SPNL", r"[ \t«nbsp»«space»\r\n«line»\x0b\x0c«nel»]"),
     ("APOS", "(?:['«right»]|&apos;)"),
     ("APOS2", "(?:['«right»`«left»]|&apos;)"),
-    ("W", "[«L»«mark»«soft»]"),
+    ("W", "(?:[«L»«mark»«soft»]|&[aeiouAEIOU](?i:acute|grave|uml);)"),
     ("LD", "[«L»0-9«digit»]"),
     ("D", "[0-9«digit»]"),
     ("L", "A-Za-z«letter»"),
     // Words that begin a sentence.
     (
         "START",
-        r"(?:A(?i:bout|ccording|dditionally|fter|n|s|t)?|B(?i:ut)|E(?i:arlier)|H(?i:e|er|ere|owever)|I(?i:f|n|t)|L(?i:ast)|M(?i:any|ore)|N(?i:ow)|O(?i:nce|ne|ther|ur)|S(?i:he|ince|o|ome|uch)|T(?i:hat|he|heir|hen|here|hese|hey|his)|W(?i:e|hat|hen|hile)|Y(?i:et|ou)|[Mm][RrSs]\.)",
+        r"(?:A(?i:bout|ccording|dditionally|fter|n|s|t)?|B(?i:ut)|E(?i:arlier)|H(?i:e|er|ere|owever)|I(?i:f|n|t)|L(?i:ast)|M(?i:any|ore)|N(?i:ow)|O(?i:nce|ne|ther|ur)|S(?i:he|ince|o|ome|uch)|T(?i:hat|he|heir|hen|here|hese|hey|his)|W(?i:e|hat|hen|hile)|Y(?i:et|ou)|M[RrSs]\.)",
     ),
     // Links without and with a path: it is not always the longest site that has the longest path.
     ("WWW", r#"(?i:www)\.(?:[^ \t\n\f\r"<>|.!?(){},]+\.)+[a-zA-Z]{2,4}"#),
-    ("SITE", r"(?:«HOST»+\.)+(?:com|net|org|edu)"),
+    ("SITE", r"(?:«HOST»+\.)+(?i:com|net|org|edu)"),
     ("PATH", r#"/[^ \t\n\f\r"<>|()]+«END»"#),
     ("END", r#"[^ \t\n\f\r"<>|.!?(){},\-]"#),
     // ",-_" in it is a range, a slip of the tokenizer's authors: no digits, no upper case.
@@ -179,7 +179,7 @@ pub(super) const RULES: [Rule; 88] = [
         r"(?:A(?i:rk|z)|D(?i:el)|I(?i:ll)|L(?i:a)|M(?i:ass|iss)|O(?i:re)|P(?i:a)|T(?i:ex)|W(?i:ash))\.",
         "(?s:..)",
     ),
-    before(Kind::Plain, r"[Pp](?:ptes?|ptys?|tes?|tys?)\.", "(?s:..)"),
+    before(Kind::Plain, r"(?i:pp?t)[ey][sS]?\.", "(?s:..)"),
     rule(
         Kind::Plain,
         r"(?i:adj|adm|adv|alex|assoc|asst|atty|attys|ave|brig|capt|cf|cie|cmdr|col|comdr|cpl|dept|det|dr|drs|elec|ens|ft|gen|gov|govs|hon)\.",
@@ -189,14 +189,14 @@ pub(super) const RULES: [Rule; 88] = [
         r"(?i:insp|invt|jos|lieut|lt|maj|messrs|mlle|mme|mr|mrs|ms|msgr|mt|natl|pfc|ph|pres|prof|profs|pvt|rep|reps|rev)\.",
     ),
     rule(Kind::Plain, r"(?i:sen|sens|sfc|sgt|spc|st|ste|supt|supts|treas|vs|wm)\."),
-    rule(Kind::Plain, r"[mM](?:fg|tg)\."),
-    before(Kind::Plain, r"(?i:art|ca|figs?|nos?|op|pp|prop)\.", "«SPNL»?[0-9]"),
+    rule(Kind::Plain, r"[mM][ft][gG]\."),
+    before(Kind::Plain, r"(?i:art|ca|figs?|nos?|op|pp|prop)\.", "«SPNL»?«D»"),
     // Files.
     far(
-        Kind::Plain,
-        r"«LD»+(?:\.«LD»+)*\.(?i:bat|bmp|bz2|c|class|cgi|cpp|dll|docx?|exe|gif|gz|h|html?|jar|java|jpe?g|mov|mp3|pdf|php|pl|png|ppt|ps|py|sql|tar|txt|wav|x|xml|zip)",
+        Kind::Raw,
+        r"(?:«W»|«D»)+(?:\.(?:«W»|«D»)+)*\.(?i:bat|bmp|bz2|c|class|cgi|cpp|dll|docx?|exe|gif|gz|h|html?|jar|java|jpe?g|mov|mp3|pdf|php|pl|png|ppt|ps|py|sql|tar|txt|wav|x|xml|zip)",
         "«SPNL»|[.?!,]",
-        r"«LD»+(?:\.«LD»+)*",
+        r"(?:«W»|«D»)+(?:\.(?:«W»|«D»)+)*",
     ),
     // Telephone numbers.
     rule(Kind::Bracketed, r"\([0-9]{2,3}\)[ «nbsp»]?[0-9]{3,4}[- «nbsp»]?[0-9]{3,5}"),
