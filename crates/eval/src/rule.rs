@@ -45,9 +45,11 @@ pub enum Rule {
     TempcompassMatching,
     /// Yes or no in front.
     TempcompassYesNo,
+    /// How many of the parts that are asked for stand in it; MM-Vet has a language model judge.
+    Mmvet,
 }
 
-const NAMES: [(&str, Rule); 19] = [
+const NAMES: [(&str, Rule); 20] = [
     ("vqa", Rule::Vqa),
     ("vqa-kit", Rule::VqaKit),
     ("anls", Rule::Anls),
@@ -67,6 +69,7 @@ const NAMES: [(&str, Rule); 19] = [
     ("tempcompass", Rule::Tempcompass),
     ("tempcompass-matching", Rule::TempcompassMatching),
     ("tempcompass-yes-no", Rule::TempcompassYesNo),
+    ("mmvet", Rule::Mmvet),
 ];
 
 impl Rule {
@@ -87,7 +90,7 @@ impl Rule {
 
     /// Whether scores lie between 0 and 1, too.
     pub fn is_graded(self) -> bool {
-        matches!(self, Rule::Vqa | Rule::VqaKit | Rule::Anls | Rule::Captions)
+        matches!(self, Rule::Vqa | Rule::VqaKit | Rule::Anls | Rule::Captions | Rule::Mmvet)
     }
 
     /// The score of an answer, from 0 to 1.
@@ -120,9 +123,25 @@ impl Rule {
                 let captions: Vec<&str> = truth.question.lines().skip(1).filter(|line| !line.is_empty()).collect();
                 right(video::compass_match(answer, &captions, &truth.expected))
             }
+            Rule::Mmvet => mmvet(answer, &truth.expected),
             Rule::TempcompassYesNo => right(video::compass_yes_no(answer, is_yes(&truth.expected))),
         }
     }
+}
+
+/// The share of the parts between `<AND>` of which one of those between `<OR>` stands in the answer, word for word but for case
+/// and signs. MM-Vet's own judge is GPT-4, which gives tenths; this is not it.
+fn mmvet(answer: &str, right: &str) -> f64 {
+    let words = |text: &str| {
+        let lower = text.to_lowercase();
+        let kept =
+            lower.split(|letter: char| !letter.is_alphanumeric() && letter != '-').filter(|word| !word.is_empty());
+        format!(" {} ", kept.collect::<Vec<_>>().join(" "))
+    };
+    let said = words(answer);
+    let parts: Vec<&str> = right.split("<AND>").collect();
+    let there = parts.iter().filter(|part| part.split("<OR>").any(|one| said.contains(&words(one)))).count();
+    there as f64 / parts.len().max(1) as f64
 }
 
 fn texts(all: &[String]) -> Vec<&str> {
@@ -203,6 +222,9 @@ mod tests {
             (Rule::Pope, "Yes, there is.", of("yes", &[]), 1.0),
             (Rule::Hallusion, "perhaps", of("No", &[]), 0.0),
             (Rule::Mmmu, "The result is 42", of("42", &[]), 1.0),
+            (Rule::Mmvet, "x = -5", of("-1 <AND> -5", &[]), 0.5),
+            (Rule::Mmvet, "A Red bus.", of("car <OR> red bus", &[]), 1.0),
+            (Rule::Mmvet, "15", of("5", &[]), 0.0),
         ] {
             assert!((rule.score(answer, &truth) - score).abs() < 1e-12, "{rule:?} {answer}");
         }

@@ -82,6 +82,7 @@ fn prompts_are_vlmevalkits() {
         ("GQA_TestDev_Balanced", "gqa"),
         ("OCRBench", "ocrbench"),
         ("POPE", "pope"),
+        ("MMVet", "mmvet"),
         ("AI2D_TEST", "ai2d"),
         ("HallusionBench", "hallusionbench"),
         ("MMStar", "mmstar"),
@@ -117,7 +118,7 @@ fn prompts_are_vlmevalkits() {
         }
         *counts.entry(name).or_default() += 1;
     }
-    assert!(counts.len() == 23 && counts.values().all(|count| *count >= 2), "{counts:?}");
+    assert!(counts.len() == 24 && counts.values().all(|count| *count >= 2), "{counts:?}");
     assert!(counts.values().sum::<usize>() >= 360, "{counts:?}");
 }
 

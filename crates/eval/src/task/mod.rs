@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The tasks that this program knows, by name.
-const TASKS: [(&str, &str); 25] = [
+const TASKS: [(&str, &str); 26] = [
     ("ai2d", include_str!("../../tasks/ai2d.toml")),
     ("chartqa", include_str!("../../tasks/chartqa.toml")),
     ("cinepile", include_str!("../../tasks/cinepile.toml")),
@@ -30,6 +30,7 @@ const TASKS: [(&str, &str); 25] = [
     ("mmbench", include_str!("../../tasks/mmbench.toml")),
     ("mmmu", include_str!("../../tasks/mmmu.toml")),
     ("mmstar", include_str!("../../tasks/mmstar.toml")),
+    ("mmvet", include_str!("../../tasks/mmvet.toml")),
     ("mvbench", include_str!("../../tasks/mvbench.toml")),
     ("ocrbench", include_str!("../../tasks/ocrbench.toml")),
     ("okvqa", include_str!("../../tasks/okvqa.toml")),
@@ -293,7 +294,7 @@ mod tests {
     #[test]
     fn every_task_is_whole() {
         let names: Vec<&str> = Task::names().collect();
-        assert!(names.is_sorted() && names.len() == 25);
+        assert!(names.is_sorted() && names.len() == 26);
         for name in names {
             let task = Task::open(name).unwrap();
             let hub = task.hub().unwrap();
