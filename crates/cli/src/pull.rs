@@ -66,7 +66,8 @@ pub(crate) fn task(task: &Task) -> Result<PathBuf, Error> {
             task.name
         ));
     }
-    Ok(with_bar(|watch| smolvlm_hub::data(hub.name, &hub.files, watch))?)
+    let settings = smolvlm_hub::Settings::from_env()?;
+    Ok(with_bar(|watch| smolvlm_hub::data(&settings, hub.name, &hub.files, watch))?)
 }
 
 /// The folder of an adapter, with a bar while it comes.

@@ -62,7 +62,9 @@ impl Loader {
                 false => sample,
             });
             let sample = sample.and_then(|sample| self.shown(sample));
-            let example = sample.and_then(|sample| self.encoding.example(&self.processor, sample, hash(seed, &[at])));
+            let longest_edge = self.mixture.max_edge(draw.source).or(self.encoding.longest_edge);
+            let encoding = Encoding { longest_edge, ..self.encoding.clone() };
+            let example = sample.and_then(|sample| encoding.example(&self.processor, sample, hash(seed, &[at])));
             match example {
                 Ok(example) => {
                     let weight = self.mixture.loss_weight(draw.source);

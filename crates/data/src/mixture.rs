@@ -12,6 +12,7 @@ struct Part {
     repeat: u64,
     loss_weight: f32,
     shuffle_turns: bool,
+    max_edge: Option<u32>,
 }
 
 enum Rows {
@@ -56,7 +57,7 @@ impl Mixture {
                 return Err(wrong(format!("loss_weight {loss_weight} must be 0 or more")));
             }
             let (name, repeat, shuffle_turns) = (config.name(), config.repeat as u64, config.shuffle_turns);
-            parts.push(Part { name, source, rows, repeat, loss_weight, shuffle_turns });
+            parts.push(Part { name, source, rows, repeat, loss_weight, shuffle_turns, max_edge: config.max_edge });
         }
         if parts.is_empty() {
             return Err(Error::Format { path: "data".into(), what: "no source is given".into() });
@@ -89,6 +90,11 @@ impl Mixture {
     /// Whether a source's turns are shown in a drawn order.
     pub fn shuffles_turns(&self, source: usize) -> bool {
         self.parts.get(source).is_some_and(|part| part.shuffle_turns)
+    }
+
+    /// The longest edge of a source's resized pictures, where it has its own.
+    pub fn max_edge(&self, source: usize) -> Option<u32> {
+        self.parts.get(source).and_then(|part| part.max_edge)
     }
 
     /// A source's samples.

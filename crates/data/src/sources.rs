@@ -29,6 +29,9 @@ pub struct SourceConfig {
     /// in twenty with a line break before what the user says. Chats whose later turns show pictures stay as they are.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shuffle_turns: bool,
+    /// The longest edge of its resized pictures in pixels, instead of the mixture's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_edge: Option<u32>,
     /// The column of pictures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
@@ -79,6 +82,7 @@ impl SourceConfig {
             repeat: 1,
             loss_weight: 1.0,
             shuffle_turns: false,
+            max_edge: None,
             image: None,
             video: None,
             question: None,

@@ -297,3 +297,21 @@ fn turns_of_a_source_are_drawn_anew_each_time_and_can_be_drawn_again() {
         assert_eq!(sorted, first);
     }
 }
+
+#[test]
+fn a_source_may_have_a_longest_edge_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let picture = smolvlm_golden::folder().join("images/photo.jpg");
+    let row = format!(r#"{{"image": {picture:?}, "question": "What?", "answer": "That."}}"#);
+    std::fs::write(dir.path().join("a.jsonl"), row).unwrap();
+    let processor = std::sync::Arc::new(processor("smolvlm2"));
+    let tile = processor.picture_settings(&smolvlm_processor::PlanOptions::default()).unwrap().tile;
+    let tiles = |max_edge, all| {
+        let source = SourceConfig { max_edge, ..SourceConfig::new(dir.path().join("a.jsonl")) };
+        let mixture = Mixture::open(&[source], 1).unwrap();
+        let encoding = Encoding { longest_edge: all, ..encoding(Labels::Answers) };
+        Loader { mixture, encoding, processor: processor.clone(), clips: None }.load(0, 1).examples[0].tiles()
+    };
+    assert_eq!((tiles(Some(tile), None), tiles(Some(tile), Some(2 * tile))), (1, 1));
+    assert!(tiles(None, Some(2 * tile)) > 1);
+}

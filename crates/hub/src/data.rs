@@ -10,16 +10,15 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// It is no name of the hub; the hub has no such data set, or none of the files; or they cannot be fetched.
-pub fn data(name: &str, patterns: &[&str], watch: &Watch<'_>) -> Result<PathBuf, Error> {
+pub fn data(settings: &Settings, name: &str, patterns: &[&str], watch: &Watch<'_>) -> Result<PathBuf, Error> {
     let repo = Repo::data(name).ok_or_else(|| Error::Unknown { name: name.to_owned() })?;
-    let settings = Settings::from_env()?;
-    if let Some(folder) = in_cache(&settings, &repo, patterns) {
+    if let Some(folder) = in_cache(settings, &repo, patterns) {
         return Ok(folder);
     }
     if settings.offline {
         return Err(Error::Offline { name: repo.to_string() });
     }
-    download(&settings, &repo, patterns, watch)
+    download(settings, &repo, patterns, watch)
 }
 
 /// The data set's folder in the cache, where all files of the patterns are there.

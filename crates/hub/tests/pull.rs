@@ -259,3 +259,37 @@ fn of_a_repository_of_gguf_files_come_the_two_that_are_meant() {
     );
     assert!(refused("org/tiny:q2_k").contains("no file of q2_k"));
 }
+
+#[test]
+fn of_a_data_set_come_the_files_that_are_meant_below_their_folders() {
+    let part = |at: u8| vec![at; LARGE];
+    let files = [
+        ("data/test-00000-of-00002.parquet", part(1)),
+        ("data/test-00001-of-00002.parquet", part(2)),
+        ("data/train-00000-of-00001.parquet", part(3)),
+        ("README.md", b"not wanted".to_vec()),
+    ];
+    let (hub, dir) = (Hub::serve(&files), tempfile::tempdir().unwrap());
+    let online = settings(&hub, dir.path());
+    let offline = Settings { offline: true, ..online.clone() };
+    let of = |settings: &Settings, pattern: &str| smolvlm_hub::data(settings, REPO, &[pattern], &|_| {});
+    assert!(matches!(of(&offline, "data/test-*.parquet"), Err(Error::Offline { .. })));
+    let folder = of(&online, "data/test-*.parquet").unwrap();
+    assert_eq!(folder, dir.path().join("datasets--org--tiny/snapshots").join(COMMIT));
+    for (name, bytes) in &files {
+        match name.starts_with("data/test") {
+            true => assert!(fs::read(folder.join(name)).unwrap() == *bytes, "{name}"),
+            false => assert!(!folder.join(name).exists(), "{name}"),
+        }
+    }
+    let asked = || hub.asked.lock().unwrap().len();
+    let before = asked();
+    assert_eq!(of(&offline, "data/test-*.parquet").unwrap(), folder, "all of it is here");
+    assert_eq!((of(&online, "data/test-*.parquet").unwrap(), asked()), (folder.clone(), before));
+    fs::remove_file(folder.join(files[1].0)).unwrap();
+    assert!(matches!(of(&offline, "data/test-*.parquet"), Err(Error::Offline { .. })), "one of two parts is none");
+    of(&online, "data/test-*.parquet").unwrap();
+    assert!(fs::read(folder.join(files[1].0)).unwrap() == files[1].1);
+    let refused = of(&online, "data/dev-*.parquet").unwrap_err();
+    assert!(matches!(refused, Error::NoModel { .. }), "{refused}");
+}

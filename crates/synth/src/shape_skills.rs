@@ -75,6 +75,19 @@ const INSIDE: &Asks = &[
     (0.5, count::all),
 ];
 
+const PLACES: &Asks = &[
+    (3.0, among::part),
+    (3.0, among::at_place),
+    (2.0, relation::side),
+    (1.0, relation::what_side),
+    (1.0, among::extreme),
+    (0.5, among::colour_extreme),
+    (0.7, caption::long),
+    (0.3, caption::listed),
+    (0.5, shape::of),
+    (0.5, colour::of),
+];
+
 const YESNO: &Asks = &[
     (2.0, yesno::exists),
     (2.0, yesno::exists_colour),
@@ -249,6 +262,16 @@ pub(crate) fn relations(_: &Kit, random: &mut Random, split: Split) -> Sample {
         u if u < 0.88 => sample(random, split, ODD, |random| cast::odd(split, random), cast::paint),
         _ => sample(random, split, INSIDE, |random| cast::inside(split, random), cast::paint),
     }
+}
+
+/// Where things are in the picture.
+pub(crate) fn places(_: &Kit, random: &mut Random, split: Split) -> Sample {
+    let scene = |random: &mut Random| match random.unit() {
+        u if u < 0.15 => cast::single(split, random),
+        u if u < 0.75 => cast::few(split, random),
+        _ => cast::many(None, 5, split, random),
+    };
+    sample(random, split, PLACES, scene, cast::paint)
 }
 
 /// Any scene.

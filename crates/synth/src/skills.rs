@@ -34,6 +34,7 @@ pub const SKILLS: &[Skill] = &[
     skill("single", "shapes", 1.5, &[], shape_skills::single),
     skill("easy", "shapes", 0.3, &[], shape_skills::easy),
     skill("count", "shapes", 1.5, &[], shape_skills::counting),
+    skill("places", "shapes", 1.0, &[], shape_skills::places),
     skill("relation", "shapes", 2.0, &[], shape_skills::relations),
     skill("yesno", "shapes", 1.5, &[], shape_skills::yes_or_no),
     skill("caption", "shapes", 0.5, &[], shape_skills::captions),

@@ -115,6 +115,7 @@ pub fn ask(name: &str, split: Split, random: &mut Random, fills: &Fills, answer:
                 sentence = true;
             }
             (_, how) if how > 0.85 => question = format!("{question} {}", say("suffix.short", split, random, &[])),
+            (_, how) if how > 0.75 => question = around(&question, random),
             _ if careless < 0.06 => {
                 question = question.trim_end_matches(['?', '.']).to_owned();
                 question = lower_first(&question);
@@ -123,6 +124,18 @@ pub fn ask(name: &str, split: Split, random: &mut Random, fills: &Fills, answer:
         }
     }
     Asked { question, answer: asked, sentence }
+}
+
+/// A question with something in front of it or behind it that asks for nothing.
+fn around(question: &str, random: &mut Random) -> String {
+    if random.chance(0.25) {
+        return format!("{question} {}", say("behind", Split::Train, random, &[]));
+    }
+    let before = say("before", Split::Train, random, &[]);
+    match before.ends_with([',', ':']) {
+        true => format!("{before} {}", lower_first(question)),
+        false => format!("{before} {question}"),
+    }
 }
 
 /// A template with its placeholders filled and its first letter a capital.

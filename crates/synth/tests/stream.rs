@@ -82,7 +82,7 @@ fn light(stream: &Stream, index: u64) -> bool {
 fn yes_and_no_are_as_common() {
     let stream = shapes();
     let mut said: BTreeMap<(&str, String), f64> = BTreeMap::new();
-    for turn in (0..3000).flat_map(|index| stream.sample(index).turns) {
+    for turn in (0..6000).flat_map(|index| stream.sample(index).turns) {
         *said.entry((turn.skill, turn.answer)).or_default() += 1.0;
     }
     let of = |skill: &'static str, answer: &str| said.get(&(skill, answer.to_owned())).copied().unwrap_or(0.0);

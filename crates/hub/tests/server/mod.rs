@@ -105,12 +105,13 @@ impl Served {
         if let Some((status, header)) = refusal {
             return head(&mut stream, status, header, 0);
         }
-        if path.starts_with("/api/models/") {
+        if path.starts_with("/api/models/") || path.starts_with("/api/datasets/") {
             let list = self.list();
             head(&mut stream, 200, "", list.len())?;
             return stream.write_all(list.as_bytes()).ok();
         }
-        let name = path.rsplit('/').next()?;
+        let resolved = path.split_once(&format!("/resolve/{COMMIT}/")).or_else(|| path.split_once("/blob/"));
+        let (_, name) = resolved?;
         let bytes = self.files.get(name)?;
         if !cdn && bytes.len() >= LARGE {
             let location = format!("Location: http://127.0.0.1:{}/blob/{name}", self.cdn);

@@ -1,7 +1,7 @@
 //! One among all: the leftmost, the largest, the nearest, the odd one out; where one is in the picture.
 
 use super::{
-    owned,
+    caption, owned,
     relation::{LARGER, answer, larger},
     turn,
 };
@@ -204,6 +204,32 @@ pub(crate) fn part(scene: &Scene, random: &mut Random, split: Split) -> Option<T
             turn("relation", "corner", split, random, &fills, &format!("{y} {x}"), also)
         }
     }
+}
+
+/// What is in a ninth of the picture, clear of the lines between the ninths, where nothing else may be said to be.
+pub(crate) fn at_place(scene: &Scene, random: &mut Random, split: Split) -> Option<Turn> {
+    let third = |v: f64, whole: u32| 3.0 * v / f64::from(whole);
+    let ninth = |o: &Object| (third(o.centre().0, scene.width) as usize, third(o.centre().1, scene.height) as usize);
+    let clear = |v: f64| (v - v.round()).abs() > 0.12 || v.round() < 1.0 || v.round() > 2.0;
+    let at = random.below(scene.objects.len());
+    let object = scene.objects.get(at)?;
+    let (x, y) = object.centre();
+    let (across, down) = ninth(object);
+    // What is at the left top is at the top too.
+    let so = |other: &Object| match (across, down, ninth(other)) {
+        (1, 1, other) => other == (1, 1),
+        (1, _, (_, y)) => y == down,
+        (_, 1, (x, _)) => x == across,
+        (_, _, other) => other == (across, down),
+    };
+    let alone = scene.count(so) == 1;
+    if !alone || !clear(third(x, scene.width)) || !clear(third(y, scene.height)) {
+        return None;
+    }
+    let (noun, _) = scene.nouns(random);
+    let (best, also) = answer(scene, at)?;
+    let place = caption::place(object, scene);
+    turn("relation", "at.place", split, random, &[("object", noun), ("place", &place)], &best, also)
 }
 
 /// What is between two others in a row.

@@ -68,7 +68,7 @@ pub(crate) fn medium(scene: &Scene, random: &mut Random, split: Split) -> Option
 }
 
 /// Where an object is in the picture: "at the top left".
-fn place(object: &Object, scene: &Scene) -> String {
+pub(super) fn place(object: &Object, scene: &Scene) -> String {
     let third = |v: f64, whole: u32, names: [&'static str; 3]| names[((3.0 * v / f64::from(whole)) as usize).min(2)];
     let (x, y) = object.centre();
     match (third(y, scene.height, ["top", "", "bottom"]), third(x, scene.width, ["left", "", "right"])) {
