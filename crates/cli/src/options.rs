@@ -205,7 +205,7 @@ pub(crate) enum DType {
     F32,
     /// bfloat16, summed in single precision
     Bf16,
-    /// as the checkpoint has it: bfloat16, GGUF's blocks of 8 bits as they are, else single precision
+    /// as the checkpoint has it: bfloat16, GGUF's blocks as they are, else single precision
     Auto,
 }
 

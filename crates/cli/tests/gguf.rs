@@ -66,6 +66,15 @@ fn large(dir: &Path) -> BTreeMap<String, PathBuf> {
 
 /// The logits of the reference's cases, and that their prompts are its own.
 fn check(reference: &Path, model: &Path, mmproj: &Path) {
+    compared(reference, model, mmproj, &["--dtype", "f32"], |what, got, want| {
+        for (got, want) in got.iter().zip(want) {
+            assert!((got - want).abs() <= BOUND, "{what}: a logit is {got}, the reference has {want}");
+        }
+    });
+}
+
+/// Logits of the reference's cases, of a model that is loaded with some options.
+fn compared(reference: &Path, model: &Path, mmproj: &Path, options: &[&str], compare: impl Fn(&str, &[f32], &[f32])) {
     let want = tensors(reference);
     let mut checked = 0;
     for case in cases(&folder().join("wide")) {
@@ -73,7 +82,8 @@ fn check(reference: &Path, model: &Path, mmproj: &Path) {
         let dir = tempfile::tempdir().unwrap();
         let (messages, dump) = (dir.path().join("messages.json"), dir.path().join("dump.safetensors"));
         std::fs::write(&messages, case.messages.to_string()).unwrap();
-        let mut args = vec!["run", "-m", text(model), "--mmproj", text(mmproj), "--dtype", "f32", "-n", "2"];
+        let mut args = vec!["run", "-m", text(model), "--mmproj", text(mmproj), "-n", "2"];
+        args.extend(options);
         args.extend(["--messages", text(&messages), "--dump", text(&dump)]);
         let images: Vec<_> = case.images.iter().map(|name| folder().join("images").join(name)).collect();
         images.iter().for_each(|image| args.extend(["--image", text(image)]));
@@ -87,9 +97,7 @@ fn check(reference: &Path, model: &Path, mmproj: &Path) {
         }
         let (got, want) = (got["last_logits"].f32(), want.f32());
         assert_eq!(got.len(), want.len(), "{what}");
-        for (got, want) in got.iter().zip(want) {
-            assert!((got - want).abs() <= BOUND, "{what}: a logit is {got}, the reference has {want}");
-        }
+        compare(&what, got, want);
         checked += 1;
     }
     assert_eq!(checked, want.len(), "{}", reference.display());
@@ -106,6 +114,21 @@ fn every_type_answers_as_the_reference_does_with_its_weights() {
         // Where none is named, the tower is golden/wide's own.
         let (model, tower) = name.split_once("_mmproj-wide-").unwrap_or((name, "f32"));
         check(reference, &all[model], &all[&format!("mmproj-wide-{tower}")]);
+    }
+}
+
+/// Without `--dtype` matrices in blocks that a kernel serves are computed in as they are: beside the reference's f32 only inputs
+/// are rounded.
+#[test]
+fn blocks_that_are_computed_in_as_they_are_lose_little() {
+    let square = |x: &mut dyn Iterator<Item = f32>| x.map(|x| f64::from(x * x)).sum::<f64>();
+    let (files, references) = (files("wide", "gguf"), files("wide", "safetensors"));
+    for name in ["q8_0", "Q5_0", "Q4_0", "IQ4_NL", "Q4_K_M", "Q6_K"].map(|kind| format!("wide-{kind}")) {
+        let mmproj = folder().join("gguf/mmproj-wide-f16.gguf");
+        compared(&references[&name], &files[&name], &mmproj, &[], |what, got, want| {
+            let difference = square(&mut got.iter().zip(want).map(|(a, b)| a - b)) / square(&mut want.iter().copied());
+            assert!(difference.sqrt() < 0.05, "{what}: {}", difference.sqrt());
+        });
     }
 }
 

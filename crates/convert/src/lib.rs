@@ -29,7 +29,7 @@ pub fn kind_of(files: &Files) -> Result<Kind, Error> {
         Stored::Bf16 => Kind::BF16,
         Stored::F16 => Kind::F16,
         Stored::F32 => Kind::F32,
-        Stored::Q8 | Stored::Q8Blocks | Stored::Q4 => Kind::Q8_0,
+        Stored::Q8 | Stored::Q8Blocks | Stored::Q4 | Stored::Q4K | Stored::Q6K => Kind::Q8_0,
     })
 }
 

@@ -220,18 +220,18 @@ fn named(tensors: BTreeMap<String, Place>) -> BTreeMap<String, Place> {
 pub fn dtype(stored: Stored) -> Dtype {
     match stored {
         // What few bits stand for.
-        Stored::F32 | Stored::Q8 | Stored::Q8Blocks | Stored::Q4 => Dtype::F32,
         Stored::F16 => Dtype::F16,
         Stored::Bf16 => Dtype::BF16,
+        _ => Dtype::F32,
     }
 }
 
 /// What a checkpoint's settings call numbers that are stored so (`dtype`, earlier `torch_dtype`).
 pub fn dtype_name(stored: Stored) -> &'static str {
     match stored {
-        Stored::F32 | Stored::Q8 | Stored::Q8Blocks | Stored::Q4 => "float32",
         Stored::F16 => "float16",
         Stored::Bf16 => "bfloat16",
+        _ => "float32",
     }
 }
 

@@ -47,7 +47,7 @@ fn pieces(stored: Stored, inputs: usize) -> Vec<Piece> {
             Piece::new(".factors", Dtype::BF16, 2 * inputs.div_ceil(SHARED), 4 * inputs.div_ceil(SHARED)),
         ],
         // GGUF's blocks stand for themselves.
-        Stored::F32 | Stored::F16 | Stored::Bf16 | Stored::Q8Blocks => Vec::new(),
+        _ => Vec::new(),
     }
 }
 

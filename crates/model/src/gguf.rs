@@ -46,7 +46,8 @@ impl GgufWeights {
         Ok(GgufWeights { path: files.to_string(), text, mmproj, places, taken: BTreeSet::new(), blocks: false })
     }
 
-    /// Lets matrices of whole numbers with a scale for every 32 (Q8_0, Q5_0, Q4_0, IQ4_NL) come as such blocks.
+    /// Lets matrices of whole numbers come in their blocks: those with a scale for every 32 (Q8_0, Q5_0, Q4_0, IQ4_NL), and Q4_K
+    /// and Q6_K.
     pub(crate) fn keep_blocks(&mut self) {
         self.blocks = true;
     }
@@ -60,6 +61,8 @@ impl GgufWeights {
                 Kind::F16 => Stored::F16,
                 Kind::BF16 => Stored::Bf16,
                 Kind::Q8_0 | Kind::Q5_0 | Kind::Q4_0 | Kind::IQ4_NL if self.blocks => Stored::Q8Blocks,
+                Kind::Q4_K if self.blocks => Stored::Q4K,
+                Kind::Q6_K if self.blocks => Stored::Q6K,
                 _ => Stored::F32,
             },
         })
@@ -77,6 +80,8 @@ impl GgufWeights {
             Kind::F32 => (Stored::F32, Cow::Borrowed(bytes)),
             Kind::F16 => (Stored::F16, Cow::Borrowed(bytes)),
             Kind::BF16 => (Stored::Bf16, Cow::Borrowed(bytes)),
+            Kind::Q4_K if blocks => (Stored::Q4K, Cow::Borrowed(bytes)),
+            Kind::Q6_K if blocks => (Stored::Q6K, Cow::Borrowed(bytes)),
             kind => match kind.to_q8_0(bytes).filter(|_| blocks) {
                 Some(blocks) => (Stored::Q8Blocks, blocks),
                 None => {

@@ -144,6 +144,8 @@ impl Load<'_> {
             None => Source { bytes: &raw.bytes, stored: raw.stored, outputs, inputs },
         };
         let quant = match self.quant.of(name) {
+            // GGUF's blocks stay as they are, whatever the others of their part are in.
+            Quant::Q8 | Quant::Q4 if self.quant.as_stored && raw.stored.in_blocks().is_some() => Quant::Q8,
             // What is in 4 bits stays so where few bits are wanted: more would hold no more of it.
             Quant::Q8 if raw.stored == Stored::Q4 => Quant::Q4,
             Quant::Q8 | Quant::Q4 if self.quant.as_stored && !raw.stored.is_few_bits() => Quant::Bf16,

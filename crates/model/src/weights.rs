@@ -53,7 +53,7 @@ impl Weights {
         let entries = self.entries()?;
         let of = |is_of: &dyn Fn(&str) -> bool| {
             let kept = || entries.iter().filter(|entry| is_of(&entry.name)).map(|entry| entry.stored);
-            if kept().any(|stored| stored == Stored::Q4) {
+            if kept().any(|stored| matches!(stored, Stored::Q4 | Stored::Q4K)) {
                 Quant::Q4
             } else if kept().any(Stored::is_few_bits) {
                 Quant::Q8

@@ -132,6 +132,10 @@ pub(crate) fn moves(_: &Kit, random: &mut Random, split: Split) -> Sample {
         let asked = if random.chance(0.5) { way } else { other.0 };
         let fills = [("x", name.as_str()), ("way", asked)];
         turns.push(yes_no("direction", "film.is-direction", split, random, &fills, asked == way));
+        for (ends, (x, y)) in [("begins", at(0)), ("ends", at(stage.frames - 1))] {
+            turns.push(half_of(&format!("film.{ends}-x"), ["left", "right"], x / stage.width, &name, split, random));
+            turns.push(half_of(&format!("film.{ends}-y"), ["top", "bottom"], y / stage.height, &name, split, random));
+        }
         if stands {
             let stood = [("x", object.full()), ("y", bystander.full())];
             let fills = [("x", stood[0].1.as_str()), ("y", stood[1].1.as_str())];
@@ -139,6 +143,22 @@ pub(crate) fn moves(_: &Kit, random: &mut Random, split: Split) -> Sample {
         }
     }
     film(pictures, turns, split, random)
+}
+
+/// In which half of a frame a shape is; asked now and then, where that is clear.
+fn half_of(
+    section: &str,
+    halves: [&str; 2],
+    place: f64,
+    name: &str,
+    split: Split,
+    random: &mut Random,
+) -> Option<Turn> {
+    if (0.42..0.58).contains(&place) || random.chance(0.4) {
+        return None;
+    }
+    let half = halves[usize::from(place > 0.5)];
+    turn("motion", section, split, random, &[("x", name)], half, Vec::new())
 }
 
 /// What a shape may be called that no other is like.

@@ -292,9 +292,14 @@ impl Backend for Cpu {
         let kept = match (quant, purpose) {
             (_, Use::Lookup) | (Quant::Bf16, _) => Kept::Bf16,
             (Quant::F32, _) => Kept::F32,
-            (Quant::Q8, _) if stored == Stored::Q8Blocks => Kept::Q8Blocks,
-            (Quant::Q8, _) => Kept::Q8,
-            (Quant::Q4, _) => Kept::Q4,
+            (Quant::Q8, _) => stored.in_blocks().unwrap_or(Kept::Q8),
+            (Quant::Q4, _) => {
+                if stored == Stored::Q4K {
+                    Kept::Q4K
+                } else {
+                    Kept::Q4
+                }
+            }
             (Quant::Nf4, _) => {
                 let nf4 = Nf4::quantise(self.isa, &self.pool, outputs, inputs, |rows, out| {
                     let row = stored.row(inputs);

@@ -1,8 +1,8 @@
 //! Weights in few bits: from a checkpoint's rows into panels, and back.
 
 use super::{PANEL, Stored, widen_into};
-use crate::tile::fours::{self, Fours, SHARED};
-use crate::tile::{Blocks, EIGHTS_DEPTH, Eights, FEW_BITS_GROUP as GROUP, FOURS_DEPTH, Factor, Parts, eights};
+use crate::tile::fours::{self, Fours, Nibbles, SHARED};
+use crate::tile::{Blocks, Eights, FEW_BITS_GROUP as GROUP, FOURS_DEPTH, Factor, Parts, eights};
 use crate::{Isa, Pool};
 use half::f16;
 
@@ -42,7 +42,7 @@ pub(super) fn pack_eights(
         let (mut values, mut whole) = ([0.0f32; GROUP], [0; GROUP]);
         for n in 0..PANEL.min(outputs - panel * PANEL) {
             let row = &bytes[(panel * PANEL + n) * row_bytes..][..row_bytes];
-            for (group, packed) in packed.chunks_exact_mut(EIGHTS_DEPTH * PANEL).enumerate() {
+            for (group, packed) in packed.chunks_exact_mut(Eights::DEPTH * PANEL).enumerate() {
                 let first = group * GROUP;
                 let scale = if stored == Stored::Q8 {
                     whole.iter_mut().zip(&row[first..]).for_each(|(to, &byte)| *to = byte ^ 128);
@@ -69,7 +69,7 @@ pub(super) fn pack_blocks(pool: &Pool, bytes: &[u8], outputs: usize, inputs: usi
     pool.chunks(packed, PANEL * depth, |panel, packed| {
         for n in 0..PANEL.min(outputs - panel * PANEL) {
             let row = &bytes[(panel * PANEL + n) * row_bytes..][..row_bytes];
-            for (pair, packed) in row.chunks(2 * BLOCK_BYTES).zip(packed.chunks_exact_mut(EIGHTS_DEPTH * PANEL)) {
+            for (pair, packed) in row.chunks(2 * BLOCK_BYTES).zip(packed.chunks_exact_mut(Blocks::DEPTH * PANEL)) {
                 let (mut whole, mut scales) = ([128; GROUP], 0);
                 for (part, block) in pair.chunks_exact(BLOCK_BYTES).enumerate() {
                     scales |= u32::from(u16::from_le_bytes([block[0], block[1]])) << (16 * part);
@@ -113,11 +113,11 @@ pub(super) fn widen_eights(row: &[u8], out: &mut [f32]) {
 
 /// Row `index` of panels in 8 bits.
 pub(super) fn read_eights<const PARTS: usize>(packed: &[Parts<PARTS>], index: usize, out: &mut [f32]) {
-    let panel = &packed[index / PANEL * PANEL * Eights::depth(out.len())..];
-    for (out, group) in out.chunks_mut(GROUP).zip(panel.chunks_exact(EIGHTS_DEPTH * PANEL)) {
+    let panel = &packed[index / PANEL * PANEL * Parts::<PARTS>::depth(out.len())..];
+    for (out, group) in out.chunks_mut(GROUP).zip(panel.chunks_exact(Parts::<PARTS>::DEPTH * PANEL)) {
         let at = |k: usize| group[k * PANEL + index % PANEL];
         for (k, out) in out.chunks_mut(4).enumerate() {
-            let scale = at(EIGHTS_DEPTH - 1).scale(4 * k * PARTS / GROUP);
+            let scale = Parts::scale(at, 4 * k * PARTS / GROUP);
             for (out, whole) in out.iter_mut().zip(at(k).0.to_le_bytes()) {
                 *out = (f32::from(whole) - 128.0) * scale;
             }
@@ -129,11 +129,11 @@ pub(super) fn read_eights<const PARTS: usize>(packed: &[Parts<PARTS>], index: us
 pub(super) fn stored_eights(packed: &[Eights], outputs: usize, inputs: usize) -> Vec<u8> {
     let mut rows = Vec::with_capacity(outputs * row_of_eights(inputs));
     for index in 0..outputs {
-        let panel = packed[index / PANEL * PANEL * Eights::depth(inputs)..].chunks_exact(EIGHTS_DEPTH * PANEL);
+        let panel = packed[index / PANEL * PANEL * Eights::depth(inputs)..].chunks_exact(Eights::DEPTH * PANEL);
         let mut scales = Vec::new();
         for group in panel.take(inputs.div_ceil(GROUP)) {
             let mut column = group.iter().skip(index % PANEL).step_by(PANEL).map(|element| element.0);
-            let codes = column.by_ref().take(EIGHTS_DEPTH - 1).flat_map(u32::to_le_bytes);
+            let codes = column.by_ref().take(Eights::DEPTH - 1).flat_map(u32::to_le_bytes);
             rows.extend(codes.map(|byte| byte ^ 128));
             scales.extend(column.next().unwrap_or(0).to_le_bytes());
         }
@@ -192,12 +192,12 @@ fn words_of_fours(inputs: usize, part: usize) -> impl Iterator<Item = usize> {
 
 fn place_fours(row: &[u8], inputs: usize, part: usize, n: usize, packed: &mut [Fours]) {
     let column = packed.iter_mut().skip(n).step_by(PANEL);
-    column.zip(words_of_fours(inputs, part)).for_each(|(to, at)| *to = Fours(word(row, at)));
+    column.zip(words_of_fours(inputs, part)).for_each(|(to, at)| *to = Nibbles(word(row, at)));
 }
 
 /// A row in 4 bits as f32.
 pub(super) fn widen_fours(row: &[u8], out: &mut [f32]) {
-    let (inputs, mut packed) = (out.len(), vec![Fours(0); (1 + FOURS_DEPTH * SHARED / GROUP) * PANEL]);
+    let (inputs, mut packed) = (out.len(), vec![Nibbles(0); (1 + FOURS_DEPTH * SHARED / GROUP) * PANEL]);
     for (part, out) in out.chunks_mut(SHARED).enumerate() {
         place_fours(row, inputs, part, 0, &mut packed);
         fours::read(&packed, 0, out);
@@ -205,7 +205,7 @@ pub(super) fn widen_fours(row: &[u8], out: &mut [f32]) {
 }
 
 /// Row `index` of panels in 4 bits.
-pub(super) fn read_fours(packed: &[Fours], index: usize, out: &mut [f32]) {
+pub(super) fn read_fours<const HALF: bool>(packed: &[Nibbles<HALF>], index: usize, out: &mut [f32]) {
     let panel = &packed[index / PANEL * PANEL * Fours::depth(out.len())..];
     let parts = panel.chunks(Fours::depth(SHARED) * PANEL);
     out.chunks_mut(SHARED).zip(parts).for_each(|(out, part)| fours::read(part, index % PANEL, out));

@@ -4,14 +4,15 @@ mod few_bits;
 mod finish;
 mod grad;
 mod rows;
+mod supers;
 mod turn;
 mod weight;
 mod weight_gradient;
 
 use crate::norm::Norm;
 use crate::pool::SendPtr;
-use crate::tile::fours::Fours;
-use crate::tile::{Blocks, Eights, Factor, Pair};
+use crate::tile::fours::{FourBlocks, Fours};
+use crate::tile::{Blocks, Eights, Factor, Pair, Sixes};
 use crate::{Isa, Pool};
 use finish::{Place, activate_rows};
 use rows::{Rows, row_block};
@@ -98,6 +99,8 @@ pub fn products<const N: usize>(isa: Isa, pool: &Pool, input: Input<'_>, product
         Kept::Q8 => run::<Eights, N>(isa, pool, input, inputs, products),
         Kept::Q8Blocks => run::<Blocks, N>(isa, pool, input, inputs, products),
         Kept::Q4 => run::<Fours, N>(isa, pool, input, inputs, products),
+        Kept::Q4K => run::<FourBlocks, N>(isa, pool, input, inputs, products),
+        Kept::Q6K => run::<Sixes, N>(isa, pool, input, inputs, products),
     }
 }
 
@@ -179,6 +182,8 @@ pub fn splits_by_rows(isa: Isa, pool: &Pool, weight: &PackedWeight, rows: usize)
         Kept::Q8 => row_block::<Eights>(isa, pool.threads(), rows),
         Kept::Q8Blocks => row_block::<Blocks>(isa, pool.threads(), rows),
         Kept::Q4 => row_block::<Fours>(isa, pool.threads(), rows),
+        Kept::Q4K => row_block::<FourBlocks>(isa, pool.threads(), rows),
+        Kept::Q6K => row_block::<Sixes>(isa, pool.threads(), rows),
     };
     rows.div_ceil(row_block) >= 4 * pool.threads()
 }
@@ -214,6 +219,8 @@ pub fn mlp(
         Kept::Q8 => mlp_rows::<Eights>(isa, pool, input, (up, up_epilogue), (down, down_epilogue), &out),
         Kept::Q8Blocks => mlp_rows::<Blocks>(isa, pool, input, (up, up_epilogue), (down, down_epilogue), &out),
         Kept::Q4 => mlp_rows::<Fours>(isa, pool, input, (up, up_epilogue), (down, down_epilogue), &out),
+        Kept::Q4K => mlp_rows::<FourBlocks>(isa, pool, input, (up, up_epilogue), (down, down_epilogue), &out),
+        Kept::Q6K => mlp_rows::<Sixes>(isa, pool, input, (up, up_epilogue), (down, down_epilogue), &out),
     }
 }
 

@@ -15,7 +15,9 @@ impl PackedWeight {
         match kept {
             Kept::F32 => turn::<f32>(pool, self, &mut data.values_mut()[..len / 4]),
             Kept::Bf16 => turn::<Pair>(pool, self, &mut data.values_mut()[..len / 4]),
-            Kept::Q8 | Kept::Q8Blocks | Kept::Q4 => unreachable!("gradients are not made in few bits"),
+            Kept::Q8 | Kept::Q8Blocks | Kept::Q4 | Kept::Q4K | Kept::Q6K => {
+                unreachable!("gradients are not made in few bits")
+            }
         }
         PackedWeight { data, kept, outputs, inputs }
     }

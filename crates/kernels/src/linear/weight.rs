@@ -2,8 +2,9 @@
 
 use super::PANEL;
 use super::few_bits::{self, pack_blocks, pack_eights, pack_fours, read_eights, read_fours};
-use crate::tile::fours::Fours;
-use crate::tile::{Blocks, Eights, Element, Factor, Pair, elements, interleave, padded};
+use super::supers;
+use crate::tile::fours::{FourBlocks, Fours};
+use crate::tile::{Blocks, Eights, Element, Factor, Pair, Sixes, elements, interleave, padded};
 use crate::{AlignedBytes, Arena, Isa, Pool};
 use half::f16;
 
@@ -29,6 +30,10 @@ pub enum Stored {
     /// then of every 64 four bytes, the scale and the least of the first 32 and of the others; then of every 256 what leasts and
     /// scales are multiplied by (bfloat16).
     Q4,
+    /// Rows of a matrix in GGUF's blocks of 256 numbers (Q4_K), of which rows are whole.
+    Q4K,
+    /// The same of Q6_K.
+    Q6K,
 }
 
 impl Stored {
@@ -40,12 +45,24 @@ impl Stored {
             Stored::Q8 => few_bits::row_of_eights(numbers),
             Stored::Q8Blocks => few_bits::row_of_blocks(numbers),
             Stored::Q4 => few_bits::row_of_fours(numbers),
+            Stored::Q4K => supers::row_of_fours(numbers),
+            Stored::Q6K => supers::row_of_sixes(numbers),
         }
     }
 
     /// Whether numbers share scales.
     pub fn is_few_bits(self) -> bool {
-        matches!(self, Stored::Q8 | Stored::Q8Blocks | Stored::Q4)
+        self == Stored::Q8 || self == Stored::Q4 || self.in_blocks().is_some()
+    }
+
+    /// What GGUF's blocks may be kept in as they are; none of what is none.
+    pub fn in_blocks(self) -> Option<Kept> {
+        match self {
+            Stored::Q8Blocks => Some(Kept::Q8Blocks),
+            Stored::Q4K => Some(Kept::Q4K),
+            Stored::Q6K => Some(Kept::Q6K),
+            Stored::F32 | Stored::F16 | Stored::Bf16 | Stored::Q8 | Stored::Q4 => None,
+        }
     }
 }
 
@@ -84,6 +101,8 @@ pub fn widen_into(stored: Stored, bytes: &[u8], out: &mut [f32]) {
         Stored::Q8 => few_bits::widen_eights(bytes, out),
         Stored::Q8Blocks => few_bits::widen_blocks(bytes, out),
         Stored::Q4 => few_bits::widen_fours(bytes, out),
+        Stored::Q4K => supers::widen_fours(bytes, out),
+        Stored::Q6K => supers::widen_sixes(bytes, out),
     }
 }
 
@@ -100,6 +119,10 @@ pub enum Kept {
     Q8Blocks,
     /// Whole numbers of 4 bits in groups of 32 inputs, each with a scale and a least; what meets them is rounded to 8 bits.
     Q4,
+    /// The same as GGUF's Q4_K has them. Nothing else becomes of this.
+    Q4K,
+    /// As GGUF's Q6_K: whole numbers of 6 bits, a byte each, in groups of 16 inputs. Nothing else becomes of this.
+    Q6K,
 }
 
 impl Kept {
@@ -116,6 +139,8 @@ impl Kept {
             Kept::Q8 => Eights::depth(inputs),
             Kept::Q8Blocks => Blocks::depth(inputs),
             Kept::Q4 => Fours::depth(inputs),
+            Kept::Q4K => FourBlocks::depth(inputs),
+            Kept::Q6K => Sixes::depth(inputs),
         }
     }
 
@@ -127,6 +152,8 @@ impl Kept {
             Kept::Q8 => Stored::Q8,
             Kept::Q8Blocks => Stored::Q8Blocks,
             Kept::Q4 => Stored::Q4,
+            Kept::Q4K => Stored::Q4K,
+            Kept::Q6K => Stored::Q6K,
         }
     }
 
@@ -202,9 +229,13 @@ impl PackedWeight {
             Kept::F32 => pack_panels(pool, stored, bytes, *outputs, *inputs, &mut data.values_mut::<f32>()[..len]),
             Kept::Bf16 => pack_panels(pool, stored, bytes, *outputs, *inputs, &mut data.values_mut::<Pair>()[..len]),
             Kept::Q8 => pack_eights(pool, stored, bytes, *outputs, *inputs, &mut data.values_mut::<Eights>()[..len]),
-            Kept::Q8Blocks => {
-                assert_eq!(stored, Stored::Q8Blocks, "blocks are kept as they are stored, or not at all");
-                pack_blocks(pool, bytes, *outputs, *inputs, &mut data.values_mut::<Blocks>()[..len]);
+            Kept::Q8Blocks | Kept::Q4K | Kept::Q6K => {
+                assert_eq!(stored, kept.stored(), "blocks are kept as they are stored, or not at all");
+                match kept {
+                    Kept::Q4K => supers::pack_fours(pool, bytes, *outputs, *inputs, &mut data.values_mut()[..len]),
+                    Kept::Q6K => supers::pack_sixes(pool, bytes, *outputs, *inputs, &mut data.values_mut()[..len]),
+                    _ => pack_blocks(pool, bytes, *outputs, *inputs, &mut data.values_mut::<Blocks>()[..len]),
+                }
             }
             Kept::Q4 => pack_fours(pool, stored, bytes, *outputs, *inputs, &mut data.values_mut::<Fours>()[..len]),
         }
@@ -230,7 +261,9 @@ impl PackedWeight {
         match kept {
             Kept::F32 => columns(isa, pool, x, inputs, outputs, &mut data.values_mut::<f32>()[..len / 4]),
             Kept::Bf16 => columns(isa, pool, x, inputs, outputs, &mut data.values_mut::<Pair>()[..len / 4]),
-            Kept::Q8 | Kept::Q8Blocks | Kept::Q4 => unreachable!("gradients are not made in few bits"),
+            Kept::Q8 | Kept::Q8Blocks | Kept::Q4 | Kept::Q4K | Kept::Q6K => {
+                unreachable!("gradients are not made in few bits")
+            }
         }
         PackedWeight { data, kept, outputs, inputs }
     }
@@ -263,7 +296,7 @@ impl PackedWeight {
     /// All rows as a checkpoint of this program's own stores a matrix that is kept so; none where it has no such form.
     pub fn few_bits(&self) -> Option<(Stored, Vec<u8>)> {
         let rows = match self.kept {
-            Kept::F32 | Kept::Bf16 | Kept::Q8Blocks => return None,
+            Kept::F32 | Kept::Bf16 | Kept::Q8Blocks | Kept::Q4K | Kept::Q6K => return None,
             Kept::Q8 => few_bits::stored_eights(self.data.values(), self.outputs, self.inputs),
             Kept::Q4 => few_bits::stored_fours(self.data.values(), self.outputs, self.inputs),
         };
@@ -279,6 +312,8 @@ impl PackedWeight {
             Kept::Q8 => read_eights(self.data.values::<Eights>(), index, out),
             Kept::Q8Blocks => read_eights(self.data.values::<Blocks>(), index, out),
             Kept::Q4 => read_fours(self.data.values::<Fours>(), index, out),
+            Kept::Q4K => read_fours(self.data.values::<FourBlocks>(), index, out),
+            Kept::Q6K => read_eights(self.data.values::<Sixes>(), index, out),
         }
     }
 }

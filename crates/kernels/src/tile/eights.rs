@@ -1,12 +1,13 @@
 //! Products of weights in 8 bits.
 //!
 //! Both factors are integers in groups of 64 along the reduction, each group with a scale: a weight is `(u - 128) * scale`, an
-//! input as `rounded` has it. A group of weights may be in two parts, each with a scale of its own, as ggml's blocks are. A part's
-//! integer sum is exact, whatever the order, and at most 2^20, so that it is exact in f32, too; then come one product of the two
+//! input as `rounded` has it. A group of weights may be in two or four parts, each with a scale of its own, as ggml's blocks are. A
+//! part's integer sum is exact, whatever the order, and at most 2^20, so that it is exact in f32, too; then come one product of the two
 //! scales and one fused multiply-add a part, in rising order. So every path gives the same bits.
 //!
 //! In memory a group of a panel of weights is 16 rows of 32 columns, each element four numbers that follow each other in the
-//! reduction, and a row of their scales: one of single precision, or two of half precision, the first the lower bits.
+//! reduction, and a row of their scales: one of single precision; or two of half precision, the first the lower bits; or four whole
+//! numbers of 8 bits, and in a further row what these are multiplied by, in single precision.
 
 use super::rounded::{self, GROUP, PLANE, QUADS, SLOTS, nearest, scales};
 use super::{Block, Factor, Left, Right};
@@ -14,11 +15,8 @@ use crate::Isa;
 use crate::math::fma;
 use half::f16;
 
-/// Rows that a group of weights takes: its elements, and the scales.
-pub(crate) const DEPTH: usize = QUADS + 1;
-
 /// Four numbers of 8 bits that follow each other in the reduction, the first in the lowest byte; or the bits of the scales of a
-/// group, as many as it has parts: one or two.
+/// group, as many as it has parts: one, two or four.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(transparent)]
 pub(crate) struct Parts<const PARTS: usize>(pub(crate) u32);
@@ -29,10 +27,21 @@ pub(crate) type Eights = Parts<1>;
 /// Of groups with two, as ggml's blocks of 32 (Q8_0) have them.
 pub(crate) type Blocks = Parts<2>;
 
+/// Of groups with four, as ggml's blocks of 16 times 16 (Q6_K) have them.
+pub(crate) type Sixes = Parts<4>;
+
 impl<const PARTS: usize> Parts<PARTS> {
-    /// The scale of a part, of an element that holds scales.
-    pub(crate) fn scale(self, part: usize) -> f32 {
-        if PARTS == 1 { f32::from_bits(self.0) } else { f16::from_bits((self.0 >> (16 * part)) as u16).to_f32() }
+    /// Rows that a group of weights takes: its elements, and the scales.
+    pub(crate) const DEPTH: usize = QUADS + if PARTS == 4 { 2 } else { 1 };
+
+    /// The scale of a part of a group, of its rows.
+    pub(crate) fn scale(row: impl Fn(usize) -> Self, part: usize) -> f32 {
+        let scales = row(QUADS).0;
+        match PARTS {
+            1 => f32::from_bits(scales),
+            2 => f16::from_bits((scales >> (16 * part)) as u16).to_f32(),
+            _ => f32::from((scales >> (8 * part)) as u8 as i8) * f32::from_bits(row(QUADS + 1).0),
+        }
     }
 }
 
@@ -41,7 +50,7 @@ impl<const PARTS: usize> Factor for Parts<PARTS> {
     const GROUP: usize = GROUP;
 
     fn depth(steps: usize) -> usize {
-        steps.div_ceil(GROUP) * DEPTH
+        steps.div_ceil(GROUP) * Self::DEPTH
     }
 
     fn slots(_: Isa, steps: usize) -> usize {
@@ -54,11 +63,11 @@ impl<const PARTS: usize> Factor for Parts<PARTS> {
 
     fn tile(isa: Isa, block: Block, left: Left, a: &[f32], b: Right<'_, Self>, c: &mut [f32]) {
         let Block { rows, cols, depth, stride, add } = block;
-        let groups = depth / DEPTH;
+        let groups = depth / Self::DEPTH;
         assert!(
             matches!(left, Left::Packed) && (1..=super::VECTOR_ROWS).contains(&rows) && cols == 32 && b.stride == 32
         );
-        assert!(depth.is_multiple_of(DEPTH) && a.len() >= groups * SLOTS * rows && b.data.len() >= depth * cols);
+        assert!(depth.is_multiple_of(Self::DEPTH) && a.len() >= groups * SLOTS * rows && b.data.len() >= depth * cols);
         assert!(c.len() >= (rows - 1) * stride + cols && stride >= cols);
         #[cfg(target_arch = "x86_64")]
         if isa > Isa::Scalar {
@@ -109,20 +118,21 @@ fn scalar<const PARTS: usize>(
             let mut total = if add { *c } else { 0.0 };
             for (group, plane) in (0..groups).flat_map(|group| [(group, 0), (group, PLANE)]) {
                 let slot = |k: usize| a[(group * SLOTS + plane + k) * rows + m];
-                let element = |k: usize| b[(group * DEPTH + k) * 32 + n];
+                let element = |k: usize| b[(group * Parts::<PARTS>::DEPTH + k) * 32 + n];
                 if plane > 0 && slot(QUADS) == 0.0 {
                     continue;
                 }
                 for part in 0..PARTS {
-                    let halves = 2 * part / PARTS..2 * (part + 1) / PARTS;
-                    let mut sum: i32 = halves.map(|half| -128 * rounded::whole(slot(QUADS + 1 + half))).sum();
+                    let quarters = 4 * part / PARTS..4 * (part + 1) / PARTS;
+                    let of_inputs = |quarter| rounded::of_quarter(quarter, |k| rounded::whole(slot(k)));
+                    let mut sum: i32 = quarters.map(|quarter| -128 * of_inputs(quarter)).sum();
                     for k in quads::<PARTS>(part) {
                         let (inputs, weights) = (slot(k).to_bits().to_le_bytes(), element(k).0.to_le_bytes());
                         for (x, w) in inputs.into_iter().zip(weights) {
                             sum += i32::from(x as i8) * i32::from(w);
                         }
                     }
-                    total = fma(sum as f32, slot(QUADS) * element(QUADS).scale(part), total);
+                    total = fma(sum as f32, slot(QUADS) * Parts::scale(element, part), total);
                 }
             }
             *c = total;
@@ -133,8 +143,8 @@ fn scalar<const PARTS: usize>(
 /// By AVX2, and by AVX-512's dot products of bytes.
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::super::rounded::x86::{fetch_ahead, has_dots, has_rest, start, start_of_half};
-    use super::{DEPTH, PLANE, QUADS, SLOTS, quads};
+    use super::super::rounded::x86::{fetch_ahead, has_dots, has_rest, start, start_of_half, start_of_quarter};
+    use super::{PLANE, Parts, QUADS, SLOTS, quads};
     use crate::Isa;
     use std::arch::x86_64::*;
 
@@ -185,7 +195,7 @@ mod x86 {
         for group in 0..groups {
             // SAFETY: group < groups, so all loads and stores stay inside what the caller vouches for.
             unsafe {
-                let (a, b) = (a.add(group * SLOTS * M), b.add(group * DEPTH * 32));
+                let (a, b) = (a.add(group * SLOTS * M), b.add(group * Parts::<PARTS>::DEPTH * 32));
                 dots_plane::<M, M, PARTS>(a, b, (c, stride), group > 0 || add);
                 for m in (0..M).filter(|m| has_rest::<M>(a.add(*m))) {
                     dots_plane::<1, M, PARTS>(a.add(PLANE * M + m), b, (c.add(m * stride), stride), true);
@@ -226,6 +236,9 @@ mod x86 {
                 }
                 let row = b.add(32 * QUADS);
                 fetch_ahead(row);
+                if PARTS == 4 {
+                    fetch_ahead(row.add(32));
+                }
                 let scales = [scales_512::<PARTS>(row, part), scales_512::<PARTS>(row.add(16), part)];
                 for (m, sum) in sums.iter().enumerate() {
                     let scale = _mm512_set1_ps(f32::from_bits(*a.add(QUADS * APART + m) as u32));
@@ -247,13 +260,19 @@ mod x86 {
     #[inline(always)]
     unsafe fn begin<const APART: usize, const PARTS: usize>(a: *const i32, part: usize) -> i32 {
         // SAFETY: as the caller vouches.
-        unsafe { if PARTS == 1 { start::<APART>(a) } else { start_of_half::<APART>(a, part) } }
+        unsafe {
+            match PARTS {
+                1 => start::<APART>(a),
+                2 => start_of_half::<APART>(a, part),
+                _ => start_of_quarter::<APART>(a, part),
+            }
+        }
     }
 
     /// The scales of a part, of 16 columns.
     ///
     /// # Safety
-    /// As `dots`; `row` is valid for 16 elements.
+    /// As `dots`; `row` is valid for 16 elements, and with four parts so is the row behind it.
     #[inline]
     #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
     unsafe fn scales_512<const PARTS: usize>(row: *const i32, part: usize) -> __m512 {
@@ -261,15 +280,21 @@ mod x86 {
         let both = unsafe { _mm512_loadu_si512(row.cast()) };
         match (PARTS, part) {
             (1, _) => _mm512_castsi512_ps(both),
-            (_, 0) => _mm512_cvtph_ps(_mm512_cvtepi32_epi16(both)),
-            _ => _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(both))),
+            (2, 0) => _mm512_cvtph_ps(_mm512_cvtepi32_epi16(both)),
+            (2, _) => _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(both))),
+            _ => {
+                let upper = _mm512_sllv_epi32(both, _mm512_set1_epi32(24 - 8 * part as i32));
+                // SAFETY: as the caller vouches.
+                let times = unsafe { _mm512_loadu_ps(row.add(32).cast()) };
+                _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_srai_epi32::<24>(upper)), times)
+            }
         }
     }
 
     /// The same of 8 columns.
     ///
     /// # Safety
-    /// AVX2 and F16C; `row` is valid for 8 elements.
+    /// AVX2 and F16C; `row` is valid for 8 elements, and with four parts so is the row behind it.
     #[inline(always)]
     unsafe fn scales_256<const PARTS: usize>(row: *const i32, part: usize) -> __m256 {
         // SAFETY: as the caller vouches.
@@ -277,6 +302,11 @@ mod x86 {
             let both = _mm256_loadu_si256(row.cast());
             if PARTS == 1 {
                 return _mm256_castsi256_ps(both);
+            }
+            if PARTS == 4 {
+                let upper = _mm256_sllv_epi32(both, _mm256_set1_epi32(24 - 8 * part as i32));
+                let levels = _mm256_cvtepi32_ps(_mm256_srai_epi32::<24>(upper));
+                return _mm256_mul_ps(levels, _mm256_loadu_ps(row.add(32).cast()));
             }
             let half = if part == 0 {
                 _mm256_and_si256(both, _mm256_set1_epi32(0xFFFF))
@@ -301,7 +331,7 @@ mod x86 {
         for group in 0..groups {
             // SAFETY: group < groups, and m < M.
             unsafe {
-                let (a, b) = (a.add(group * SLOTS * M), b.add(group * DEPTH * 32));
+                let (a, b) = (a.add(group * SLOTS * M), b.add(group * Parts::<PARTS>::DEPTH * 32));
                 for m in 0..M {
                     avx2_row::<M, PARTS>(a.add(m), b, c.add(m * stride), group > 0 || add);
                     if has_rest::<M>(a.add(m)) {
@@ -357,8 +387,8 @@ mod tests {
 
     /// A panel of weights [32, steps].
     fn panel<const PARTS: usize>(steps: usize) -> Vec<Parts<PARTS>> {
-        let mut panel = vec![Parts(0); Eights::depth(steps) * 32];
-        for (group, panel) in panel.chunks_mut(DEPTH * 32).enumerate() {
+        let mut panel = vec![Parts(0); Parts::<PARTS>::depth(steps) * 32];
+        for (group, panel) in panel.chunks_mut(Parts::<PARTS>::DEPTH * 32).enumerate() {
             for n in 0..32 {
                 let values: Vec<f32> =
                     (group * GROUP..steps.min((group + 1) * GROUP)).map(|k| noise(3 * (n * steps + k) + 1)).collect();
@@ -367,10 +397,16 @@ mod tests {
                 for (k, four) in whole.as_chunks::<4>().0.iter().enumerate() {
                     panel[k * 32 + n] = Parts(u32::from_le_bytes(*four));
                 }
-                // The second half of a group counts half of what it would.
+                // Every further part of a group counts half of what the last does; the third against its sign.
                 let half = |scale: f32| u32::from(f16::from_f32(scale).to_bits());
-                let scales = if PARTS == 1 { scale.to_bits() } else { half(scale) | half(scale / 2.0) << 16 };
-                panel[QUADS * 32 + n] = Parts(scales);
+                panel[QUADS * 32 + n] = Parts(match PARTS {
+                    1 => scale.to_bits(),
+                    2 => half(scale) | half(scale / 2.0) << 16,
+                    _ => u32::from_le_bytes([64, 32, -16i8 as u8, 8]),
+                });
+                if PARTS == 4 {
+                    panel[(QUADS + 1) * 32 + n] = Parts((scale / 64.0).to_bits());
+                }
             }
         }
         panel
@@ -380,6 +416,7 @@ mod tests {
     fn every_path_equals_the_reference_and_is_near_the_product() {
         of_parts::<1>();
         of_parts::<2>();
+        of_parts::<4>();
     }
 
     fn of_parts<const PARTS: usize>() {
@@ -388,7 +425,7 @@ mod tests {
             for rows in 1..=super::super::VECTOR_ROWS {
                 let inputs: Vec<Vec<f32>> =
                     (0..rows).map(|m| (0..steps).map(|k| noise(m * steps + k)).collect()).collect();
-                let block = Block { rows, cols: 32, depth: Eights::depth(steps), stride: 40, add: false };
+                let block = Block { rows, cols: 32, depth: Parts::<PARTS>::depth(steps), stride: 40, add: false };
                 let run = |isa: Isa, add: bool| {
                     let mut a = vec![0.0; rows * Eights::slots(isa, steps)];
                     Eights::pack(isa, rows, |m| &inputs[m], steps, &mut a);
@@ -402,14 +439,14 @@ mod tests {
                         assert_eq!(want, run(isa, add), "{isa:?} {rows}x{steps}");
                     }
                 }
-                let of_half = |k: usize| if PARTS == 2 && k % GROUP >= GROUP / 2 { 0.5 } else { 1.0 };
+                let of_part = |k: usize| [1.0, 0.5, -0.25, 0.125][k % GROUP * PARTS / GROUP];
                 let got = run(Isa::Scalar, false);
                 for (m, row) in inputs.iter().enumerate() {
                     for n in 0..32 {
                         let exact: f64 = row
                             .iter()
                             .enumerate()
-                            .map(|(k, x)| f64::from(*x) * f64::from(noise(3 * (n * steps + k) + 1)) * of_half(k))
+                            .map(|(k, x)| f64::from(*x) * f64::from(noise(3 * (n * steps + k) + 1)) * of_part(k))
                             .sum();
                         let error = (f64::from(got[m * 40 + n]) - exact).abs();
                         assert!(error < 0.012 * (steps as f64).sqrt(), "{steps}: {error} of {exact}");
@@ -426,7 +463,7 @@ mod tests {
             let mut a = vec![0.0; SLOTS];
             Eights::pack(Isa::best(), 1, |_| &row, 64, &mut a);
             let mut c = vec![0.0; 32];
-            let block = Block { rows: 1, cols: 32, depth: DEPTH, stride: 32, add: false };
+            let block = Block { rows: 1, cols: 32, depth: Eights::DEPTH, stride: 32, add: false };
             Eights::tile(Isa::best(), block, Left::Packed, &a, Right { data: &b, stride: 32 }, &mut c);
             c[0]
         };

@@ -24,7 +24,7 @@ mod x86;
 use crate::Isa;
 use crate::math::fma;
 
-pub(crate) use eights::{Blocks, DEPTH as EIGHTS_DEPTH, Eights, Parts, weights as eights};
+pub(crate) use eights::{Blocks, Eights, Parts, Sixes, weights as eights};
 pub(crate) use fours::DEPTH as FOURS_DEPTH;
 pub(crate) use pack::{elements, interleave, pack_rows, padded, put_row, slots, wants_pairs};
 pub(crate) use rounded::{GROUP as FEW_BITS_GROUP, nearest, scales};

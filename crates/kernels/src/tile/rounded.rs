@@ -1,9 +1,9 @@
 //! Inputs of products with weights in few bits.
 //!
 //! A row's numbers are rounded to whole ones from -127 to 127 in groups of 64, each group with a scale. In memory a group is 16
-//! elements of four numbers, the scale, and the sums of the first and the second half of its whole numbers, for what weights
-//! are offset by; and once more the same of what rounding left, which counts where one number of the group is so large that the
-//! others are hardly told apart (its scale is 0 elsewhere).
+//! elements of four numbers, the scale, and for what weights are offset by sums of its whole numbers: of the first and the second
+//! half, and of the first half of each; and once more the same of what rounding left, which counts where one number of the group is
+//! so large that the others are hardly told apart (its scale is 0 elsewhere).
 
 use crate::Isa;
 use crate::isa::for_each_isa;
@@ -14,7 +14,7 @@ pub(crate) const GROUP: usize = 64;
 /// Elements of a group: four numbers each.
 pub(super) const QUADS: usize = GROUP / 4;
 /// Slots that a group takes, and as many for what rounding left.
-pub(super) const PLANE: usize = QUADS + 3;
+pub(super) const PLANE: usize = QUADS + 5;
 pub(super) const SLOTS: usize = 2 * PLANE;
 /// Where the whole numbers of a group are of this size or less on the average, what rounding left counts, too.
 const FINE: usize = 20;
@@ -40,6 +40,13 @@ pub(super) fn pack<'a>(isa: Isa, count: usize, row: impl Fn(usize) -> &'a [f32],
 /// The whole number in a slot.
 pub(super) fn whole(slot: f32) -> i32 {
     slot.to_bits() as i32
+}
+
+/// The sum of the whole numbers of a quarter of a plane, of its slots.
+#[inline(always)]
+pub(super) fn of_quarter(quarter: usize, slot: impl Fn(usize) -> i32) -> i32 {
+    let first = slot(QUADS + 3 + quarter / 2);
+    if quarter.is_multiple_of(2) { first } else { slot(QUADS + 1 + quarter / 2).wrapping_sub(first) }
 }
 
 /// What numbers are multiplied by to be whole, and what whole ones are multiplied by. Where one is no number, no product is.
@@ -124,9 +131,10 @@ fn plane_of(values: &[f32; GROUP], to: &mut [f32]) -> ([f32; GROUP], f32) {
     for (to, four) in to.iter_mut().zip(bytes.as_chunks().0) {
         *to = f32::from_bits(u32::from_le_bytes(*four));
     }
+    let sum = |part: &[f32]| f32::from_bits(part.iter().sum::<f32>() as i32 as u32);
     let (first, second) = whole.split_at(GROUP / 2);
-    let sum = |half: &[f32]| f32::from_bits(half.iter().sum::<f32>() as i32 as u32);
-    [to[QUADS], to[QUADS + 1], to[QUADS + 2]] = [scale, sum(first), sum(second)];
+    let (first_half, second_half) = (&first[..GROUP / 4], &second[..GROUP / 4]);
+    to[QUADS..].copy_from_slice(&[scale, sum(first), sum(second), sum(first_half), sum(second_half)]);
     (whole, scale)
 }
 
@@ -171,6 +179,16 @@ pub(super) mod x86 {
     pub(in crate::tile) unsafe fn start_of_half<const M: usize>(a: *const i32, half: usize) -> i32 {
         // SAFETY: as the caller vouches.
         unsafe { (*a.add((QUADS + 1 + half) * M)).wrapping_mul(-128) }
+    }
+
+    /// The same of a quarter.
+    ///
+    /// # Safety
+    /// As [`start`].
+    #[inline(always)]
+    pub(in crate::tile) unsafe fn start_of_quarter<const M: usize>(a: *const i32, quarter: usize) -> i32 {
+        // SAFETY: as the caller vouches.
+        super::of_quarter(quarter, |k| unsafe { *a.add(k * M) }).wrapping_mul(-128)
     }
 
     /// Whether what rounding left counts in a row of a group.
@@ -222,8 +240,10 @@ pub(super) mod x86 {
             // SAFETY: 4 slots of 16.
             unsafe { _mm_storeu_si128(to.as_mut_ptr().add(4 * i).cast(), _mm512_cvtepi32_epi8(whole)) };
         }
-        let half = |i: usize| _mm512_reduce_add_epi32(_mm512_add_epi32(whole[i], whole[i + 1]));
-        to[QUADS..].copy_from_slice(&[scale, f32::from_bits(half(0) as u32), f32::from_bits(half(2) as u32)]);
+        let sums = whole.map(|whole| _mm512_reduce_add_epi32(whole));
+        let slots = [sums[0] + sums[1], sums[2] + sums[3], sums[0], sums[2]].map(|sum| f32::from_bits(sum as u32));
+        to[QUADS] = scale;
+        to[QUADS + 1..].copy_from_slice(&slots);
         (whole, scale)
     }
 }
