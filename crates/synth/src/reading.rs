@@ -3,11 +3,13 @@
 mod lettering;
 mod lines;
 mod signs;
+mod strips;
 pub(crate) mod texts;
 
 pub(crate) use lettering::{Ink, Look, ground, rounded};
 pub(crate) use lines::{line, several};
 pub(crate) use signs::sign;
+pub(crate) use strips::strips;
 
 use crate::{
     Canvas, Colour, Kit, Place, Random, Rgb, Sample, Split, Text, Turn,

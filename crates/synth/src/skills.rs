@@ -51,6 +51,7 @@ pub const SKILLS: &[Skill] = &[
     skill("read-number", "read", 2.0, &[Need::Fonts], reading::number),
     skill("read-line", "read", 1.0, &[Need::Fonts], reading::line),
     skill("read-several", "read", 1.0, &[Need::Fonts], reading::several),
+    skill("read-strips", "read", 1.0, &[Need::Fonts], reading::strips),
     skill("read-sign", "read", 1.0, &[Need::Fonts], reading::sign),
     skill("bars-easy", "charts", 0.5, &[Need::Fonts], chart::easy),
     skill("bars", "charts", 2.0, &[Need::Fonts], chart::bars),

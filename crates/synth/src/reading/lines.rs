@@ -66,7 +66,7 @@ fn nth(random: &mut Random, split: Split, words: &[String]) -> Turn {
 }
 
 /// A turn that never asks for one word as an answer.
-fn say(
+pub(super) fn say(
     random: &mut Random,
     split: Split,
     skill: &'static str,
