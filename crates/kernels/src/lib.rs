@@ -18,6 +18,8 @@ mod isa;
 pub mod linear;
 pub mod loss;
 mod math;
+#[cfg(target_arch = "x86_64")]
+mod math512;
 pub mod nf4;
 pub mod norm;
 pub mod optimiser;

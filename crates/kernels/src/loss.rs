@@ -57,7 +57,7 @@ fn one(logits: &mut [f32], target: usize, weight: f32, z: f32) -> f32 {
     let mut lanes = [0.0f32; 16];
     for part in logits.chunks_mut(16) {
         for (lane, x) in lanes.iter_mut().zip(part) {
-            *x = math::exp2_of_nonpositive((*x - max) * LOG2_E);
+            *x = math::exp2((*x - max) * LOG2_E);
             *lane += *x;
         }
     }

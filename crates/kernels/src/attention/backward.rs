@@ -258,7 +258,7 @@ fn scores_to_gradients_row(p: &mut [f32], grads: &mut [f32], visible: usize, sca
     let mut lanes = [0.0f32; 16];
     for part in p.chunks_mut(16) {
         for (lane, x) in lanes.iter_mut().zip(part) {
-            *x = math::exp2_of_nonpositive(math::fma(*x, scale * LOG2_E, -top));
+            *x = math::exp2(math::fma(*x, scale * LOG2_E, -top));
             *lane += *x;
         }
     }

@@ -61,28 +61,54 @@ fn put<'a>(values: &[f32], to: impl Iterator<Item = &'a mut u8>) -> f32 {
     scale
 }
 
-/// A head's keys and values of a block as pairs of bfloat16, laid out as products read them.
-pub(super) fn widen_head(isa: Isa, heads: &Heads, block: &[u8], head: usize, keys: &mut [Pair], values: &mut [Pair]) {
-    let places = Places::of(heads);
-    let block = &block[head * places.end..][..places.end];
-    let mut multipliers = [0.0; 2 * BLOCK];
-    for (to, bytes) in multipliers.iter_mut().zip(block[places.scales..].as_chunks().0) {
-        *to = f32::from_le_bytes(*bytes);
+/// A head's part of a block: codes, and what each position's are multiplied by.
+struct Part<'a> {
+    codes: &'a [u8],
+    multipliers: [f32; BLOCK],
+}
+
+impl<'a> Part<'a> {
+    fn keys(heads: &Heads, block: &'a [u8], head: usize) -> Part<'a> {
+        let places = Places::of(heads);
+        Part::of(&block[head * places.end..][..places.end], 0..places.values, places.scales)
     }
-    let (of_keys, of_values) = multipliers.split_at(BLOCK);
+
+    fn values(heads: &Heads, block: &'a [u8], head: usize) -> Part<'a> {
+        let places = Places::of(heads);
+        let block = &block[head * places.end..][..places.end];
+        Part::of(block, places.values..places.scales, places.scales + BLOCK * size_of::<f32>())
+    }
+
+    fn of(block: &'a [u8], codes: Range<usize>, scales: usize) -> Part<'a> {
+        let mut multipliers = [0.0; BLOCK];
+        for (to, bytes) in multipliers.iter_mut().zip(block[scales..].as_chunks().0) {
+            *to = f32::from_le_bytes(*bytes);
+        }
+        Part { codes: &block[codes], multipliers }
+    }
+}
+
+/// A head's keys of a block as pairs of bfloat16, laid out as products read them.
+pub(super) fn widen_keys(isa: Isa, heads: &Heads, block: &[u8], head: usize, keys: &mut [Pair]) {
+    let part = Part::keys(heads, block, head);
     let depth = heads.key_rows() / 2;
-    for (pair, codes) in block[..places.values].chunks_exact(2 * BLOCK).enumerate() {
+    for (pair, codes) in part.codes.chunks_exact(2 * BLOCK).enumerate() {
         let mut wide = [[0.0; BLOCK]; 2];
         for (wide, codes) in wide.iter_mut().zip(codes.chunks_exact(BLOCK)) {
-            by_each(isa, codes, of_keys, wide);
+            by_each(isa, codes, &part.multipliers, wide);
         }
         for panel in 0..BLOCK / PANEL {
             let [first, second] = wide.each_ref().map(|wide| &wide[panel * PANEL..][..PANEL]);
             interleave(isa, first, second, &mut keys[(panel * depth + pair) * PANEL..][..PANEL]);
         }
     }
+}
+
+/// A head's values of a block, likewise.
+pub(super) fn widen_values(isa: Isa, heads: &Heads, block: &[u8], head: usize, values: &mut [Pair]) {
+    let part = Part::values(heads, block, head);
     let lanes = heads.lanes();
-    let rows = block[places.values..places.scales].chunks_exact(2 * lanes).zip(of_values.as_chunks::<2>().0);
+    let rows = part.codes.chunks_exact(2 * lanes).zip(part.multipliers.as_chunks::<2>().0);
     for (pair, (codes, multipliers)) in rows.enumerate() {
         let mut wide = [[0.0; super::MAX_DIM]; 2];
         for ((wide, codes), &by) in wide.iter_mut().zip(codes.chunks_exact(lanes)).zip(multipliers) {

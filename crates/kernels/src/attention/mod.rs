@@ -12,6 +12,7 @@ mod eights;
 mod small;
 mod softmax;
 mod tasks;
+mod weights;
 
 use crate::pool::SendPtr;
 use crate::scratch::with_scratch;
@@ -181,16 +182,21 @@ pub fn attention_eights<'a>(
     attend::<Pair>(isa, pool, heads, q, spans, &Narrow { isa, block }, out);
 }
 
-/// Keys and values, wherever and however they are kept.
+/// Keys and values, wherever and however they are kept. A place is a span and the index of a block; `room` is for whoever
+/// must make first what is asked for.
 trait Blocks<E>: Sync {
-    /// Calls `f` with a head's keys and values of a span's block. `room` is for whoever must make them first.
-    fn with_head(
+    /// Calls `f` with a head's keys of a block.
+    fn with_keys(&self, heads: &Heads, place: (usize, usize), head: usize, room: &mut [f32], f: impl FnOnce(&[E]));
+
+    /// Calls `f` with a head's values of some blocks of a span, at most [`CHUNK_BLOCKS`].
+    fn with_values(
         &self,
         heads: &Heads,
-        place: (usize, usize),
+        span: usize,
+        blocks: Range<usize>,
         head: usize,
         room: &mut [f32],
-        f: impl FnOnce(&[E], &[E]),
+        f: impl FnOnce(&[&[E]]),
     );
 }
 
@@ -198,16 +204,30 @@ trait Blocks<E>: Sync {
 struct Plain<F>(F);
 
 impl<'a, E: Element, F: Fn(usize, usize) -> &'a [E] + Sync> Blocks<E> for Plain<F> {
-    fn with_head(
+    fn with_keys(
         &self,
         heads: &Heads,
         (span, index): (usize, usize),
         head: usize,
         _: &mut [f32],
-        f: impl FnOnce(&[E], &[E]),
+        f: impl FnOnce(&[E]),
     ) {
-        let (k, v) = heads.split((self.0)(span, index), head);
-        f(k, v);
+        f(heads.split((self.0)(span, index), head).0);
+    }
+
+    fn with_values(
+        &self,
+        heads: &Heads,
+        span: usize,
+        blocks: Range<usize>,
+        head: usize,
+        _: &mut [f32],
+        f: impl FnOnce(&[&[E]]),
+    ) {
+        let mut values: [&[E]; CHUNK_BLOCKS] = [&[]; CHUNK_BLOCKS];
+        let values = &mut values[..blocks.len()];
+        values.iter_mut().zip(blocks).for_each(|(to, index)| *to = heads.split((self.0)(span, index), head).1);
+        f(values);
     }
 }
 
@@ -218,18 +238,36 @@ struct Narrow<F> {
 }
 
 impl<'a, F: Fn(usize, usize) -> &'a [u8] + Sync> Blocks<Pair> for Narrow<F> {
-    fn with_head(
+    fn with_keys(
         &self,
         heads: &Heads,
         (span, index): (usize, usize),
         head: usize,
         room: &mut [f32],
-        f: impl FnOnce(&[Pair], &[Pair]),
+        f: impl FnOnce(&[Pair]),
     ) {
-        let (k, v) = heads.head_lens::<Pair>();
-        let (keys, values) = bytemuck::cast_slice_mut(&mut room[..k + v]).split_at_mut(k);
-        eights::widen_head(self.isa, heads, (self.block)(span, index), head, keys, values);
-        f(keys, values);
+        let keys = bytemuck::cast_slice_mut(&mut room[..heads.head_lens::<Pair>().0]);
+        eights::widen_keys(self.isa, heads, (self.block)(span, index), head, keys);
+        f(keys);
+    }
+
+    fn with_values(
+        &self,
+        heads: &Heads,
+        span: usize,
+        blocks: Range<usize>,
+        head: usize,
+        room: &mut [f32],
+        f: impl FnOnce(&[&[Pair]]),
+    ) {
+        let mut values: [&[Pair]; CHUNK_BLOCKS] = [&[]; CHUNK_BLOCKS];
+        let values = &mut values[..blocks.len()];
+        let room = bytemuck::cast_slice_mut(room).chunks_exact_mut(heads.head_lens::<Pair>().1);
+        for ((to, index), room) in values.iter_mut().zip(blocks).zip(room) {
+            eights::widen_values(self.isa, heads, (self.block)(span, index), head, room);
+            *to = room;
+        }
+        f(values);
     }
 }
 
@@ -258,11 +296,17 @@ fn attend<E: Element>(
                 for first in task.pairs.clone().step_by(block_rows::<E>(isa)) {
                     let rows = task.rows(heads, first, block_rows::<E>(isa));
                     queries.set::<E>(isa, heads, &rows, q, &spans[task.span]);
-                    total.clear(heads, rows.len());
-                    for chunk in task.chunks.clone() {
-                        sums.clear(heads, rows.len());
-                        queries.chunk(isa, heads, chunk, (task.span, task.heads.start), (blocks, room), sums);
-                        total.join(isa, heads, rows.len(), sums.view());
+                    let mut begun = false;
+                    for chunk in task.chunks.start..task.chunks.end.min(queries.chunks_seen()) {
+                        let to = if begun { &mut *sums } else { &mut *total };
+                        queries.chunk(isa, heads, chunk, (task.span, task.heads.start), (blocks, room), to);
+                        if begun {
+                            total.join(isa, heads, rows.len(), sums.view());
+                        }
+                        begun = true;
+                    }
+                    if !begun {
+                        total.clear(heads, rows.len());
                     }
                     if let Some(part) = task.part {
                         debug_assert_eq!(
@@ -305,20 +349,23 @@ fn attend<E: Element>(
     });
 }
 
+/// Pairs of bfloat16 of the widest head's values in a chunk.
+const ROOM: usize = CHUNK_BLOCKS * BLOCK * MAX_DIM / 2;
+
 /// What a task works with, a thread's own: large, so kept from task to task.
 struct Work {
     queries: Queries,
     total: Sums,
     sums: Sums,
-    /// For a head's keys and values of a block.
-    room: [f32; MAX_DIM * BLOCK],
+    /// For a head's keys of a block or its values of a chunk.
+    room: [f32; ROOM],
 }
 
 /// Lends this thread's `Work`, with unknown contents.
 fn with_work(f: impl FnOnce(&mut Work)) {
     thread_local! {
         static WORK: RefCell<Box<Work>> =
-            RefCell::new(Box::new(Work { queries: Queries::new(), total: Sums::new(), sums: Sums::new(), room: [0.0; MAX_DIM * BLOCK] }));
+            RefCell::new(Box::new(Work { queries: Queries::new(), total: Sums::new(), sums: Sums::new(), room: [0.0; ROOM] }));
     }
     WORK.with_borrow_mut(|work| f(work));
 }

@@ -114,7 +114,7 @@ pub(super) fn product<E: Element>(
         for (panel, b) in b.data.chunks_exact(panel_len).enumerate().take(columns.div_ceil(PANEL)) {
             for (chain, b) in b[..steps * PANEL].chunks(CHAIN / E::STEPS * PANEL).enumerate() {
                 let block = Block { rows: count, cols: PANEL, depth: b.len() / PANEL, stride, add: add || chain > 0 };
-                let right = Right { data: b, stride: PANEL };
+                let right = Right::new(b, PANEL);
                 tile(isa, block, left, &a[chain * chain_len..], right, &mut c[at * stride + panel * PANEL..]);
             }
         }

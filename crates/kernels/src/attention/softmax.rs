@@ -1,22 +1,25 @@
 //! The online softmax: scores of a few queries with a block of keys, and their weighted values.
 
 use super::tasks::TaskRows;
-use super::{BLOCK, Blocks, CHUNK_BLOCKS, Heads, MAX_DIM, PANEL, Span};
+use super::{BLOCK, Blocks, CHUNK_BLOCKS, Heads, MAX_DIM, PANEL, Span, weights};
 use crate::Isa;
 use crate::isa::for_each_isa;
-use crate::math::{self, fold, join};
-use crate::tile::{Block, Element, Left, MAX_ROWS, Right, pack_rows, padded, put_row, slots, tile};
+use crate::math;
+use crate::tile::{Block, Element, Left, MAX_ROWS, Right, pack_rows, padded, slots, tile, tile_parts};
 use std::f32::consts::LOG2_E;
+
+/// Keys of a chunk.
+const CHUNK: usize = CHUNK_BLOCKS * BLOCK;
 
 /// The queries of a block, ready for products with keys.
 #[repr(C, align(64))]
 pub(super) struct Queries {
     /// Packed for `tile`, each head's rows on their own.
     packed: [f32; MAX_DIM * MAX_ROWS],
-    /// Of one block: [rows, 64], first as scores, then as weights.
-    scores: [f32; MAX_ROWS * BLOCK],
-    /// The weights as the second product reads them.
-    weights: [f32; MAX_ROWS * BLOCK],
+    /// Of a chunk, one block of keys after the other: [rows, 64], first as scores, then as weights.
+    scores: [f32; MAX_ROWS * CHUNK],
+    /// The weights as the second product reads them, where that is not as they are.
+    weights: [f32; MAX_ROWS * CHUNK],
     rows: usize,
     /// Rows of one head.
     of_head: usize,
@@ -31,8 +34,8 @@ impl Queries {
             of_head: 0,
             visible: [0; MAX_ROWS],
             packed: [0.0; MAX_DIM * MAX_ROWS],
-            scores: [0.0; MAX_ROWS * BLOCK],
-            weights: [0.0; MAX_ROWS * BLOCK],
+            scores: [0.0; MAX_ROWS * CHUNK],
+            weights: [0.0; MAX_ROWS * CHUNK],
         }
     }
 
@@ -47,7 +50,13 @@ impl Queries {
         }
     }
 
-    /// Adds the keys of one chunk of a span for the heads from `head` on.
+    /// Chunks of which any row sees a key.
+    pub(super) fn chunks_seen(&self) -> usize {
+        self.visible[..self.rows].iter().max().map_or(0, |most| most.div_ceil(CHUNK))
+    }
+
+    /// Sets `sums` to those over the keys of one chunk of a span for the heads from `head` on: all scores of a row first, so
+    /// that its largest is known before any becomes a weight.
     pub(super) fn chunk<E: Element>(
         &mut self,
         isa: Isa,
@@ -57,48 +66,62 @@ impl Queries {
         (blocks, room): (&impl Blocks<E>, &mut [f32]),
         sums: &mut Sums,
     ) {
-        let seen = self.visible[..self.rows].iter().copied().max().unwrap_or(0).div_ceil(BLOCK);
-        for index in chunk * CHUNK_BLOCKS..((chunk + 1) * CHUNK_BLOCKS).min(seen) {
-            for (i, first_row) in (0..self.rows).step_by(self.of_head).enumerate() {
-                blocks.with_head(heads, (span, index), head + i, room, |k, v| {
-                    self.block(isa, heads, index * BLOCK, k, v, first_row, sums);
+        let rows = self.rows;
+        let seen: [usize; MAX_ROWS] = std::array::from_fn(|m| {
+            let visible = if m < rows { self.visible[m] } else { 0 };
+            visible.saturating_sub(chunk * CHUNK).min(CHUNK)
+        });
+        let count = seen.iter().copied().max().unwrap_or(0).div_ceil(BLOCK);
+        let of_heads = || (0..rows).step_by(self.of_head).enumerate();
+        for block in 0..count {
+            for (i, first) in of_heads() {
+                let scores = &mut self.scores[(block * rows + first) * BLOCK..];
+                let queries = &self.packed[first * slots::<E>(isa, heads.dim)..];
+                blocks.with_keys(heads, (span, chunk * CHUNK_BLOCKS + block), head + i, room, |keys| {
+                    score(isa, heads, self.of_head, queries, keys, scores);
                 });
             }
         }
-    }
-
-    /// Adds the keys and values of one head at the 64 positions from `first` to its rows.
-    fn block<E: Element>(
-        &mut self,
-        isa: Isa,
-        heads: &Heads,
-        first: usize,
-        k: &[E],
-        v: &[E],
-        first_row: usize,
-        sums: &mut Sums,
-    ) {
-        let (rows, lanes, depth) = (self.of_head, heads.lanes(), padded::<E>(heads.dim) / E::STEPS);
-        let packed = &self.packed[first_row * slots::<E>(isa, heads.dim)..];
-        for (panel, keys) in k.chunks_exact(k.len() * PANEL / BLOCK).enumerate() {
-            let block = Block { rows, cols: PANEL, depth, stride: BLOCK, add: false };
-            let keys = Right { data: keys, stride: PANEL };
-            tile(isa, block, Left::Packed, packed, keys, &mut self.scores[panel * PANEL..]);
-        }
-        let of_head = first_row..first_row + rows;
-        let seen: [usize; MAX_ROWS] =
-            std::array::from_fn(|m| self.visible.get(first_row + m).map_or(0, |v| v.saturating_sub(first).min(BLOCK)));
-        let (max, sum) = (&mut sums.max[of_head.clone()], &mut sums.sum[of_head]);
-        let keep = softmax(isa, &mut self.scores, &seen[..rows], heads.scale * LOG2_E, max, sum);
-        let values = &mut sums.values[first_row * lanes..][..rows * lanes];
-        scale(isa, values, lanes, &keep);
+        let scores = &mut self.scores[..count * rows * BLOCK];
+        let totals = (&mut sums.max[..rows], &mut sums.sum[..rows]);
+        let weights =
+            weights::of_scores::<E>(isa, scores, &seen[..rows], heads.scale * LOG2_E, totals, &mut self.weights);
         let row_slots = slots::<E>(isa, BLOCK);
-        put_row::<E>(isa, &self.scores[..rows * BLOCK], &mut self.weights[..rows * row_slots]);
-        for panel in heads.value_panels() {
-            let block = Block { rows, cols: panel.len(), depth: BLOCK / E::STEPS, stride: lanes, add: true };
-            let right = Right { data: &v[panel.start * BLOCK / E::STEPS..], stride: panel.len() };
-            tile(isa, block, Left::Rows64, &self.weights, right, &mut values[panel.start..]);
+        let first_block = chunk * CHUNK_BLOCKS;
+        for (i, first) in of_heads() {
+            let (weights, to) = (&weights[first * row_slots..], &mut sums.values[first * heads.lanes()..]);
+            blocks.with_values(heads, span, first_block..first_block + count, head + i, room, |values| {
+                weigh(isa, heads, self.of_head, (weights, rows * row_slots), values, to);
+            });
         }
+    }
+}
+
+/// Scores of a head's rows with the keys of a block: rows 64 apart.
+fn score<E: Element>(isa: Isa, heads: &Heads, rows: usize, queries: &[f32], keys: &[E], scores: &mut [f32]) {
+    let depth = padded::<E>(heads.dim) / E::STEPS;
+    for (panel, keys) in keys.chunks_exact(keys.len() * PANEL / BLOCK).enumerate() {
+        let block = Block { rows, cols: PANEL, depth, stride: BLOCK, add: false };
+        let keys = Right::new(keys, PANEL);
+        tile(isa, block, Left::Packed, queries, keys, &mut scores[panel * PANEL..]);
+    }
+}
+
+/// The values of some blocks, weighted for a head's rows, whose weights for the next block are `step` further on.
+fn weigh<E: Element>(
+    isa: Isa,
+    heads: &Heads,
+    rows: usize,
+    (weights, step): (&[f32], usize),
+    values: &[&[E]],
+    to: &mut [f32],
+) {
+    let stride = heads.lanes();
+    for panel in heads.value_panels() {
+        let to = &mut to[panel.start..];
+        let from = panel.start * BLOCK / E::STEPS..panel.end * BLOCK / E::STEPS;
+        let block = Block { rows, cols: panel.len(), depth: BLOCK / E::STEPS, stride, add: false };
+        tile_parts(isa, block, (weights, step), (values, from), to);
     }
 }
 
@@ -179,18 +202,21 @@ for_each_isa! {
 
 #[inline(always)]
 fn join_rows(to: &mut Sums, rows: usize, lanes: usize, next: View<'_>) {
-    for m in 0..rows {
+    let (mut keep, mut take) = ([1.0; MAX_ROWS], [0.0; MAX_ROWS]);
+    for m in 0..MAX_ROWS {
         let (before, after) = (to.max[m], next.max[m]);
         let max = if after > before { after } else { before };
-        if max == f32::NEG_INFINITY {
-            continue; // nothing seen yet
-        }
-        let (keep, take) = (math::exp2(before - max), math::exp2(after - max));
         to.max[m] = max;
-        to.sum[m] = to.sum[m] * keep + next.sum[m] * take;
+        // Where nothing is seen yet there is nothing to keep or take.
+        let seen = max > f32::NEG_INFINITY;
+        keep[m] = if seen { math::exp2(before - max) } else { 1.0 };
+        take[m] = if seen { math::exp2(after - max) } else { 0.0 };
+        to.sum[m] = to.sum[m] * keep[m] + next.sum[m] * take[m];
+    }
+    for m in 0..rows {
         let range = m * lanes..(m + 1) * lanes;
         for (to, &x) in to.values[range.clone()].iter_mut().zip(&next.values[range]) {
-            *to = *to * keep + x * take;
+            *to = *to * keep[m] + x * take[m];
         }
     }
 }
@@ -201,73 +227,8 @@ for_each_isa! {
 
 #[inline(always)]
 fn divide_row(row: &[f32], by: f32, out: &mut [f32]) {
+    let inverse = 1.0 / by;
     for (out, &x) in out.iter_mut().zip(row) {
-        *out = x / by;
-    }
-}
-
-for_each_isa! {
-    /// Turns rows of 64 raw scores into weights `2^(scale * score - max)`, where max is the largest scaled score that a
-    /// row has met yet; those behind the first `seen` of a row are 0. Takes the weights into the rows' `sum`, and returns
-    /// what the rows' earlier weights must be multiplied by.
-    fn softmax(
-        scores: &mut [f32; MAX_ROWS * BLOCK],
-        seen: &[usize],
-        scale: f32,
-        max: &mut [f32],
-        sum: &mut [f32],
-    ) -> [f32; MAX_ROWS] = softmax_rows;
-}
-
-#[inline(always)]
-fn softmax_rows(
-    scores: &mut [f32; MAX_ROWS * BLOCK],
-    seen: &[usize],
-    scale: f32,
-    max: &mut [f32],
-    sum: &mut [f32],
-) -> [f32; MAX_ROWS] {
-    let mut keep = [1.0f32; MAX_ROWS];
-    for (m, (row, &seen)) in scores.as_chunks_mut::<BLOCK>().0.iter_mut().zip(seen).enumerate() {
-        if seen == 0 {
-            row.fill(0.0);
-            continue;
-        }
-        if seen < BLOCK {
-            row[seen..].fill(f32::NEG_INFINITY);
-        }
-        // Sixteen lanes of maxima and sums, joined in a fixed order, so that every path adds alike.
-        let mut lanes = [f32::NEG_INFINITY; 16];
-        for part in row.as_chunks::<16>().0 {
-            for (lane, &x) in lanes.iter_mut().zip(part) {
-                *lane = if x > *lane { x } else { *lane };
-            }
-        }
-        let (before, here) = (max[m], fold(lanes, |a, b| if b > a { b } else { a }) * scale);
-        let top = if here > before { here } else { before };
-        let mut lanes = [0.0f32; 16];
-        for part in row.as_chunks_mut::<16>().0 {
-            for (lane, x) in lanes.iter_mut().zip(part) {
-                *x = math::exp2_of_nonpositive(math::fma(*x, scale, -top));
-                *lane += *x;
-            }
-        }
-        row[seen..].fill(0.0);
-        keep[m] = math::exp2(before - top);
-        max[m] = top;
-        sum[m] = math::fma(sum[m], keep[m], join(&lanes));
-    }
-    keep
-}
-
-for_each_isa! {
-    /// Multiplies each row of `width` by its factor.
-    fn scale(rows: &mut [f32], width: usize, factors: &[f32; MAX_ROWS]) = scale_rows;
-}
-
-#[inline(always)]
-fn scale_rows(rows: &mut [f32], width: usize, factors: &[f32; MAX_ROWS]) {
-    for (row, &factor) in rows.chunks_exact_mut(width).zip(factors) {
-        row.iter_mut().for_each(|x| *x *= factor);
+        *out = x * inverse;
     }
 }

@@ -2,6 +2,7 @@
 
 use super::rows::Rows;
 use super::{Act, Epilogue, PANEL, Part};
+use crate::Isa;
 use crate::isa::for_each_isa;
 use crate::math;
 use crate::pool::SendPtr;
@@ -43,75 +44,106 @@ pub(super) fn fetch_ahead(place: Place, epilogue: &Epilogue<'_>, out: &SendPtr<f
     }
 }
 
+/// The beginning of an epilogue on rows of a panel, which are columns `columns` of the product: bias, activation, and the
+/// gate's product. All rows at once: a long loop hides the latencies of an activation.
+pub(super) fn activate_sums(
+    isa: Isa,
+    sums: &mut [f32],
+    gate: Option<&[f32]>,
+    columns: Range<usize>,
+    epilogue: &Epilogue<'_>,
+) {
+    let biases = biases(epilogue, columns);
+    if let Act::GeluTanh = epilogue.act {
+        math::gelu_tanh_each(isa, sums, &std::array::from_fn(|i| biases[i % PANEL]));
+    } else if epilogue.bias.is_some() {
+        add_bias(isa, sums, &biases);
+    }
+    if let Some(gate) = gate {
+        math::times_silu(isa, sums, gate);
+    }
+}
+
+/// The biases of a panel, zeros where there are none.
+fn biases(epilogue: &Epilogue<'_>, columns: Range<usize>) -> [f32; PANEL] {
+    let mut biases = [0.0; PANEL];
+    if let Some(bias) = epilogue.bias {
+        biases[..columns.len()].copy_from_slice(&bias[columns]);
+    }
+    biases
+}
+
 for_each_isa! {
-    /// The beginning of an epilogue on rows of a panel, which are columns `columns` of the product: bias, activation, and the
-    /// gate's product.
-    pub(super) fn activate_sums(
-        sums: &mut [f32],
-        gate: Option<&[f32]>,
-        columns: Range<usize>,
-        epilogue: &Epilogue<'_>,
-    ) = activate_panel;
+    fn add_bias(sums: &mut [f32], bias: &[f32; PANEL]) = add_bias_to_rows;
 }
 
 #[inline(always)]
-fn activate_panel(sums: &mut [f32], gate: Option<&[f32]>, columns: Range<usize>, epilogue: &Epilogue<'_>) {
-    if let Some(bias) = epilogue.bias {
-        let bias = &bias[columns];
-        for sums in sums.as_chunks_mut::<PANEL>().0 {
-            for (sum, bias) in sums.iter_mut().zip(bias) {
-                *sum += bias;
-            }
+fn add_bias_to_rows(sums: &mut [f32], bias: &[f32; PANEL]) {
+    for sums in sums.as_chunks_mut::<PANEL>().0 {
+        sums.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += bias);
+    }
+}
+
+/// Finishes a piece: its sums, and those of its gate, rows of a panel each, through the epilogue. No other thread touches
+/// the piece, and `out` is valid for it.
+pub(super) fn finish(
+    isa: Isa,
+    sums: &mut [f32],
+    gate: Option<&[f32]>,
+    place: Place,
+    epilogue: &Epilogue<'_>,
+    out: &SendPtr<f32>,
+) {
+    let (sums, columns) = (&mut sums[..place.rows * PANEL], place.col..place.col + place.cols);
+    match epilogue.act {
+        // A bias alone is added on the way.
+        Act::None | Act::SiluMul(_) => write(isa, sums, &biases(epilogue, columns), place, epilogue, out),
+        Act::GeluTanh | Act::SwiGlu(_) => {
+            activate_sums(isa, sums, gate, columns, epilogue);
+            write(isa, sums, &[0.0; PANEL], place, epilogue, out);
         }
-    }
-    // All rows at once: a long loop hides the latencies of an activation.
-    if let Act::GeluTanh = epilogue.act {
-        sums.iter_mut().for_each(|x| *x = math::gelu_tanh(*x));
-    }
-    if let Some(gate) = gate {
-        sums.iter_mut().zip(gate).for_each(|(x, &gate)| *x *= math::silu(gate));
     }
 }
 
 for_each_isa! {
-    /// Finishes a piece: its sums, and those of its gate, rows of a panel each, through the epilogue. No other thread touches
-    /// the piece, and `out` is valid for it.
-    pub(super) fn finish(
-        sums: &mut [f32],
-        gate: Option<&[f32]>,
+    fn write(
+        sums: &[f32],
+        biases: &[f32; PANEL],
         place: Place,
         epilogue: &Epilogue<'_>,
         out: &SendPtr<f32>,
-    ) = finish_rows;
+    ) = write_rows;
 }
 
 #[inline(always)]
-fn finish_rows(sums: &mut [f32], gate: Option<&[f32]>, place: Place, epilogue: &Epilogue<'_>, out: &SendPtr<f32>) {
-    let Place { row, rows, col, cols, outputs } = place;
-    let sums = &mut sums[..rows * PANEL];
-    activate_panel(sums, gate, col..col + cols, epilogue);
+fn write_rows(sums: &[f32], biases: &[f32; PANEL], place: Place, epilogue: &Epilogue<'_>, out: &SendPtr<f32>) {
+    let Place { row, cols, col, outputs, .. } = place;
     for (m, sums) in sums.as_chunks::<PANEL>().0.iter().enumerate() {
         let start = (row + m) * outputs + col;
         // SAFETY: the piece belongs to the task that called, inside what `out` points to, which outlives the job.
         let x = unsafe { std::slice::from_raw_parts_mut(out.at(start), cols) };
         match x.as_chunks_mut::<PANEL>() {
-            ([whole], _) => *whole = *sums,
-            (_, part) => part.copy_from_slice(&sums[..cols]),
+            ([whole], _) => *whole = std::array::from_fn(|i| sums[i] + biases[i]),
+            (_, part) => part.iter_mut().zip(sums).zip(biases).for_each(|((x, sum), bias)| *x = sum + bias),
         }
         gate_and_residual(x, start, epilogue);
     }
 }
 
+/// An epilogue on rows of `width` that stand at `start` of the output.
+pub(super) fn activate_rows(isa: Isa, x: &mut [f32], width: usize, start: usize, epilogue: &Epilogue<'_>) {
+    if let Act::GeluTanh = epilogue.act {
+        math::gelu_tanh_each(isa, x, &[0.0; math::WIDTH]);
+    }
+    finish_each(isa, x, width, start, epilogue);
+}
+
 for_each_isa! {
-    /// An epilogue on rows of `width` that stand at `start` of the output.
-    pub(super) fn activate_rows(x: &mut [f32], width: usize, start: usize, epilogue: &Epilogue<'_>) = activate_each;
+    fn finish_each(x: &mut [f32], width: usize, start: usize, epilogue: &Epilogue<'_>) = finish_each_row;
 }
 
 #[inline(always)]
-fn activate_each(x: &mut [f32], width: usize, start: usize, epilogue: &Epilogue<'_>) {
-    if let Act::GeluTanh = epilogue.act {
-        x.iter_mut().for_each(|x| *x = math::gelu_tanh(*x));
-    }
+fn finish_each_row(x: &mut [f32], width: usize, start: usize, epilogue: &Epilogue<'_>) {
     for (row, x) in x.chunks_exact_mut(width).enumerate() {
         gate_and_residual(x, start + row * width, epilogue);
     }

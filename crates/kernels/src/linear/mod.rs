@@ -12,10 +12,10 @@ mod weight_gradient;
 use crate::norm::Norm;
 use crate::pool::SendPtr;
 use crate::tile::fours::{FourBlocks, Fours};
-use crate::tile::{Blocks, Eights, Factor, Pair, Sixes};
+use crate::tile::{Blocks, Eights, Factor, MAX_ROWS, Pair, Sixes, block_rows};
 use crate::{Isa, Pool};
 use finish::{Place, activate_rows};
-use rows::{Rows, row_block};
+use rows::{CHAIN, Inputs, More, Room, Rows, row_block};
 
 pub use grad::{column_sums, transpose};
 pub use weight::{Kept, PackedWeight, Stored, widen, widen_into};
@@ -146,11 +146,11 @@ fn run<E: Factor, const N: usize>(isa: Isa, pool: &Pool, input: Input<'_>, input
     let parts =
         products.map(|Product { weight, epilogue, out }| (Part::<E>::new(weight, epilogue), SendPtr(out.as_mut_ptr())));
     let panels: usize = parts.iter().map(|(part, _)| part.panels()).sum();
-    let row_block = row_block::<E>(isa, pool.threads(), input.rows);
+    let row_block = row_block::<E>(isa, pool.threads(), input.rows, inputs);
     let row_blocks = input.rows.div_ceil(row_block);
     // Few rows: a part for each thread, which it reads from end to end. Many: enough tasks to keep all busy to the end, but
     // no more packing of x than that needs.
-    let tasks = if row_blocks == 1 { pool.threads() } else { 4 * pool.threads() };
+    let tasks = if row_blocks == 1 { pool.threads() } else { tasks_of_thread::<E>(isa) * pool.threads() };
     let groups = tasks.div_ceil(row_blocks).min(panels);
     if groups == 0 {
         return;
@@ -159,7 +159,7 @@ fn run<E: Factor, const N: usize>(isa: Isa, pool: &Pool, input: Input<'_>, input
         let (block, group) = (task / groups, task % groups);
         let (from, to) = (group * panels / groups, (group + 1) * panels / groups);
         let rows = Rows::of(input, inputs, block * row_block, row_block);
-        rows.with_packed::<E>(isa, 0, |x, sums, _| {
+        rows.with_packed::<E>(isa, More::default(), |x, Room { sums, .. }| {
             let mut skipped = 0;
             for (part, out) in &parts {
                 for panel in from.max(skipped)..to.min(skipped + part.panels()) {
@@ -174,18 +174,29 @@ fn run<E: Factor, const N: usize>(isa: Isa, pool: &Pool, input: Input<'_>, input
     });
 }
 
-/// Whether [`mlp`] can be made, and of so many rows keeps all threads busy.
-pub fn splits_by_rows(isa: Isa, pool: &Pool, weight: &PackedWeight, rows: usize) -> bool {
-    let row_block = match weight.kept {
-        Kept::F32 => row_block::<f32>(isa, pool.threads(), rows),
-        Kept::Bf16 => row_block::<Pair>(isa, pool.threads(), rows),
-        Kept::Q8 => row_block::<Eights>(isa, pool.threads(), rows),
-        Kept::Q8Blocks => row_block::<Blocks>(isa, pool.threads(), rows),
-        Kept::Q4 => row_block::<Fours>(isa, pool.threads(), rows),
-        Kept::Q4K => row_block::<FourBlocks>(isa, pool.threads(), rows),
-        Kept::Q6K => row_block::<Sixes>(isa, pool.threads(), rows),
+/// Whether [`mlp`] of so many rows keeps all threads busy.
+pub fn splits_by_rows(isa: Isa, pool: &Pool, up: &PackedWeight, rows: usize) -> bool {
+    let (threads, shape) = (pool.threads(), (rows, up.inputs, up.outputs));
+    let (row_block, tasks) = match up.kept {
+        Kept::F32 => mlp_row_block::<f32>(isa, threads, shape),
+        Kept::Bf16 => mlp_row_block::<Pair>(isa, threads, shape),
+        Kept::Q8 => mlp_row_block::<Eights>(isa, threads, shape),
+        Kept::Q8Blocks => mlp_row_block::<Blocks>(isa, threads, shape),
+        Kept::Q4 => mlp_row_block::<Fours>(isa, threads, shape),
+        Kept::Q4K => mlp_row_block::<FourBlocks>(isa, threads, shape),
+        Kept::Q6K => mlp_row_block::<Sixes>(isa, threads, shape),
     };
-    rows.div_ceil(row_block) >= 4 * pool.threads()
+    rows.div_ceil(row_block) >= tasks * threads
+}
+
+/// How many of `rows` an MLP's task takes, and how many tasks a thread wants at least: where tasks are large, fewer.
+fn mlp_row_block<E: Factor>(isa: Isa, threads: usize, (rows, inputs, hidden): (usize, usize, usize)) -> (usize, usize) {
+    (row_block::<E>(isa, threads, rows, inputs + section::<E>(isa, hidden)), tasks_of_thread::<E>(isa))
+}
+
+/// How many tasks a thread wants at least, so that all end together: where tasks are large, fewer.
+fn tasks_of_thread<E: Factor>(isa: Isa) -> usize {
+    if block_rows::<E>(isa) == MAX_ROWS { 2 } else { 4 }
 }
 
 /// Two products, the second of what the first makes, a few rows at a time from beginning to end: what lies between them
@@ -232,26 +243,48 @@ fn mlp_rows<E: Factor>(
     down: (&PackedWeight, Epilogue<'_>),
     out: &SendPtr<f32>,
 ) {
-    let inputs = up.0.inputs;
+    let (inputs, hidden) = (up.0.inputs, up.0.outputs);
     let [up, down] = [up, down].map(|(weight, epilogue)| Part::<E>::new(weight, epilogue));
-    let row_block = row_block::<E>(isa, pool.threads(), input.rows);
+    let section = section::<E>(isa, hidden);
+    let (row_block, _) = mlp_row_block::<E>(isa, pool.threads(), (input.rows, inputs, hidden));
+    let more = More { inputs: section, sums: if section < hidden { down.panels() * PANEL } else { 0 } };
     pool.run(input.rows.div_ceil(row_block), |task| {
         let rows = Rows::of(input, inputs, task * row_block, row_block);
-        rows.with_packed::<E>(isa, up.outputs, |x, sums, (between, held)| {
-            for panel in 0..up.panels() {
-                let (sums, gate) = rows.sums(isa, x, &up, panel, sums);
-                finish::activate_sums(isa, sums, gate, up.columns(panel), &up.epilogue);
-                rows.pack_panel::<E>(isa, sums, up.outputs, panel, (between, held));
-            }
-            let between = Rows::between(between, up.outputs);
-            for panel in 0..down.panels() {
-                let place = Place::of(&rows, &down, panel);
-                finish::fetch_ahead(place, &down.epilogue, out);
-                let (sums, gate) = rows.sums(isa, between, &down, panel, sums);
-                finish::finish(isa, sums, gate, place, &down.epilogue, out);
+        rows.with_packed::<E>(isa, more, |x, Room { sums, between, held, totals }| {
+            for first in (0..hidden).step_by(section) {
+                let width = section.min(hidden - first);
+                for panel in 0..width.div_ceil(PANEL) {
+                    let of_all = first / PANEL + panel;
+                    let (sums, gate) = rows.sums(isa, x, &up, of_all, sums);
+                    finish::activate_sums(isa, sums, gate, up.columns(of_all), &up.epilogue);
+                    rows.pack_panel::<E>(isa, sums, width, panel, (between, held));
+                }
+                let between = Rows::between(between, width);
+                let weight = (down.weight, Inputs { first, of: hidden });
+                for panel in 0..down.panels() {
+                    let place = Place::of(&rows, &down, panel);
+                    let sums = match totals.len() {
+                        0 => &mut *sums,
+                        _ => &mut totals[panel * PANEL * rows.count..][..PANEL * rows.count],
+                    };
+                    let last = first + width == hidden;
+                    if last {
+                        finish::fetch_ahead(place, &down.epilogue, out);
+                    }
+                    rows.sum(isa, between, weight, panel, sums);
+                    if last {
+                        finish::finish(isa, sums, None, place, &down.epilogue, out);
+                    }
+                }
             }
         });
     });
+}
+
+/// How much of what lies between two products is made at once: all of it, but for AMX, which wants more rows than the
+/// second-level cache holds with it. Whole chains, so that the bits are those of all at once.
+fn section<E: Factor>(isa: Isa, hidden: usize) -> usize {
+    if block_rows::<E>(isa) == MAX_ROWS { hidden.min(3 * CHAIN) } else { hidden }
 }
 
 /// An epilogue without bias and without a gate's weight on sums that were written already: `x [rows, width]` in place, or

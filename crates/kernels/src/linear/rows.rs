@@ -3,13 +3,20 @@
 use super::{Input, PANEL, Part};
 use crate::Isa;
 use crate::scratch::with_scratch;
-use crate::tile::{Block, Factor, Left, Right, block_rows, reads_rows};
+use crate::tile::{Ahead, Block, Factor, Left, MAX_ROWS, Right, block_rows, reads_rows};
 
 /// Inputs summed in one chain; the chains' sums are added in order. Shorter chains round less.
 pub(super) const CHAIN: usize = 256;
 /// Blocks of rows, each computed by one tile, that are packed together: few enough to stay in the second-level cache with
 /// a panel of weights.
 const BLOCKS: usize = 4;
+/// Where tiles are computed as fast as AMX does, weights come too slowly for so few: as many rows as take so many slots, in
+/// whole blocks, and no more than `MOST_BLOCKS`.
+const TILED_SLOTS: usize = 200 << 10;
+const MOST_BLOCKS: usize = 8;
+
+/// Lines of 16 rows of a panel of pairs.
+const LINES_OF_ROWS: usize = 32;
 
 /// Distances of rows, in numbers, at which lines of different rows drive each other out of the first-level cache.
 const CLASH: usize = 1024;
@@ -22,10 +29,44 @@ pub(super) struct Ready<'a> {
     left: Left,
 }
 
-/// How many of `rows` are packed together: as many as may be, yet so that every thread has as much to do.
-pub(super) fn row_block<E: Factor>(isa: Isa, threads: usize, rows: usize) -> usize {
-    let fewest = rows.div_ceil(BLOCKS * block_rows::<E>(isa)).max(1);
+/// How many of `rows`, of so many inputs, are packed together: as many as may be, yet so that every thread has as much to do.
+pub(super) fn row_block<E: Factor>(isa: Isa, threads: usize, rows: usize, inputs: usize) -> usize {
+    let size = block_rows::<E>(isa);
+    let blocks = if size == MAX_ROWS {
+        (TILED_SLOTS / (size * E::slots(isa, inputs).max(1))).clamp(BLOCKS, MOST_BLOCKS)
+    } else {
+        BLOCKS
+    };
+    let fewest = rows.div_ceil(blocks * size).max(1);
     rows.div_ceil(if fewest == 1 { 1 } else { fewest.next_multiple_of(threads) })
+}
+
+/// What a product that follows another needs.
+#[derive(Clone, Copy, Default)]
+pub(super) struct More {
+    /// Its inputs, as many as are made at once.
+    pub(super) inputs: usize,
+    /// Sums of a row that are kept while its inputs come a part at a time.
+    pub(super) sums: usize,
+}
+
+/// Room of a task, for all of its rows.
+pub(super) struct Room<'a> {
+    /// Two panels of sums.
+    pub(super) sums: &'a mut [f32],
+    /// The inputs of [`More`].
+    pub(super) between: &'a mut [f32],
+    /// For what [`Rows::pack_panel`] holds of them.
+    pub(super) held: &'a mut [f32],
+    /// The sums of [`More`].
+    pub(super) totals: &'a mut [f32],
+}
+
+/// Inputs of a weight that a product begins at, whole chains, and all that it has.
+#[derive(Clone, Copy)]
+pub(super) struct Inputs {
+    pub(super) first: usize,
+    pub(super) of: usize,
 }
 
 /// The rows of a task.
@@ -55,30 +96,28 @@ impl<'a> Rows<'a> {
         (0..count).step_by(size).map(move |at| (at, size.min(count - at)))
     }
 
-    /// Gives `f` the rows as tiles read them, room for two panels of sums, and room for as many rows of `more` inputs, and
-    /// for what [`Rows::pack_panel`] holds of them.
-    pub(super) fn with_packed<E: Factor>(
-        &self,
-        isa: Isa,
-        more: usize,
-        f: impl FnOnce(Ready<'_>, &mut [f32], (&mut [f32], &mut [f32])),
-    ) {
+    /// Gives `f` the rows as tiles read them, and room.
+    pub(super) fn with_packed<E: Factor>(&self, isa: Isa, more: More, f: impl FnOnce(Ready<'_>, Room<'_>)) {
         let (inputs, slots_of) = (self.inputs, |steps| self.count * E::slots(isa, steps));
         let whole = E::STEPS == 1 && self.input.norm.is_none();
         let as_it_is = whole && (self.count == 1 || reads_rows::<E>(isa) && !inputs.is_multiple_of(CLASH));
         let normed_len = if self.input.norm.is_some() { block_rows::<E>(isa) * inputs } else { 0 };
         let packed_len = if as_it_is { 0 } else { slots_of(inputs) };
         // Finished sums wait until those of a group are complete.
-        let held_len = if more > 0 && E::GROUP > PANEL { self.count * E::GROUP } else { 0 };
-        with_scratch(2 * self.count * PANEL + packed_len + slots_of(more) + held_len + normed_len, |scratch| {
-            let (sums, scratch) = scratch.split_at_mut(2 * self.count * PANEL);
-            let (packed, scratch) = scratch.split_at_mut(packed_len);
-            let (more, scratch) = scratch.split_at_mut(slots_of(more));
-            let (held, normed) = scratch.split_at_mut(held_len);
+        let held_len = if more.inputs > 0 && E::GROUP > PANEL { self.count * E::GROUP } else { 0 };
+        let lens = [2 * PANEL * self.count, packed_len, slots_of(more.inputs), held_len, more.sums * self.count];
+        with_scratch(lens.iter().sum::<usize>() + normed_len, |scratch| {
+            let mut rest = scratch;
+            let [sums, packed, between, held, totals] = lens.map(|len| {
+                let (piece, left) = std::mem::take(&mut rest).split_at_mut(len);
+                rest = left;
+                piece
+            });
+            let (normed, room) = (rest, Room { sums, between, held, totals });
             if as_it_is {
                 let data = &self.input.x[self.first * inputs..][..self.count * inputs];
                 let left = if self.count == 1 { Left::Packed } else { Left::Rows(inputs) };
-                return f(Ready { data, inputs, left }, sums, (more, held));
+                return f(Ready { data, inputs, left }, room);
             }
             for (at, count) in self.blocks::<E>(isa) {
                 let to = &mut packed[at * E::slots(isa, inputs)..][..E::slots(isa, inputs) * count];
@@ -92,7 +131,7 @@ impl<'a> Rows<'a> {
                     }
                 }
             }
-            f(Ready { data: packed, inputs, left: Left::Packed }, sums, (more, held));
+            f(Ready { data: packed, inputs, left: Left::Packed }, room);
         });
     }
 
@@ -106,27 +145,45 @@ impl<'a> Rows<'a> {
         sums: &'s mut [f32],
     ) -> (&'s mut [f32], Option<&'s [f32]>) {
         let (sums, gate_sums) = sums.split_at_mut(self.count * PANEL);
-        self.sum(isa, x, part.weight, panel, sums);
+        let all = Inputs { first: 0, of: x.inputs };
+        self.sum(isa, x, (part.weight, all), panel, sums);
         let gate = part.gate.map(|gate| {
-            self.sum(isa, x, gate, panel, gate_sums);
+            self.sum(isa, x, (gate, all), panel, gate_sums);
             &*gate_sums
         });
         (sums, gate)
     }
 
-    /// The sums of one panel of a weight.
-    fn sum<E: Factor>(&self, isa: Isa, x: Ready<'_>, weight: &[E], panel: usize, sums: &mut [f32]) {
-        let depth = E::depth(x.inputs);
+    /// The sums of one panel of a weight over some of its inputs; where they are not the first, added to what is there.
+    pub(super) fn sum<E: Factor>(
+        &self,
+        isa: Isa,
+        x: Ready<'_>,
+        (weight, inputs): (&[E], Inputs),
+        panel: usize,
+        sums: &mut [f32],
+    ) {
         // What a row of x takes, and what a chain of it takes.
         let (row_slots, chain_slots) = (E::slots(isa, x.inputs), E::slots(isa, CHAIN));
-        let weight = &weight[panel * PANEL * depth..][..PANEL * depth];
-        // A chain of weights stays in the first-level cache for all rows.
-        for (chain, b) in weight.chunks(E::depth(CHAIN) * PANEL).enumerate() {
-            for (at, count) in self.blocks::<E>(isa) {
+        let first = panel * PANEL * E::depth(inputs.of) + PANEL * E::depth(inputs.first);
+        let weight = &weight[first..][..PANEL * E::depth(x.inputs)];
+        // A chain of weights stays in the first-level cache for all rows. Those behind the next one are asked for meanwhile.
+        let chain_len = E::depth(CHAIN) * PANEL;
+        let blocks = self.blocks::<E>(isa).count();
+        for (chain, b) in weight.chunks(chain_len).enumerate() {
+            let lines = LINES_OF_ROWS.div_ceil(blocks);
+            for (index, (at, count)) in self.blocks::<E>(isa).enumerate() {
                 let rows_together = if x.left == Left::Packed { count } else { 1 };
                 let a = &x.data[at * row_slots + chain * chain_slots * rows_together..];
-                let block = Block { rows: count, cols: PANEL, depth: b.len() / PANEL, stride: PANEL, add: chain > 0 };
-                E::tile(isa, block, x.left, a, Right { data: b, stride: PANEL }, &mut sums[at * PANEL..]);
+                let block = Block {
+                    rows: count,
+                    cols: PANEL,
+                    depth: b.len() / PANEL,
+                    stride: PANEL,
+                    add: inputs.first + chain > 0,
+                };
+                let ahead = Ahead { from: 2 * chain_len + b.len() * index / blocks, lines };
+                E::tile(isa, block, x.left, a, Right { data: b, stride: PANEL, ahead }, &mut sums[at * PANEL..]);
             }
         }
     }

@@ -103,7 +103,7 @@ impl Piece<'_> {
                         let (rows, add) = (a.len() / depth, first > 0);
                         let block = Block { rows, cols: PANEL, depth, stride, add };
                         let c = &mut sums[strip * ROWS * stride + panel * PANEL..];
-                        tile(isa, block, Left::Packed, a, Right { data: b, stride: PANEL }, c);
+                        tile(isa, block, Left::Packed, a, Right::new(b, PANEL), c);
                     }
                 }
             }

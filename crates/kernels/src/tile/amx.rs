@@ -4,7 +4,8 @@
 //! multiply-adds from zero, the first steps another, and the sum of the two is added to C. A block's sums start from C
 //! where it is added to. Denormal numbers are taken for zero. `tests::model` is this in scalar code.
 
-use super::{Block, Left};
+use super::{Block, Left, Right};
+use crate::prefetch;
 use std::arch::asm;
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -65,7 +66,7 @@ unsafe fn configure(rows: usize) {
     CONFIGURED.set(rows);
 }
 
-/// Where the rows of a factor lie: tile rows `stride` bytes apart, the next group `step` bytes further on.
+/// Where the rows of A lie: tile rows `stride` bytes apart, the next group `step` bytes further on.
 #[derive(Clone, Copy)]
 struct Lines {
     start: *const u8,
@@ -77,14 +78,15 @@ struct Lines {
 ///
 /// # Safety
 /// AMX is permitted; the pointers are valid for the block, as `tile` checks it, and `depth` is whole groups.
-pub(super) unsafe fn run(block: Block, left: Left, a: *const f32, b: *const f32, b_stride: usize, c: *mut f32) {
+pub(super) unsafe fn run<E>(block: Block, left: Left, a: *const f32, b: Right<'_, E>, c: *mut f32) {
     let Block { rows, cols, depth, stride, add } = block;
     let a = match left {
         Left::Packed => Lines { start: a.cast(), stride: LINE, step: LINE * rows },
         Left::Rows64 => Lines { start: a.cast(), stride: 2 * LINE, step: LINE },
         Left::Rows(_) => unreachable!("rows are packed for tiles"),
     };
-    let b = Lines { start: b.cast(), stride: 4 * b_stride, step: ROWS * 4 * b_stride };
+    let ahead = (b.data.as_ptr().wrapping_add(b.ahead.from).cast(), b.ahead.lines);
+    let b = (b.data.as_ptr().cast(), 4 * b.stride);
     let kernel = match (rows > ROWS, cols > ROWS) {
         (false, false) => sixteen_by_16,
         (false, true) => sixteen_by_32,
@@ -94,7 +96,33 @@ pub(super) unsafe fn run(block: Block, left: Left, a: *const f32, b: *const f32,
     // SAFETY: as the caller vouches; the tiles are configured for these rows.
     unsafe {
         configure(rows);
-        kernel(depth / ROWS, a, b, c, stride, add);
+        kernel(depth / ROWS, a, b, (c, stride), add, ahead);
+    }
+}
+
+/// Pairs of a piece of a reduction in pieces: two groups.
+pub(super) const PART: usize = 2 * ROWS;
+/// The most pieces.
+pub(super) const PARTS: usize = 8;
+
+/// Computes a block of a reduction in pieces of [`PART`] pairs, its sums in registers from the first piece to the last.
+///
+/// # Safety
+/// AMX is permitted; the pointers are valid for the block, as `tile_parts` checks it.
+pub(super) unsafe fn run_parts(block: Block, (a, step): (*const f32, usize), parts: &[*const u8], c: *mut f32) {
+    let kernel = match (block.rows > ROWS, block.cols > ROWS) {
+        (false, false) => parts16_by_16,
+        (false, true) => parts16_by_32,
+        (true, false) => parts32_by_16,
+        (true, true) => parts32_by_32,
+    };
+    if parts.is_empty() {
+        return;
+    }
+    // SAFETY: as the caller vouches; the tiles are configured for these rows.
+    unsafe {
+        configure(block.rows);
+        kernel(parts, a.cast(), 4 * step, 4 * block.cols, c, block.stride);
     }
 }
 
@@ -124,42 +152,65 @@ pub(crate) unsafe fn products_in_registers(rounds: usize) {
     }
 }
 
-/// A block's whole loop in one piece of assembly, since the compiler knows nothing of what tiles hold.
+/// A block's whole loop in one piece of assembly, since the compiler knows nothing of what tiles hold. B's rows lie so many
+/// bytes apart; of what comes next so many lines are asked for with each group.
 macro_rules! block {
     ($name:ident, zero: [$($zero:literal)*], load: [$($load:literal)*], step: [$($step:literal)*], store: [$($store:literal)*]) => {
         /// # Safety
         /// AMX is permitted and configured for the block; pointers as `tile` checks them.
-        unsafe fn $name(groups: usize, a: Lines, b: Lines, c: *mut f32, c_stride: usize, add: bool) {
-            // SAFETY: tiles are read and written inside what the caller vouches for.
+        unsafe fn $name(
+            groups: usize,
+            a: Lines,
+            (b, b_line): (*const u8, usize),
+            (c, c_stride): (*mut f32, usize),
+            add: bool,
+            (ahead, lines): (*const u8, usize),
+        ) {
+            // SAFETY: tiles are read and written inside what the caller vouches for; a hint touches nothing.
             unsafe {
                 asm!(
-                    "test {add:e}, {add:e}",
+                    "test {free:e}, {free:e}",
                     "jz 3f",
+                    // C's rows from the 16th.
+                    "lea {free}, [{c} + 8 * {c_line}]",
+                    "lea {free}, [{free} + 8 * {c_line}]",
                     $($load,)*
                     "jmp 2f",
                     "3:",
                     $($zero,)*
                     "2:",
+                    "mov {free}, {lines}",
+                    "test {free}, {free}",
+                    "jz 5f",
+                    "4:",
+                    "prefetcht1 [{ahead}]",
+                    "add {ahead}, {line}",
+                    "dec {free}",
+                    "jnz 4b",
+                    "5:",
                     $($step,)*
                     "add {a}, {a_step}",
                     "add {a2}, {a_step}",
-                    "add {b}, {b_step}",
+                    "lea {b}, [{b} + 8 * {b_line}]",
+                    "lea {b}, [{b} + 8 * {b_line}]",
                     "dec {groups}",
                     "jnz 2b",
+                    "lea {free}, [{c} + 8 * {c_line}]",
+                    "lea {free}, [{free} + 8 * {c_line}]",
                     $($store,)*
-                    "# rows from the 16th: {c2}",
-                    add = in(reg) u32::from(add),
+                    free = inout(reg) usize::from(add) => _,
                     groups = inout(reg) groups => _,
                     a = inout(reg) a.start => _,
                     a2 = inout(reg) a.start.wrapping_add(ROWS * a.stride) => _,
-                    b = inout(reg) b.start => _,
+                    b = inout(reg) b => _,
                     a_line = in(reg) a.stride,
-                    b_line = in(reg) b.stride,
+                    b_line = in(reg) b_line,
                     a_step = in(reg) a.step,
-                    b_step = in(reg) b.step,
                     c = in(reg) c,
-                    c2 = in(reg) c.wrapping_add(ROWS * c_stride),
                     c_line = in(reg) 4 * c_stride,
+                    ahead = inout(reg) ahead => _,
+                    lines = in(reg) lines,
+                    line = const prefetch::LINE,
                     out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
                     out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
                     options(nostack)
@@ -198,7 +249,7 @@ block! {
 block! {
     rows32_by_16,
     zero: ["tilezero tmm0" "tilezero tmm2"],
-    load: ["tileloadd tmm0, [{c} + {c_line}]" "tileloadd tmm2, [{c2} + {c_line}]"],
+    load: ["tileloadd tmm0, [{c} + {c_line}]" "tileloadd tmm2, [{free} + {c_line}]"],
     step: [
         "tileloadd tmm4, [{a} + {a_line}]"
         "tileloadd tmm6, [{b} + {b_line}]"
@@ -206,7 +257,7 @@ block! {
         "tileloadd tmm5, [{a2} + {a_line}]"
         "tdpbf16ps tmm2, tmm5, tmm6"
     ],
-    store: ["tilestored [{c} + {c_line}], tmm0" "tilestored [{c2} + {c_line}], tmm2"]
+    store: ["tilestored [{c} + {c_line}], tmm0" "tilestored [{free} + {c_line}], tmm2"]
 }
 
 block! {
@@ -215,8 +266,8 @@ block! {
     load: [
         "tileloadd tmm0, [{c} + {c_line}]"
         "tileloadd tmm1, [{c} + {c_line} + 64]"
-        "tileloadd tmm2, [{c2} + {c_line}]"
-        "tileloadd tmm3, [{c2} + {c_line} + 64]"
+        "tileloadd tmm2, [{free} + {c_line}]"
+        "tileloadd tmm3, [{free} + {c_line} + 64]"
     ],
     step: [
         "tileloadd tmm4, [{a} + {a_line}]"
@@ -225,6 +276,131 @@ block! {
         "tileloadd tmm7, [{b} + {b_line} + 64]"
         "tdpbf16ps tmm1, tmm4, tmm7"
         "tileloadd tmm5, [{a2} + {a_line}]"
+        "tdpbf16ps tmm2, tmm5, tmm6"
+        "tdpbf16ps tmm3, tmm5, tmm7"
+    ],
+    store: [
+        "tilestored [{c} + {c_line}], tmm0"
+        "tilestored [{c} + {c_line} + 64], tmm1"
+        "tilestored [{free} + {c_line}], tmm2"
+        "tilestored [{free} + {c_line} + 64], tmm3"
+    ]
+}
+
+/// The same for a reduction in pieces of two groups. A's rows lie 128 bytes apart, B's rows `b_line` bytes.
+macro_rules! parts {
+    ($name:ident, zero: [$($zero:literal)*], groups: [$($group:literal)*], store: [$($store:literal)*]) => {
+        /// # Safety
+        /// AMX is permitted and configured for the block; there is a part; pointers as `tile_parts` checks them.
+        unsafe fn $name(parts: &[*const u8], a: *const u8, a_step: usize, b_line: usize, c: *mut f32, c_stride: usize) {
+            // SAFETY: tiles are read and written inside what the caller vouches for.
+            unsafe {
+                asm!(
+                    $($zero,)*
+                    "2:",
+                    "mov {b}, qword ptr [{parts}]",
+                    $($group,)*
+                    "add {parts}, 8",
+                    "add {a}, {a_step}",
+                    "dec {count}",
+                    "jnz 2b",
+                    $($store,)*
+                    "# rows from the 16th: {c2}",
+                    parts = inout(reg) parts.as_ptr() => _,
+                    count = inout(reg) parts.len() => _,
+                    a = inout(reg) a => _,
+                    a_line = in(reg) 2 * LINE,
+                    a_step = in(reg) a_step,
+                    b = out(reg) _,
+                    b_line = in(reg) b_line,
+                    c = in(reg) c,
+                    c2 = in(reg) c.wrapping_add(ROWS * c_stride),
+                    c_line = in(reg) 4 * c_stride,
+                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                    out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                    options(nostack)
+                );
+            }
+        }
+    };
+}
+
+parts! {
+    parts16_by_16,
+    zero: ["tilezero tmm0"],
+    groups: [
+        "tileloadd tmm4, [{a} + {a_line}]"
+        "tileloadd tmm6, [{b} + {b_line}]"
+        "tdpbf16ps tmm0, tmm4, tmm6"
+        "tileloadd tmm4, [{a} + {a_line} + 64]"
+        "tileloadd tmm6, [{b} + {b_line} + 1024]"
+        "tdpbf16ps tmm0, tmm4, tmm6"
+    ],
+    store: [
+        "tilestored [{c} + {c_line}], tmm0"
+    ]
+}
+
+parts! {
+    parts16_by_32,
+    zero: ["tilezero tmm0" "tilezero tmm1"],
+    groups: [
+        "tileloadd tmm4, [{a} + {a_line}]"
+        "tileloadd tmm6, [{b} + {b_line}]"
+        "tdpbf16ps tmm0, tmm4, tmm6"
+        "tileloadd tmm7, [{b} + {b_line} + 64]"
+        "tdpbf16ps tmm1, tmm4, tmm7"
+        "tileloadd tmm4, [{a} + {a_line} + 64]"
+        "tileloadd tmm6, [{b} + {b_line} + 2048]"
+        "tdpbf16ps tmm0, tmm4, tmm6"
+        "tileloadd tmm7, [{b} + {b_line} + 2112]"
+        "tdpbf16ps tmm1, tmm4, tmm7"
+    ],
+    store: [
+        "tilestored [{c} + {c_line}], tmm0"
+        "tilestored [{c} + {c_line} + 64], tmm1"
+    ]
+}
+
+parts! {
+    parts32_by_16,
+    zero: ["tilezero tmm0" "tilezero tmm2"],
+    groups: [
+        "tileloadd tmm4, [{a} + {a_line}]"
+        "tileloadd tmm6, [{b} + {b_line}]"
+        "tdpbf16ps tmm0, tmm4, tmm6"
+        "tileloadd tmm5, [{a} + {a_line} + 2048]"
+        "tdpbf16ps tmm2, tmm5, tmm6"
+        "tileloadd tmm4, [{a} + {a_line} + 64]"
+        "tileloadd tmm6, [{b} + {b_line} + 1024]"
+        "tdpbf16ps tmm0, tmm4, tmm6"
+        "tileloadd tmm5, [{a} + {a_line} + 2112]"
+        "tdpbf16ps tmm2, tmm5, tmm6"
+    ],
+    store: [
+        "tilestored [{c} + {c_line}], tmm0"
+        "tilestored [{c2} + {c_line}], tmm2"
+    ]
+}
+
+parts! {
+    parts32_by_32,
+    zero: ["tilezero tmm0" "tilezero tmm1" "tilezero tmm2" "tilezero tmm3"],
+    groups: [
+        "tileloadd tmm4, [{a} + {a_line}]"
+        "tileloadd tmm6, [{b} + {b_line}]"
+        "tdpbf16ps tmm0, tmm4, tmm6"
+        "tileloadd tmm7, [{b} + {b_line} + 64]"
+        "tdpbf16ps tmm1, tmm4, tmm7"
+        "tileloadd tmm5, [{a} + {a_line} + 2048]"
+        "tdpbf16ps tmm2, tmm5, tmm6"
+        "tdpbf16ps tmm3, tmm5, tmm7"
+        "tileloadd tmm4, [{a} + {a_line} + 64]"
+        "tileloadd tmm6, [{b} + {b_line} + 2048]"
+        "tdpbf16ps tmm0, tmm4, tmm6"
+        "tileloadd tmm7, [{b} + {b_line} + 2112]"
+        "tdpbf16ps tmm1, tmm4, tmm7"
+        "tileloadd tmm5, [{a} + {a_line} + 2112]"
         "tdpbf16ps tmm2, tmm5, tmm6"
         "tdpbf16ps tmm3, tmm5, tmm7"
     ],

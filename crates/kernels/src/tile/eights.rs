@@ -430,7 +430,7 @@ mod tests {
                     let mut a = vec![0.0; rows * Eights::slots(isa, steps)];
                     Eights::pack(isa, rows, |m| &inputs[m], steps, &mut a);
                     let mut c = vec![0.5; rows * 40];
-                    Parts::tile(isa, Block { add, ..block }, Left::Packed, &a, Right { data: &b, stride: 32 }, &mut c);
+                    Parts::tile(isa, Block { add, ..block }, Left::Packed, &a, Right::new(&b, 32), &mut c);
                     c
                 };
                 for add in [false, true] {
@@ -464,7 +464,7 @@ mod tests {
             Eights::pack(Isa::best(), 1, |_| &row, 64, &mut a);
             let mut c = vec![0.0; 32];
             let block = Block { rows: 1, cols: 32, depth: Eights::DEPTH, stride: 32, add: false };
-            Eights::tile(Isa::best(), block, Left::Packed, &a, Right { data: &b, stride: 32 }, &mut c);
+            Eights::tile(Isa::best(), block, Left::Packed, &a, Right::new(&b, 32), &mut c);
             c[0]
         };
         assert!(product(f32::NAN).is_nan() && product(f32::INFINITY).is_nan());

@@ -180,6 +180,22 @@ pub(crate) fn round_upper(x: f32) -> u32 {
 pub struct Right<'a, E> {
     pub(crate) data: &'a [E],
     pub(crate) stride: usize,
+    pub(crate) ahead: Ahead,
+}
+
+/// What to ask for while tiles of B are multiplied: of what lies behind them, from the element `from` on, so many lines for
+/// every 16 rows. Vector instructions ask by themselves.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Ahead {
+    pub(crate) from: usize,
+    pub(crate) lines: usize,
+}
+
+impl<'a, E> Right<'a, E> {
+    /// Without anything asked for ahead.
+    pub(crate) fn new(data: &'a [E], stride: usize) -> Right<'a, E> {
+        Right { data, stride, ahead: Ahead::default() }
+    }
 }
 
 /// How the slots of A lie: as `pack_rows` packs them, each row's 64 steps side by side, or each row's side by side and
@@ -234,7 +250,7 @@ pub(crate) fn tile<E: Element>(isa: Isa, block: Block, left: Left, a: &[f32], b:
     if tiled::<E>(isa) {
         assert!(depth.is_multiple_of(16) && b.stride >= cols);
         // SAFETY: the lengths were checked just now, and AMX is permitted where `isa` names it.
-        unsafe { amx::run(block, left, a.as_ptr(), b.data.as_ptr().cast(), b.stride, c.as_mut_ptr()) };
+        unsafe { amx::run(block, left, a.as_ptr(), b, c.as_mut_ptr()) };
         return;
     }
     #[cfg(target_arch = "x86_64")]
@@ -256,6 +272,36 @@ pub(crate) fn tile<E: Element>(isa: Isa, block: Block, left: Left, a: &[f32], b:
         return;
     }
     scalar(block, left, a, b, c);
+}
+
+/// Computes a block whose reduction goes through several pieces of A and B: rows of A's next 64 steps are `step` slots
+/// further on, and of each piece of B those elements count that are in `of`. The bits are those of one block after the other,
+/// each added to the last.
+pub(crate) fn tile_parts<E: Element>(
+    isa: Isa,
+    block: Block,
+    (a, step): (&[f32], usize),
+    (b, of): (&[&[E]], std::ops::Range<usize>),
+    c: &mut [f32],
+) {
+    #[cfg(target_arch = "x86_64")]
+    if tiled::<E>(isa) {
+        let Block { rows, cols, depth, stride, add } = block;
+        assert!((1..=MAX_ROWS).contains(&rows) && (cols == 16 || cols == 32) && depth == amx::PART && !add);
+        assert!(b.len() <= amx::PARTS && a.len() >= b.len().saturating_sub(1) * step + rows * depth);
+        assert!(c.len() >= (rows - 1) * stride + cols && stride >= cols && of.len() == depth * cols);
+        let mut starts = [std::ptr::null(); amx::PARTS];
+        for (start, b) in starts.iter_mut().zip(b) {
+            *start = b[of.clone()].as_ptr().cast();
+        }
+        // SAFETY: the lengths were checked just now, and AMX is permitted where `isa` names it.
+        unsafe { amx::run_parts(block, (a.as_ptr(), step), &starts[..b.len()], c.as_mut_ptr()) };
+        return;
+    }
+    for (index, b) in b.iter().enumerate() {
+        let (a, b) = (&a[index * step..], Right::new(&b[of.clone()], block.cols));
+        tile(isa, Block { add: block.add || index > 0, ..block }, Left::Rows64, a, b, c);
+    }
 }
 
 /// The reference. Its A holds an f32 for every step.
@@ -343,7 +389,7 @@ mod tests {
                 let b: Vec<E> = (0..depth * b_stride).map(|i| E::of([noise(2 * i + 3), noise(2 * i + 4)])).collect();
                 for add in [false, true] {
                     let block = Block { rows, cols, depth, stride: 40, add };
-                    let b = Right { data: &b, stride: b_stride };
+                    let b = Right::new(&b, b_stride);
                     let fits = |isa| match left {
                         Left::Rows(_) => reads_rows::<E>(isa) && rows <= block_rows::<E>(isa),
                         Left::Packed | Left::Rows64 => rows <= block_rows::<E>(isa),

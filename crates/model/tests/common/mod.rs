@@ -103,7 +103,13 @@ pub(crate) fn assert_no_further(
         let error = |x: &[f32]| -> f64 {
             x.iter().zip(&exact[..64]).map(|(a, b)| ((f64::from(*a) - f64::from(*b)) / size).powi(2)).sum()
         };
-        ours += error(&sample(&got(name)));
+        let error_of_ours = error(&sample(&got(name)));
+        if exact[64] < 1e-6 * largest {
+            // None by symmetry, as of the tower's key biases: what is there is rounding alone, and is bounded as such.
+            assert!(error_of_ours.sqrt() < 4.0, "{what} {name}: {} thousandths of the largest", error_of_ours.sqrt());
+            continue;
+        }
+        ours += error_of_ours;
         own += error(&theirs[name][..64]);
     }
     assert!(ours.sqrt() <= 1.5 * own.sqrt(), "{what}: {} and {}", ours.sqrt(), own.sqrt());

@@ -198,14 +198,7 @@ mod tests {
                     let mut a = vec![0.0; rows * Fours::slots(isa, steps)];
                     Fours::pack(isa, rows, |m| &inputs[m], steps, &mut a);
                     let mut c = vec![0.5; rows * 40];
-                    Nibbles::tile(
-                        isa,
-                        Block { add, ..block },
-                        Left::Packed,
-                        &a,
-                        Right { data: &b, stride: 32 },
-                        &mut c,
-                    );
+                    Nibbles::tile(isa, Block { add, ..block }, Left::Packed, &a, Right::new(&b, 32), &mut c);
                     c
                 };
                 for add in [false, true] {
