@@ -25,6 +25,18 @@ impl Places {
     }
 }
 
+/// Where a head's keys lie in a block.
+pub(super) fn keys(heads: &Heads, head: usize) -> Range<usize> {
+    let Places { values, end, .. } = Places::of(heads);
+    head * end..head * end + values
+}
+
+/// Where a head's values lie, and what keys and values are multiplied by.
+pub(super) fn values(heads: &Heads, head: usize) -> Range<usize> {
+    let Places { values, end, .. } = Places::of(heads);
+    head * end + values..(head + 1) * end
+}
+
 /// Bytes of a block in 8 bits, a multiple of four.
 pub fn block_bytes(heads: &Heads) -> usize {
     heads.kv_heads * Places::of(heads).end

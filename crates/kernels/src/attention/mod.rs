@@ -15,6 +15,7 @@ mod tasks;
 mod weights;
 
 use crate::pool::SendPtr;
+use crate::prefetch::{LINE, far};
 use crate::scratch::with_scratch;
 use crate::tile::{Element, Pair, block_rows, elements, interleave, padded};
 use crate::{Isa, Pool};
@@ -185,6 +186,10 @@ pub fn attention_eights<'a>(
 /// Keys and values, wherever and however they are kept. A place is a span and the index of a block; `room` is for whoever
 /// must make first what is asked for.
 trait Blocks<E>: Sync {
+    /// Asks for a head's values of the first of some blocks and its keys of the next, which are read soon: where few rows
+    /// see them, memory is all there is to wait for, and processors do not look ahead from one head's to another's.
+    fn fetch(&self, heads: &Heads, span: usize, blocks: Range<usize>, head: usize);
+
     /// Calls `f` with a head's keys of a block.
     fn with_keys(&self, heads: &Heads, place: (usize, usize), head: usize, room: &mut [f32], f: impl FnOnce(&[E]));
 
@@ -204,6 +209,14 @@ trait Blocks<E>: Sync {
 struct Plain<F>(F);
 
 impl<'a, E: Element, F: Fn(usize, usize) -> &'a [E] + Sync> Blocks<E> for Plain<F> {
+    fn fetch(&self, heads: &Heads, span: usize, mut blocks: Range<usize>, head: usize) {
+        let first = blocks.next().map(|first| heads.split((self.0)(span, first), head).1);
+        let next = blocks.next().map(|next| heads.split((self.0)(span, next), head).0);
+        for part in first.into_iter().chain(next) {
+            part.iter().step_by(LINE / size_of::<E>()).for_each(|line| far(line));
+        }
+    }
+
     fn with_keys(
         &self,
         heads: &Heads,
@@ -238,6 +251,18 @@ struct Narrow<F> {
 }
 
 impl<'a, F: Fn(usize, usize) -> &'a [u8] + Sync> Blocks<Pair> for Narrow<F> {
+    fn fetch(&self, heads: &Heads, span: usize, mut blocks: Range<usize>, head: usize) {
+        let ask = |index, part: fn(&Heads, usize) -> Range<usize>| {
+            (self.block)(span, index)[part(heads, head)].iter().step_by(LINE).for_each(|line| far(line));
+        };
+        if let Some(first) = blocks.next() {
+            ask(first, eights::values);
+        }
+        if let Some(next) = blocks.next() {
+            ask(next, eights::keys);
+        }
+    }
+
     fn with_keys(
         &self,
         heads: &Heads,

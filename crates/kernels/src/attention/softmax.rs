@@ -73,11 +73,15 @@ impl Queries {
         });
         let count = seen.iter().copied().max().unwrap_or(0).div_ceil(BLOCK);
         let of_heads = || (0..rows).step_by(self.of_head).enumerate();
+        let first_block = chunk * CHUNK_BLOCKS;
         for block in 0..count {
             for (i, first) in of_heads() {
                 let scores = &mut self.scores[(block * rows + first) * BLOCK..];
                 let queries = &self.packed[first * slots::<E>(isa, heads.dim)..];
-                blocks.with_keys(heads, (span, chunk * CHUNK_BLOCKS + block), head + i, room, |keys| {
+                if rows > self.of_head {
+                    blocks.fetch(heads, span, first_block + block..first_block + count, head + i);
+                }
+                blocks.with_keys(heads, (span, first_block + block), head + i, room, |keys| {
                     score(isa, heads, self.of_head, queries, keys, scores);
                 });
             }
@@ -87,12 +91,16 @@ impl Queries {
         let weights =
             weights::of_scores::<E>(isa, scores, &seen[..rows], heads.scale * LOG2_E, totals, &mut self.weights);
         let row_slots = slots::<E>(isa, BLOCK);
-        let first_block = chunk * CHUNK_BLOCKS;
-        for (i, first) in of_heads() {
-            let (weights, to) = (&weights[first * row_slots..], &mut sums.values[first * heads.lanes()..]);
-            blocks.with_values(heads, span, first_block..first_block + count, head + i, room, |values| {
-                weigh(isa, heads, self.of_head, (weights, rows * row_slots), values, to);
-            });
+        // One head's blocks at once, or all heads of a block: in the order in which they lie in memory.
+        let step = if rows > self.of_head { 1 } else { count.max(1) };
+        for block in (0..count).step_by(step) {
+            for (i, first) in of_heads() {
+                let weights = &weights[(block * rows + first) * row_slots..];
+                let (to, of_block) = (&mut sums.values[first * heads.lanes()..], first_block + block);
+                blocks.with_values(heads, span, of_block..of_block + step, head + i, room, |values| {
+                    weigh(isa, heads, self.of_head, (weights, rows * row_slots), values, (to, block > 0));
+                });
+            }
         }
     }
 }
@@ -114,13 +122,13 @@ fn weigh<E: Element>(
     rows: usize,
     (weights, step): (&[f32], usize),
     values: &[&[E]],
-    to: &mut [f32],
+    (to, add): (&mut [f32], bool),
 ) {
     let stride = heads.lanes();
     for panel in heads.value_panels() {
         let to = &mut to[panel.start..];
         let from = panel.start * BLOCK / E::STEPS..panel.end * BLOCK / E::STEPS;
-        let block = Block { rows, cols: panel.len(), depth: BLOCK / E::STEPS, stride, add: false };
+        let block = Block { rows, cols: panel.len(), depth: BLOCK / E::STEPS, stride, add };
         tile_parts(isa, block, (weights, step), (values, from), to);
     }
 }

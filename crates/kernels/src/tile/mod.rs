@@ -184,7 +184,7 @@ pub struct Right<'a, E> {
 }
 
 /// What to ask for while tiles of B are multiplied: of what lies behind them, from the element `from` on, so many lines for
-/// every 16 rows. Vector instructions ask by themselves.
+/// every 16 rows. Vector instructions ask for what lies a fixed distance behind, if for anything.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Ahead {
     pub(crate) from: usize,
@@ -249,14 +249,20 @@ pub(crate) fn tile<E: Element>(isa: Isa, block: Block, left: Left, a: &[f32], b:
     #[cfg(target_arch = "x86_64")]
     if tiled::<E>(isa) {
         assert!(depth.is_multiple_of(16) && b.stride >= cols);
-        // SAFETY: the lengths were checked just now, and AMX is permitted where `isa` names it.
-        unsafe { amx::run(block, left, a.as_ptr(), b, c.as_mut_ptr()) };
+        // SAFETY: the lengths were checked just now, and AMX is permitted where `isa` names it, which comes with AVX-512.
+        unsafe {
+            if rows <= x86::FEW_ROWS {
+                x86::run_in_groups(block, left, a.as_ptr(), b, c.as_mut_ptr());
+            } else {
+                amx::run(block, left, a.as_ptr(), b, c.as_mut_ptr());
+            }
+        }
         return;
     }
     #[cfg(target_arch = "x86_64")]
     if isa > Isa::Scalar {
         // SAFETY: the lengths were checked just now, and `isa` was detected on this processor.
-        unsafe { x86::run(isa, block, left, a.as_ptr(), b.data.as_ptr(), b.stride, c.as_mut_ptr()) };
+        unsafe { x86::run(isa, block, left, a.as_ptr(), b, c.as_mut_ptr()) };
         return;
     }
     #[cfg(target_arch = "aarch64")]
@@ -285,9 +291,9 @@ pub(crate) fn tile_parts<E: Element>(
     c: &mut [f32],
 ) {
     #[cfg(target_arch = "x86_64")]
-    if tiled::<E>(isa) {
-        let Block { rows, cols, depth, stride, add } = block;
-        assert!((1..=MAX_ROWS).contains(&rows) && (cols == 16 || cols == 32) && depth == amx::PART && !add);
+    if tiled::<E>(isa) && block.rows > x86::FEW_ROWS && !block.add {
+        let Block { rows, cols, depth, stride, .. } = block;
+        assert!((1..=MAX_ROWS).contains(&rows) && (cols == 16 || cols == 32) && depth == amx::PART);
         assert!(b.len() <= amx::PARTS && a.len() >= b.len().saturating_sub(1) * step + rows * depth);
         assert!(c.len() >= (rows - 1) * stride + cols && stride >= cols && of.len() == depth * cols);
         let mut starts = [std::ptr::null(); amx::PARTS];

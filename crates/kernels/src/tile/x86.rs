@@ -1,6 +1,6 @@
 //! Blocks of a product by AVX2, AVX-512, and AVX-512 with bfloat16 dot products.
 
-use super::{Block, Element, Left};
+use super::{Ahead, Block, Element, Left, Right};
 use crate::Isa;
 use crate::prefetch::{LINE, far};
 use std::arch::x86_64::*;
@@ -9,15 +9,7 @@ use std::arch::x86_64::*;
 ///
 /// # Safety
 /// `isa` is there; the pointers are valid for the block, as `tile` checks it.
-pub(super) unsafe fn run<E: Element>(
-    isa: Isa,
-    block: Block,
-    left: Left,
-    a: *const f32,
-    b: *const E,
-    b_stride: usize,
-    c: *mut f32,
-) {
+pub(super) unsafe fn run<E: Element>(isa: Isa, block: Block, left: Left, a: *const f32, b: Right<'_, E>, c: *mut f32) {
     macro_rules! by_rows {
         ($kernel:ident, $vectors:literal, $left:tt) => {
             match block.rows {
@@ -53,11 +45,12 @@ pub(super) unsafe fn run<E: Element>(
         (_, Left::Packed) => by_cols!(avx2, 0),
         (_, Left::Rows64) => by_cols!(avx2, 64),
     };
+    let b = (b.data.as_ptr(), b.stride, b.ahead.steps() * b.stride);
     // SAFETY: as the caller vouches.
-    unsafe { kernel(block.depth, (a, stride), b, b_stride, c, block.stride, block.add) };
+    unsafe { kernel(block.depth, (a, stride), b, c, block.stride, block.add) };
 }
 
-type Kernel<E> = unsafe fn(usize, (*const f32, usize), *const E, usize, *mut f32, usize, bool);
+type Kernel<E> = unsafe fn(usize, (*const f32, usize), (*const E, usize, usize), *mut f32, usize, bool);
 
 /// A distance of A's rows that is no constant of the code.
 const GIVEN: usize = usize::MAX;
@@ -72,16 +65,23 @@ fn slot<const M: usize, const L: usize>(m: usize, k: usize, stride: usize) -> us
     }
 }
 
-/// How many steps ahead B is asked for: what lies there of weights comes next, in this chain or another.
+/// How many steps ahead B is asked for where it is: what lies there of weights comes next, in this chain or another.
 const AHEAD: usize = 256;
 
-/// Asks for what step k of B is so many steps later, into the second-level cache. A product of few rows waits for its
+impl Ahead {
+    /// How many steps ahead vector instructions ask for B; where nothing is to be asked for, they ask for what they read.
+    fn steps(self) -> usize {
+        if self.lines > 0 { AHEAD } else { 0 }
+    }
+}
+
+/// Asks for what lies so far behind a step of B, into the second-level cache. A product of few rows waits for its
 /// weights, which pass once; the processor itself looks ahead no further than a page, and not while other rows are computed
 /// with the same weights.
 #[inline(always)]
-fn fetch_ahead<E: Element>(step: *const E, b_stride: usize, cols: usize) {
+fn fetch_ahead<E>(step: *const E, distance: usize, cols: usize) {
     for col in (0..cols).step_by(LINE / size_of::<E>()) {
-        far(step.wrapping_add(AHEAD * b_stride + col));
+        far(step.wrapping_add(distance + col));
     }
 }
 
@@ -129,8 +129,7 @@ pub(super) unsafe fn pairs(row: &[f32], to: &mut [f32]) {
 unsafe fn dots<const M: usize, const V: usize, const L: usize, E: Element>(
     depth: usize,
     (a, stride): (*const f32, usize),
-    b: *const E,
-    b_stride: usize,
+    (b, b_stride, ahead): (*const E, usize, usize),
     c: *mut f32,
     c_stride: usize,
     add: bool,
@@ -139,7 +138,7 @@ unsafe fn dots<const M: usize, const V: usize, const L: usize, E: Element>(
     let pairs = |x: __m512| unsafe { std::mem::transmute::<__m512, __m512bh>(x) };
     let mut sums = [[_mm512_setzero_ps(); V]; M];
     for k in 0..depth {
-        fetch_ahead::<E>(b.wrapping_add(k * b_stride), b_stride, 16 * V);
+        fetch_ahead(b.wrapping_add(k * b_stride), ahead, 16 * V);
         // SAFETY: k < depth, so the loads stay inside what the caller vouches for.
         unsafe {
             let mut row = [_mm512_setzero_ps(); V];
@@ -157,6 +156,100 @@ unsafe fn dots<const M: usize, const V: usize, const L: usize, E: Element>(
     store512!(sums, c, c_stride, add);
 }
 
+/// The most rows that [`in_groups`] computes.
+pub(super) const FEW_ROWS: usize = 4;
+/// Pairs of a group.
+const GROUP: usize = 16;
+
+/// Computes a block of few rows with AMX's bits: tiles of one row do not read memory as fast as vectors do.
+///
+/// # Safety
+/// AVX-512; the pointers are valid for the block, as `tile` checks it; A and B are pairs, and `depth` is whole groups.
+pub(super) unsafe fn run_in_groups<E>(block: Block, left: Left, a: *const f32, b: Right<'_, E>, c: *mut f32) {
+    macro_rules! by_cols {
+        ($rows:literal) => {
+            if block.cols == 16 { in_groups::<$rows, 1> } else { in_groups::<$rows, 2> }
+        };
+    }
+    let kernel = match block.rows {
+        1 => by_cols!(1),
+        2 => by_cols!(2),
+        3 => by_cols!(3),
+        _ => by_cols!(4),
+    };
+    let steps = match left {
+        Left::Packed => (GROUP, GROUP * block.rows),
+        Left::Rows64 => (2 * GROUP, GROUP),
+        Left::Rows(_) => unreachable!("rows are packed for tiles"),
+    };
+    let b = (b.data.as_ptr().cast(), b.stride, b.ahead.steps() * b.stride);
+    // SAFETY: as the caller vouches.
+    unsafe { kernel(block.depth / GROUP, (a, steps), b, (c, block.stride), block.add) };
+}
+
+/// `M` rows and `V` vectors of 16 columns in the order of sums that `amx` tells of. A's rows and groups lie so many slots
+/// apart.
+///
+/// # Safety
+/// AVX-512 F; pointers as `tile` checks them.
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+unsafe fn in_groups<const M: usize, const V: usize>(
+    groups: usize,
+    (a, (row_step, group_step)): (*const f32, (usize, usize)),
+    (b, b_stride, ahead): (*const f32, usize, usize),
+    (c, c_stride): (*mut f32, usize),
+    add: bool,
+) {
+    let upper = _mm512_set1_epi32(0xFFFF_0000u32 as i32);
+    // The first and the second steps of pairs.
+    let halves = |pairs: __m512i| {
+        [_mm512_and_si512(pairs, upper), _mm512_slli_epi32::<16>(pairs)].map(|x| _mm512_castsi512_ps(x))
+    };
+    let mut sums = [[_mm512_setzero_ps(); V]; M];
+    if add {
+        for (m, sum) in sums.iter_mut().enumerate() {
+            for (v, sum) in sum.iter_mut().enumerate() {
+                // SAFETY: rows and columns of the block.
+                *sum = unsafe { _mm512_loadu_ps(c.add(m * c_stride + 16 * v)) };
+            }
+        }
+    }
+    for group in 0..groups {
+        let mut chains = [[[_mm512_setzero_ps(); 2]; V]; M];
+        for k in 0..GROUP {
+            let row = b.wrapping_add((group * GROUP + k) * b_stride);
+            fetch_ahead(row, ahead, 16 * V);
+            // SAFETY: rows and columns of the block, whose groups are whole.
+            unsafe {
+                let mut right = [[_mm512_setzero_ps(); 2]; V];
+                for (v, right) in right.iter_mut().enumerate() {
+                    *right = halves(_mm512_loadu_si512(row.add(16 * v).cast()));
+                }
+                for (m, chains) in chains.iter_mut().enumerate() {
+                    let pair = a.add(group * group_step + m * row_step + k).cast::<i32>().read();
+                    let left = halves(_mm512_set1_epi32(pair));
+                    for (chains, right) in chains.iter_mut().zip(&right) {
+                        for ((chain, &left), &right) in chains.iter_mut().zip(&left).zip(right) {
+                            *chain = _mm512_fmadd_ps(left, right, *chain);
+                        }
+                    }
+                }
+            }
+        }
+        for (sums, chains) in sums.iter_mut().zip(&chains) {
+            for (sum, &[first, second]) in sums.iter_mut().zip(chains) {
+                *sum = _mm512_add_ps(*sum, _mm512_add_ps(second, first));
+            }
+        }
+    }
+    for (m, sum) in sums.iter().enumerate() {
+        for (v, &sum) in sum.iter().enumerate() {
+            // SAFETY: rows and columns of the block.
+            unsafe { _mm512_storeu_ps(c.add(m * c_stride + 16 * v), sum) };
+        }
+    }
+}
+
 /// `V` vectors of 16 columns.
 ///
 /// # Safety
@@ -165,8 +258,7 @@ unsafe fn dots<const M: usize, const V: usize, const L: usize, E: Element>(
 unsafe fn avx512<const M: usize, const V: usize, const L: usize, E: Element>(
     depth: usize,
     (a, stride): (*const f32, usize),
-    b: *const E,
-    b_stride: usize,
+    (b, b_stride, ahead): (*const E, usize, usize),
     c: *mut f32,
     c_stride: usize,
     add: bool,
@@ -174,7 +266,7 @@ unsafe fn avx512<const M: usize, const V: usize, const L: usize, E: Element>(
     let upper = _mm512_set1_epi32(0xFFFF_0000u32 as i32);
     let mut sums = [[_mm512_setzero_ps(); V]; M];
     for k in 0..depth {
-        fetch_ahead::<E>(b.wrapping_add(k * b_stride), b_stride, 16 * V);
+        fetch_ahead(b.wrapping_add(k * b_stride), ahead, 16 * V);
         for step in 0..E::STEPS {
             // SAFETY: k < depth, so the loads stay inside what the caller vouches for.
             unsafe {
@@ -209,8 +301,7 @@ unsafe fn avx512<const M: usize, const V: usize, const L: usize, E: Element>(
 unsafe fn avx2<const M: usize, const V: usize, const L: usize, E: Element>(
     depth: usize,
     (a, stride): (*const f32, usize),
-    b: *const E,
-    b_stride: usize,
+    (b, b_stride, ahead): (*const E, usize, usize),
     c: *mut f32,
     c_stride: usize,
     add: bool,
@@ -218,7 +309,7 @@ unsafe fn avx2<const M: usize, const V: usize, const L: usize, E: Element>(
     if M <= 3 && V == 2 {
         // Few rows: all 32 columns at once, whose sums hide each other's latency.
         // SAFETY: as the caller vouches.
-        return unsafe { avx2_rows::<M, M, 4, L, E>(depth, (a, stride), b, b_stride, c, c_stride, add) };
+        return unsafe { avx2_rows::<M, M, 4, L, E>(depth, (a, stride), (b, b_stride, ahead), c, c_stride, add) };
     }
     for v in 0..V {
         let mut first = 0;
@@ -226,15 +317,15 @@ unsafe fn avx2<const M: usize, const V: usize, const L: usize, E: Element>(
             let rows = (M - first).min(6);
             // SAFETY: 16 columns and `rows` rows of the block.
             unsafe {
-                let (b, c) = (b.add(16 * v), c.add(16 * v + first * c_stride));
+                let (b, c) = ((b.add(16 * v), b_stride, ahead), c.add(16 * v + first * c_stride));
                 let a = (a.add(slot::<M, L>(first, 0, stride)), stride);
                 match rows {
-                    1 => avx2_rows::<M, 1, 2, L, E>(depth, a, b, b_stride, c, c_stride, add),
-                    2 => avx2_rows::<M, 2, 2, L, E>(depth, a, b, b_stride, c, c_stride, add),
-                    3 => avx2_rows::<M, 3, 2, L, E>(depth, a, b, b_stride, c, c_stride, add),
-                    4 => avx2_rows::<M, 4, 2, L, E>(depth, a, b, b_stride, c, c_stride, add),
-                    5 => avx2_rows::<M, 5, 2, L, E>(depth, a, b, b_stride, c, c_stride, add),
-                    _ => avx2_rows::<M, 6, 2, L, E>(depth, a, b, b_stride, c, c_stride, add),
+                    1 => avx2_rows::<M, 1, 2, L, E>(depth, a, b, c, c_stride, add),
+                    2 => avx2_rows::<M, 2, 2, L, E>(depth, a, b, c, c_stride, add),
+                    3 => avx2_rows::<M, 3, 2, L, E>(depth, a, b, c, c_stride, add),
+                    4 => avx2_rows::<M, 4, 2, L, E>(depth, a, b, c, c_stride, add),
+                    5 => avx2_rows::<M, 5, 2, L, E>(depth, a, b, c, c_stride, add),
+                    _ => avx2_rows::<M, 6, 2, L, E>(depth, a, b, c, c_stride, add),
                 }
             }
             first += rows;
@@ -250,8 +341,7 @@ unsafe fn avx2<const M: usize, const V: usize, const L: usize, E: Element>(
 unsafe fn avx2_rows<const M: usize, const R: usize, const W: usize, const L: usize, E: Element>(
     depth: usize,
     (a, stride): (*const f32, usize),
-    b: *const E,
-    b_stride: usize,
+    (b, b_stride, ahead): (*const E, usize, usize),
     c: *mut f32,
     c_stride: usize,
     add: bool,
@@ -259,7 +349,7 @@ unsafe fn avx2_rows<const M: usize, const R: usize, const W: usize, const L: usi
     let upper = _mm256_set1_epi32(0xFFFF_0000u32 as i32);
     let mut sums = [[_mm256_setzero_ps(); W]; R];
     for k in 0..depth {
-        fetch_ahead::<E>(b.wrapping_add(k * b_stride), b_stride, 8 * W);
+        fetch_ahead(b.wrapping_add(k * b_stride), ahead, 8 * W);
         for step in 0..E::STEPS {
             // SAFETY: k < depth, so the loads stay inside what the caller vouches for.
             unsafe {
