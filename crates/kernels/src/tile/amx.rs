@@ -87,16 +87,28 @@ pub(super) unsafe fn run<E>(block: Block, left: Left, a: *const f32, b: Right<'_
     };
     let ahead = (b.data.as_ptr().wrapping_add(b.ahead.from).cast(), b.ahead.lines);
     let b = (b.data.as_ptr().cast(), 4 * b.stride);
+    // Lines of a product of tiles, as many as there are kernels of, rounded up.
+    macro_rules! by_lines {
+        ($kernel:ident, $products:literal) => {
+            match ahead.1.div_ceil($products) {
+                0 => $kernel::<0>,
+                1 => $kernel::<1>,
+                2 => $kernel::<2>,
+                3..=8 => $kernel::<8>,
+                _ => $kernel::<16>,
+            }
+        };
+    }
     let kernel = match (rows > ROWS, cols > ROWS) {
-        (false, false) => sixteen_by_16,
-        (false, true) => sixteen_by_32,
-        (true, false) => rows32_by_16,
-        (true, true) => rows32_by_32,
+        (false, false) => by_lines!(sixteen_by_16, 1),
+        (false, true) => by_lines!(sixteen_by_32, 2),
+        (true, false) => by_lines!(rows32_by_16, 2),
+        (true, true) => by_lines!(rows32_by_32, 4),
     };
     // SAFETY: as the caller vouches; the tiles are configured for these rows.
     unsafe {
         configure(rows);
-        kernel(depth / ROWS, a, b, (c, stride), add, ahead);
+        kernel(depth / ROWS, a, b, (c, stride), add, ahead.0);
     }
 }
 
@@ -152,42 +164,41 @@ pub(crate) unsafe fn products_in_registers(rounds: usize) {
     }
 }
 
+/// What each product of tiles is followed by: a few lines are asked for, not all of a group's at once, which loads of tiles
+/// would wait behind.
+macro_rules! ask {
+    () => {
+        ".rept {lines}\nprefetcht1 [{ahead}]\nadd {ahead}, {line}\n.endr"
+    };
+}
+
 /// A block's whole loop in one piece of assembly, since the compiler knows nothing of what tiles hold. B's rows lie so many
-/// bytes apart; of what comes next so many lines are asked for with each group.
+/// bytes apart; of what comes next `N` lines are asked for with each product of tiles.
 macro_rules! block {
-    ($name:ident, zero: [$($zero:literal)*], load: [$($load:literal)*], step: [$($step:literal)*], store: [$($store:literal)*]) => {
+    ($name:ident, zero: [$($zero:literal)*], load: [$($load:literal)*], step: [$($step:expr,)*], store: [$($store:literal)*]) => {
         /// # Safety
         /// AMX is permitted and configured for the block; pointers as `tile` checks them.
-        unsafe fn $name(
+        unsafe fn $name<const N: usize>(
             groups: usize,
             a: Lines,
             (b, b_line): (*const u8, usize),
             (c, c_stride): (*mut f32, usize),
             add: bool,
-            (ahead, lines): (*const u8, usize),
+            ahead: *const u8,
         ) {
             // SAFETY: tiles are read and written inside what the caller vouches for; a hint touches nothing.
             unsafe {
                 asm!(
                     "test {free:e}, {free:e}",
-                    "jz 3f",
                     // C's rows from the 16th.
                     "lea {free}, [{c} + 8 * {c_line}]",
                     "lea {free}, [{free} + 8 * {c_line}]",
+                    "jz 3f",
                     $($load,)*
                     "jmp 2f",
                     "3:",
                     $($zero,)*
                     "2:",
-                    "mov {free}, {lines}",
-                    "test {free}, {free}",
-                    "jz 5f",
-                    "4:",
-                    "prefetcht1 [{ahead}]",
-                    "add {ahead}, {line}",
-                    "dec {free}",
-                    "jnz 4b",
-                    "5:",
                     $($step,)*
                     "add {a}, {a_step}",
                     "add {a2}, {a_step}",
@@ -195,8 +206,6 @@ macro_rules! block {
                     "lea {b}, [{b} + 8 * {b_line}]",
                     "dec {groups}",
                     "jnz 2b",
-                    "lea {free}, [{c} + 8 * {c_line}]",
-                    "lea {free}, [{free} + 8 * {c_line}]",
                     $($store,)*
                     free = inout(reg) usize::from(add) => _,
                     groups = inout(reg) groups => _,
@@ -209,7 +218,7 @@ macro_rules! block {
                     c = in(reg) c,
                     c_line = in(reg) 4 * c_stride,
                     ahead = inout(reg) ahead => _,
-                    lines = in(reg) lines,
+                    lines = const N,
                     line = const prefetch::LINE,
                     out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
                     out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
@@ -225,9 +234,10 @@ block! {
     zero: ["tilezero tmm0"],
     load: ["tileloadd tmm0, [{c} + {c_line}]"],
     step: [
-        "tileloadd tmm4, [{a} + {a_line}]"
-        "tileloadd tmm6, [{b} + {b_line}]"
-        "tdpbf16ps tmm0, tmm4, tmm6"
+        "tileloadd tmm4, [{a} + {a_line}]",
+        "tileloadd tmm6, [{b} + {b_line}]",
+        "tdpbf16ps tmm0, tmm4, tmm6",
+        ask!(),
     ],
     store: ["tilestored [{c} + {c_line}], tmm0"]
 }
@@ -237,11 +247,13 @@ block! {
     zero: ["tilezero tmm0" "tilezero tmm1"],
     load: ["tileloadd tmm0, [{c} + {c_line}]" "tileloadd tmm1, [{c} + {c_line} + 64]"],
     step: [
-        "tileloadd tmm4, [{a} + {a_line}]"
-        "tileloadd tmm6, [{b} + {b_line}]"
-        "tdpbf16ps tmm0, tmm4, tmm6"
-        "tileloadd tmm7, [{b} + {b_line} + 64]"
-        "tdpbf16ps tmm1, tmm4, tmm7"
+        "tileloadd tmm4, [{a} + {a_line}]",
+        "tileloadd tmm6, [{b} + {b_line}]",
+        "tdpbf16ps tmm0, tmm4, tmm6",
+        ask!(),
+        "tileloadd tmm7, [{b} + {b_line} + 64]",
+        "tdpbf16ps tmm1, tmm4, tmm7",
+        ask!(),
     ],
     store: ["tilestored [{c} + {c_line}], tmm0" "tilestored [{c} + {c_line} + 64], tmm1"]
 }
@@ -251,11 +263,13 @@ block! {
     zero: ["tilezero tmm0" "tilezero tmm2"],
     load: ["tileloadd tmm0, [{c} + {c_line}]" "tileloadd tmm2, [{free} + {c_line}]"],
     step: [
-        "tileloadd tmm4, [{a} + {a_line}]"
-        "tileloadd tmm6, [{b} + {b_line}]"
-        "tdpbf16ps tmm0, tmm4, tmm6"
-        "tileloadd tmm5, [{a2} + {a_line}]"
-        "tdpbf16ps tmm2, tmm5, tmm6"
+        "tileloadd tmm4, [{a} + {a_line}]",
+        "tileloadd tmm6, [{b} + {b_line}]",
+        "tdpbf16ps tmm0, tmm4, tmm6",
+        ask!(),
+        "tileloadd tmm5, [{a2} + {a_line}]",
+        "tdpbf16ps tmm2, tmm5, tmm6",
+        ask!(),
     ],
     store: ["tilestored [{c} + {c_line}], tmm0" "tilestored [{free} + {c_line}], tmm2"]
 }
@@ -270,14 +284,18 @@ block! {
         "tileloadd tmm3, [{free} + {c_line} + 64]"
     ],
     step: [
-        "tileloadd tmm4, [{a} + {a_line}]"
-        "tileloadd tmm6, [{b} + {b_line}]"
-        "tdpbf16ps tmm0, tmm4, tmm6"
-        "tileloadd tmm7, [{b} + {b_line} + 64]"
-        "tdpbf16ps tmm1, tmm4, tmm7"
-        "tileloadd tmm5, [{a2} + {a_line}]"
-        "tdpbf16ps tmm2, tmm5, tmm6"
-        "tdpbf16ps tmm3, tmm5, tmm7"
+        "tileloadd tmm4, [{a} + {a_line}]",
+        "tileloadd tmm6, [{b} + {b_line}]",
+        "tdpbf16ps tmm0, tmm4, tmm6",
+        ask!(),
+        "tileloadd tmm7, [{b} + {b_line} + 64]",
+        "tdpbf16ps tmm1, tmm4, tmm7",
+        ask!(),
+        "tileloadd tmm5, [{a2} + {a_line}]",
+        "tdpbf16ps tmm2, tmm5, tmm6",
+        ask!(),
+        "tdpbf16ps tmm3, tmm5, tmm7",
+        ask!(),
     ],
     store: [
         "tilestored [{c} + {c_line}], tmm0"
