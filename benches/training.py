@@ -73,8 +73,8 @@ def sample(folder, program, checkpoint, tokens):
         header = struct.pack(">IIBBBBB", 1024, 1024, 8, 2, 0, 0, 0)
         picture.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b""))
     words = (TEXT * 100).split()
-    count = tokens
-    for _ in range(2):  # from what so many words come to, how many are needed
+    count = tokens // 5  # a word is seldom more than five tokens, whatever the tokenizer
+    for _ in range(3):  # from what so many words come to, how many are needed
         write(folder, picture, " ".join(words[:count]))
         dry = run_ours(folder, program, checkpoint, ["--dry-run", "--no-split", "--lora", "1", "--json"])
         count = round(count * tokens / json.loads(dry.stdout)["samples"][0]["learnt"])
