@@ -81,14 +81,13 @@ struct Part<'a> {
 
 impl<'a> Part<'a> {
     fn keys(heads: &Heads, block: &'a [u8], head: usize) -> Part<'a> {
-        let places = Places::of(heads);
-        Part::of(&block[head * places.end..][..places.end], 0..places.values, places.scales)
+        let Places { values, scales, end } = Places::of(heads);
+        Part::of(&block[head * end..][..end], 0..values, scales)
     }
 
     fn values(heads: &Heads, block: &'a [u8], head: usize) -> Part<'a> {
-        let places = Places::of(heads);
-        let block = &block[head * places.end..][..places.end];
-        Part::of(block, places.values..places.scales, places.scales + BLOCK * size_of::<f32>())
+        let Places { values, scales, end } = Places::of(heads);
+        Part::of(&block[head * end..][..end], values..scales, scales + BLOCK * size_of::<f32>())
     }
 
     fn of(block: &'a [u8], codes: Range<usize>, scales: usize) -> Part<'a> {

@@ -12,7 +12,7 @@ mod weight_gradient;
 use crate::norm::Norm;
 use crate::pool::SendPtr;
 use crate::tile::fours::{FourBlocks, Fours};
-use crate::tile::{Blocks, Eights, Factor, MAX_ROWS, Pair, Sixes, block_rows};
+use crate::tile::{Blocks, Eights, Factor, Pair, Sixes, tiled};
 use crate::{Isa, Pool};
 use finish::{Place, activate_rows};
 use rows::{CHAIN, Inputs, More, Room, Rows, row_block};
@@ -176,27 +176,31 @@ fn run<E: Factor, const N: usize>(isa: Isa, pool: &Pool, input: Input<'_>, input
 
 /// Whether [`mlp`] of so many rows keeps all threads busy.
 pub fn splits_by_rows(isa: Isa, pool: &Pool, up: &PackedWeight, rows: usize) -> bool {
-    let (threads, shape) = (pool.threads(), (rows, up.inputs, up.outputs));
-    let (row_block, tasks) = match up.kept {
-        Kept::F32 => mlp_row_block::<f32>(isa, threads, shape),
-        Kept::Bf16 => mlp_row_block::<Pair>(isa, threads, shape),
-        Kept::Q8 => mlp_row_block::<Eights>(isa, threads, shape),
-        Kept::Q8Blocks => mlp_row_block::<Blocks>(isa, threads, shape),
-        Kept::Q4 => mlp_row_block::<Fours>(isa, threads, shape),
-        Kept::Q4K => mlp_row_block::<FourBlocks>(isa, threads, shape),
-        Kept::Q6K => mlp_row_block::<Sixes>(isa, threads, shape),
-    };
-    rows.div_ceil(row_block) >= tasks * threads
+    let shape = (rows, up.inputs, up.outputs);
+    match up.kept {
+        Kept::F32 => mlp_splits::<f32>(isa, pool.threads(), shape),
+        Kept::Bf16 => mlp_splits::<Pair>(isa, pool.threads(), shape),
+        Kept::Q8 => mlp_splits::<Eights>(isa, pool.threads(), shape),
+        Kept::Q8Blocks => mlp_splits::<Blocks>(isa, pool.threads(), shape),
+        Kept::Q4 => mlp_splits::<Fours>(isa, pool.threads(), shape),
+        Kept::Q4K => mlp_splits::<FourBlocks>(isa, pool.threads(), shape),
+        Kept::Q6K => mlp_splits::<Sixes>(isa, pool.threads(), shape),
+    }
 }
 
-/// How many of `rows` an MLP's task takes, and how many tasks a thread wants at least: where tasks are large, fewer.
-fn mlp_row_block<E: Factor>(isa: Isa, threads: usize, (rows, inputs, hidden): (usize, usize, usize)) -> (usize, usize) {
-    (row_block::<E>(isa, threads, rows, inputs + section::<E>(isa, hidden)), tasks_of_thread::<E>(isa))
+/// [`splits_by_rows`] of so many rows, inputs and hidden values.
+fn mlp_splits<E: Factor>(isa: Isa, threads: usize, shape: (usize, usize, usize)) -> bool {
+    shape.0.div_ceil(mlp_row_block::<E>(isa, threads, shape)) >= tasks_of_thread::<E>(isa) * threads
+}
+
+/// How many of `rows` an MLP's task takes.
+fn mlp_row_block<E: Factor>(isa: Isa, threads: usize, (rows, inputs, hidden): (usize, usize, usize)) -> usize {
+    row_block::<E>(isa, threads, rows, inputs + section::<E>(isa, hidden))
 }
 
 /// How many tasks a thread wants at least, so that all end together: where tasks are large, fewer.
 fn tasks_of_thread<E: Factor>(isa: Isa) -> usize {
-    if block_rows::<E>(isa) == MAX_ROWS { 2 } else { 4 }
+    if tiled::<E>(isa) { 2 } else { 4 }
 }
 
 /// Two products, the second of what the first makes, a few rows at a time from beginning to end: what lies between them
@@ -246,7 +250,7 @@ fn mlp_rows<E: Factor>(
     let (inputs, hidden) = (up.0.inputs, up.0.outputs);
     let [up, down] = [up, down].map(|(weight, epilogue)| Part::<E>::new(weight, epilogue));
     let section = section::<E>(isa, hidden);
-    let (row_block, _) = mlp_row_block::<E>(isa, pool.threads(), (input.rows, inputs, hidden));
+    let row_block = mlp_row_block::<E>(isa, pool.threads(), (input.rows, inputs, hidden));
     let more = More { inputs: section, sums: if section < hidden { down.panels() * PANEL } else { 0 } };
     pool.run(input.rows.div_ceil(row_block), |task| {
         let rows = Rows::of(input, inputs, task * row_block, row_block);
@@ -284,7 +288,7 @@ fn mlp_rows<E: Factor>(
 /// How much of what lies between two products is made at once: all of it, but for AMX, which wants more rows than the
 /// second-level cache holds with it. Whole chains, so that the bits are those of all at once.
 fn section<E: Factor>(isa: Isa, hidden: usize) -> usize {
-    if block_rows::<E>(isa) == MAX_ROWS { hidden.min(3 * CHAIN) } else { hidden }
+    if tiled::<E>(isa) { hidden.min(3 * CHAIN) } else { hidden }
 }
 
 /// An epilogue without bias and without a gate's weight on sums that were written already: `x [rows, width]` in place, or

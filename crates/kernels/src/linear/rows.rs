@@ -3,7 +3,7 @@
 use super::{Input, PANEL, Part};
 use crate::Isa;
 use crate::scratch::with_scratch;
-use crate::tile::{Ahead, Block, Factor, Left, MAX_ROWS, Right, block_rows, reads_rows};
+use crate::tile::{Ahead, Block, Factor, Left, Right, block_rows, reads_rows, tiled};
 
 /// Inputs summed in one chain; the chains' sums are added in order. Shorter chains round less.
 pub(super) const CHAIN: usize = 256;
@@ -32,7 +32,7 @@ pub(super) struct Ready<'a> {
 /// How many of `rows`, of so many inputs, are packed together: as many as may be, yet so that every thread has as much to do.
 pub(super) fn row_block<E: Factor>(isa: Isa, threads: usize, rows: usize, inputs: usize) -> usize {
     let size = block_rows::<E>(isa);
-    let blocks = if size == MAX_ROWS {
+    let blocks = if tiled::<E>(isa) {
         (TILED_SLOTS / (size * E::slots(isa, inputs).max(1))).clamp(BLOCKS, MOST_BLOCKS)
     } else {
         BLOCKS
