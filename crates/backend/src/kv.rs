@@ -174,7 +174,13 @@ mod tests {
         let look = |sequence: &mut KvSequence| {
             let span = [Span { rows: 1, keys: sequence.len(), causal: true }];
             let q = cpu.upload(&[1, 8], &[0.0; 8]); // no preference: the mean of all values
-            let out = cpu.attention(&q, KvView::Cached { sequences: &[sequence], layer: 1 }, &heads, &span);
+            let out = cpu.attention(
+                &q,
+                KvView::Cached { sequences: &[sequence], layer: 1 },
+                &heads,
+                &span,
+                crate::DType::F32,
+            );
             let mut mean = [0.0; 8];
             cpu.download(&out, &mut mean);
             mean[0]

@@ -107,7 +107,8 @@ pub fn numbers(backend: &dyn Backend, x: &Tensor) -> Vec<f32> {
     out
 }
 
-/// The operations. Tensors are f32 and row-major, [rows, width]; a wrong shape is a mistake of the caller and panics.
+/// The operations. Tensors are row-major, [rows, width], and f32 where nothing else is said; a wrong shape is a mistake of
+/// the caller and panics.
 ///
 /// What a device computes may be late: only [`Backend::download`] and [`Backend::top`] wait for it.
 pub trait Backend: Send + Sync {
@@ -135,17 +136,18 @@ pub trait Backend: Send + Sync {
     /// Rows `ids` of a table: [ids, width].
     fn embed(&self, table: &Weight, ids: &[u32]) -> Tensor;
 
-    /// `act(x W^T + bias) + residual`: [rows, outputs].
+    /// `act(x W^T + bias) + residual`: [rows, outputs]. x may be in bfloat16.
     fn linear(&self, x: &Tensor, weight: &Weight, epilogue: Epilogue<'_>) -> Tensor;
 
     /// Three products of the same rows' norm, each with its bias, in one job: what attention begins with. The weights are
-    /// of one kind.
+    /// of one kind. Written in `dtype`: where attention rounds them to bfloat16 anyway, the same bits in half the memory.
     fn linear_three(
         &self,
         x: &Tensor,
         norm: Norm<'_>,
         weights: [&Weight; 3],
         biases: [Option<&Tensor>; 3],
+        dtype: DType,
     ) -> [Tensor; 3];
 
     /// Two products, the second of what the first makes of the rows' norm. The weights are of one kind; the first epilogue
@@ -180,8 +182,9 @@ pub trait Backend: Send + Sync {
     /// Room must have been reserved.
     fn kv_append(&self, sequences: &mut [&mut KvSequence], layer: usize, spans: &[Span], k: &Tensor, v: &Tensor);
 
-    /// Attention of `q` [rows, heads * dim], the spans' rows side by side.
-    fn attention(&self, q: &Tensor, kv: KvView<'_>, heads: &Heads, spans: &[Span]) -> Tensor;
+    /// Attention of `q` [rows, heads * dim], the spans' rows side by side. Written in `dtype`, as the product that follows
+    /// reads it.
+    fn attention(&self, q: &Tensor, kv: KvView<'_>, heads: &Heads, spans: &[Span], dtype: DType) -> Tensor;
 
     /// Tiles u8 [tiles, 3, side, side] as rows of whole patches, each level looked up: [tiles * (side / patch)^2, 3 * patch^2].
     fn patches(&self, pixels: &[u8], side: usize, patch: usize, tables: &[[f32; 256]; 3]) -> Tensor;

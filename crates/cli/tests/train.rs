@@ -81,13 +81,19 @@ fn an_adapter_is_trained_and_answers_unmerged_and_merged_alike() {
 fn a_run_that_is_killed_goes_on_bit_for_bit() {
     let dir = tempfile::tempdir().unwrap();
     let (file, model) = (data(dir.path(), &chats()), model());
+    let file = Path::new(&file).file_name().unwrap().to_str().unwrap();
     let at = |name: &str| dir.path().join(name);
     let words = |out: &Path| -> Vec<String> {
-        let fixed = ["train", "-m", &model, "--data", &file, "--steps", "40", "--save-every", "4", "--batch", "4"];
+        let fixed = ["train", "-m", &model, "--data", file, "--steps", "40", "--save-every", "4", "--batch", "4"];
         let more = ["--lora", "4", "--dropout", "0.1", "--optimiser", "adamw8", "-o"];
-        fixed.iter().chain(&more).map(|w| w.to_string()).chain([out.display().to_string()]).collect()
+        let out = out.file_name().unwrap().to_str().unwrap();
+        fixed.iter().chain(&more).map(|w| w.to_string()).chain([out.to_string()]).collect()
     };
-    let go = |words: &[String]| smolvlm(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    let go = |words: &[String]| {
+        let mut go = smolvlm(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        go.current_dir(dir.path());
+        go
+    };
     let (whole, killed) = (at("whole"), at("killed"));
     assert!(go(&words(&whole)).output().unwrap().status.success());
     let mut child = go(&words(&killed)).stderr(std::process::Stdio::null()).spawn().unwrap();
@@ -97,6 +103,7 @@ fn a_run_that_is_killed_goes_on_bit_for_bit() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
+    // The run was begun with paths that start where the program was called; it goes on from another place.
     let resumed = smolvlm(&["train", "--resume", &killed.display().to_string(), "-t", "1"]).output().unwrap();
     assert!(resumed.status.success(), "{}", text(&resumed.stderr));
     for name in ["adapter_model.safetensors", "training/state.safetensors"] {

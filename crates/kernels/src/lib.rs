@@ -33,6 +33,7 @@ pub mod rope;
 mod scratch;
 mod tile;
 pub mod top;
+mod transpose;
 
 pub use buffer::{AlignedBytes, Arena};
 pub use isa::Isa;

@@ -135,8 +135,9 @@ pub fn product(isa: Isa, pool: &Pool, kept: Kept) -> f64 {
         kept,
     );
     let (x, mut out) = (vec![1.0; rows * inputs], vec![0.0; rows * outputs]);
-    let best =
-        best_of(5, || linear(isa, pool, Input { x: &x, rows, norm: None }, &weight, Epilogue::default(), &mut out));
+    let best = best_of(5, || {
+        linear(isa, pool, Input { x: (&x).into(), rows, norm: None }, &weight, Epilogue::default(), &mut out)
+    });
     (2 * rows * inputs * outputs) as f64 / best
 }
 
@@ -150,7 +151,7 @@ pub fn decoding(isa: Isa, pool: &Pool, kept: Kept) -> f64 {
     let (x, mut out) = (vec![1.0; inputs], vec![0.0; outputs]);
     let best = best_of(5, || {
         for weight in &weights {
-            linear(isa, pool, Input { x: &x, rows: 1, norm: None }, weight, Epilogue::default(), &mut out);
+            linear(isa, pool, Input { x: (&x).into(), rows: 1, norm: None }, weight, Epilogue::default(), &mut out);
         }
     });
     weights.iter().map(PackedWeight::bytes).sum::<usize>() as f64 / best

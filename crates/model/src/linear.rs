@@ -3,7 +3,7 @@
 use crate::adapter::{Adapter, Dora, add};
 use crate::norm::{self, NormLayer};
 use crate::{Grads, Kept, Save};
-use smolvlm_backend::{Backend, Backward, Epilogue, Norm, Tensor, Weight};
+use smolvlm_backend::{Backend, Backward, DType, Epilogue, Norm, Tensor, Weight};
 
 /// `y = x W^T + bias + sum of adapters`, then an activation, then a residual.
 pub struct Linear {
@@ -108,17 +108,19 @@ enum Below<'a> {
     Frozen,
 }
 
-/// Three layers of the same rows' norm: queries, keys and values. Where nothing stands between, one job makes them all.
+/// Three layers of the same rows' norm: queries, keys and values. Where nothing stands between, one job makes them all, in
+/// `dtype`, which what follows must read.
 pub(crate) fn forward_three(
     backend: &dyn Backend,
     norm: Norm<'_>,
     layers: [&Linear; 3],
     x: &Tensor,
+    dtype: DType,
     save: &mut Save,
 ) -> [Tensor; 3] {
     if layers.iter().all(|layer| layer.is_plain(save)) {
         let biases = layers.map(|layer| layer.bias.as_ref());
-        return backend.linear_three(x, norm, layers.map(|layer| &layer.weight), biases);
+        return backend.linear_three(x, norm, layers.map(|layer| &layer.weight), biases, dtype);
     }
     let normed = norm::forward(backend, norm, x, save);
     layers.map(|layer| layer.forward(backend, &normed, None, save))
@@ -147,7 +149,7 @@ pub(crate) fn backward_three(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use smolvlm_backend::{Cpu, DType, Quant, Source, Stored, Use};
+    use smolvlm_backend::{Cpu, Quant, Source, Stored, Use};
 
     fn weight(cpu: &Cpu, outputs: usize, inputs: usize, values: &[f32]) -> Weight {
         let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();

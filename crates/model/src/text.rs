@@ -371,7 +371,8 @@ impl Attention {
     ) -> Tensor {
         let dim = self.heads.dim;
         // [rows, heads * dim] and [rows, kv_heads * dim]
-        let [q, k, v] = forward_three(backend, norm, [&self.q_proj, &self.k_proj, &self.v_proj], x, save);
+        let layers = [&self.q_proj, &self.k_proj, &self.v_proj];
+        let [q, k, v] = forward_three(backend, norm, layers, x, DType::F32, save);
         let (q, k) = (backend.rope(q, dim, angles), backend.rope(k, dim, angles));
         let kv = if step.sequences.is_empty() {
             KvView::Fresh { k: &k, v: &v, dtype: self.dtype }
@@ -379,7 +380,7 @@ impl Attention {
             backend.kv_append(step.sequences, index, step.spans, &k, &v);
             KvView::Cached { sequences: step.sequences, layer: index }
         };
-        let mixed = backend.attention(&q, kv, &self.heads, step.spans);
+        let mixed = backend.attention(&q, kv, &self.heads, step.spans, DType::F32);
         for part in [&q, &k, &v] {
             save.keep_factor(part);
         }

@@ -6,7 +6,9 @@ use crate::linear::{Linear, backward_three, forward_three};
 use crate::norm::{self, LayerNorm, NormLayer};
 use crate::parameters::{Part, Slot, VisitParts};
 use crate::{Error, Grads, Kept, Load, Save};
-use smolvlm_backend::{Act, AttentionForward, Backend, Backward, DType, Epilogue, Heads, KvView, Norm, Span, Tensor};
+use smolvlm_backend::{
+    Act, AttentionForward, Backend, Backward, DType, Epilogue, Heads, KvView, Norm, Quant, Span, Tensor,
+};
 
 /// The tower.
 pub struct Vision {
@@ -31,6 +33,8 @@ struct Attention {
     heads: Heads,
     /// What its products are made in.
     dtype: DType,
+    /// What its last product reads.
+    mixed: DType,
     q_proj: Linear,
     k_proj: Linear,
     v_proj: Linear,
@@ -158,12 +162,15 @@ impl Layer {
         let values = load.levels(&[(at("self_attn.out_proj"), hidden)], hidden)?;
         let layer_norm1 = load.layer_norm(&first, &at("layer_norm1"), hidden, config.eps)?;
         let layer_norm2 = load.layer_norm(&second, &at("layer_norm2"), hidden, config.eps)?;
+        // Products in few bits round what they read in their own way.
+        let in_pairs = load.quant.of(&at("self_attn.out_proj.weight")) == Quant::Bf16;
         let mut linear = |columns: &Levels, rows: &Levels, part: &str, shape: [usize; 2]| {
             load.linear_between(columns, rows, &at(part), &shape, true)
         };
         let self_attn = Attention {
             heads: config.attention(),
             dtype,
+            mixed: if in_pairs { DType::Bf16 } else { DType::F32 },
             q_proj: linear(&first, &none, "self_attn.q_proj", [hidden, hidden])?,
             k_proj: linear(&first, &none, "self_attn.k_proj", [hidden, hidden])?,
             v_proj: linear(&first, &values, "self_attn.v_proj", [hidden, hidden])?,
@@ -199,8 +206,11 @@ impl Layer {
 impl Attention {
     /// `x [rows, hidden]` plus attention of its norm.
     fn forward(&self, backend: &dyn Backend, norm: Norm<'_>, x: &Tensor, spans: &[Span], save: &mut Save) -> Tensor {
-        let [q, k, v] = forward_three(backend, norm, [&self.q_proj, &self.k_proj, &self.v_proj], x, save);
-        let mixed = backend.attention(&q, KvView::Fresh { k: &k, v: &v, dtype: self.dtype }, &self.heads, spans);
+        let layers = [&self.q_proj, &self.k_proj, &self.v_proj];
+        let [q, k, v] = forward_three(backend, norm, layers, x, self.dtype, save);
+        let kv = KvView::Fresh { k: &k, v: &v, dtype: self.dtype };
+        let of_mixed = if self.out_proj.is_plain(save) { self.mixed } else { DType::F32 };
+        let mixed = backend.attention(&q, kv, &self.heads, spans, of_mixed);
         for part in [&q, &k, &v] {
             save.keep_factor(part);
         }

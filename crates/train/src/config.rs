@@ -311,29 +311,39 @@ impl Config {
         let wrong = |what: String| Error::Config { what: format!("{}: {what}", path.display()) };
         let mut config: Config = toml::from_str(&text).map_err(|e| wrong(e.to_string().trim_end().to_string()))?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let mut from_here = |path: &mut PathBuf| {
-            if path.is_relative() && !path.as_os_str().is_empty() {
-                *path = folder.join(&*path);
-            }
-        };
-        let validation = config.validation.iter_mut().flat_map(|v| &mut v.sources);
-        config
-            .data
-            .sources
-            .iter_mut()
-            .chain(validation)
-            .filter(|source| !is_drawn(&source.path))
-            .for_each(|source| from_here(&mut source.path));
         // A name on the hub has the form of a path; a folder goes before it.
         let is_here = folder.join(&config.model).exists();
         let is_name = smolvlm_hub::Repo::parse(&config.model.to_string_lossy()).is_some();
-        if config.model != Path::new(NANO) && (is_here || !is_name) {
-            from_here(&mut config.model);
-        }
-        from_here(&mut config.output);
-        config.cache.folder.iter_mut().for_each(&mut from_here);
-        config.adapter.iter_mut().filter_map(|a| a.from.as_mut()).for_each(&mut from_here);
+        config.each_path(is_here || !is_name, |path| {
+            if path.is_relative() && !path.as_os_str().is_empty() {
+                *path = folder.join(&*path);
+            }
+        });
         Ok(config)
+    }
+
+    /// The same with paths that mean the same wherever they are read.
+    pub(crate) fn with_whole_paths(&self) -> Config {
+        let mut config = self.clone();
+        config.each_path(self.model.exists(), |path| {
+            if let Ok(whole) = std::path::absolute(&*path) {
+                *path = whole;
+            }
+        });
+        config
+    }
+
+    /// Shows `visit` every path; the model's where it is one.
+    fn each_path(&mut self, is_model_path: bool, mut visit: impl FnMut(&mut PathBuf)) {
+        let validation = self.validation.iter_mut().flat_map(|v| &mut v.sources);
+        let sources = self.data.sources.iter_mut().chain(validation);
+        sources.filter(|source| !is_drawn(&source.path)).for_each(|source| visit(&mut source.path));
+        if is_model_path && self.model != Path::new(NANO) {
+            visit(&mut self.model);
+        }
+        visit(&mut self.output);
+        self.cache.folder.iter_mut().for_each(&mut visit);
+        self.adapter.iter_mut().filter_map(|adapter| adapter.from.as_mut()).for_each(&mut visit);
     }
 
     /// The base model's files.

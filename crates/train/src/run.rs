@@ -335,7 +335,7 @@ fn begin(config: &Config, resume: bool) -> Result<Option<PathBuf>, Error> {
     if resume {
         // The folder may have been named otherwise, or moved.
         let before = Config { output: output.clone(), ..Config::open(&run)? };
-        if before != *config {
+        if before != (Config { output: output.clone(), ..config.with_whole_paths() }) {
             let what = format!("{} is of another run than the settings given; --resume takes its own", run.display());
             return Err(Error::Config { what });
         }
@@ -350,9 +350,9 @@ fn begin(config: &Config, resume: bool) -> Result<Option<PathBuf>, Error> {
     Ok(None)
 }
 
-/// Makes the output's folder, and writes down what the run is.
+/// Makes the output's folder, and writes down what the run is, to go on with from wherever the program is called.
 fn create(config: &Config) -> Result<(), Error> {
     let (output, run) = (&config.output, config.output.join(RUN));
     std::fs::create_dir_all(output).map_err(|source| Error::file(output, source))?;
-    std::fs::write(&run, config.to_toml()).map_err(|source| Error::file(&run, source))
+    std::fs::write(&run, config.with_whole_paths().to_toml()).map_err(|source| Error::file(&run, source))
 }

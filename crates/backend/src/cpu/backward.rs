@@ -13,14 +13,14 @@ use std::sync::PoisonError;
 impl Backward for Cpu {
     fn linear_input(&self, grad: &Tensor, weight: &Weight, add: Option<&Tensor>) -> Tensor {
         let turned = match weight.packed() {
-            CpuWeight::Packed(packed) => self.made(|data| packed.turned(&self.pool, data)),
+            CpuWeight::Packed(packed) => self.made(|data| packed.turned(self.isa, &self.pool, data)),
             CpuWeight::Nf4(nf4) => self.unpacked(nf4, |data, x| {
                 PackedWeight::of_columns(self.isa, &self.pool, data, x, nf4.rows(), nf4.cols(), Kept::Bf16)
             }),
             CpuWeight::Table { .. } => unreachable!("this weight was packed for looking up alone"),
         };
         self.make(&[grad.rows(), weight.inputs()], |out| {
-            let input = Input { x: f32s(grad), rows: grad.rows(), norm: None };
+            let input = Input { x: f32s(grad).into(), rows: grad.rows(), norm: None };
             let epilogue = Epilogue { residual: add.map(f32s), ..Epilogue::default() };
             linear::linear(self.isa, &self.pool, input, &turned, epilogue, out);
         })
@@ -42,13 +42,14 @@ impl Backward for Cpu {
                 );
             });
         }
-        let turned = self.make(&[outputs, rows], |out| linear::transpose(&self.pool, f32s(grad), outputs, out));
+        let turned =
+            self.make(&[outputs, rows], |out| linear::transpose(self.isa, &self.pool, f32s(grad), outputs, out));
         // The memory of x's columns is kept from call to call.
         let mut kept = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
         let data = std::mem::replace(&mut *kept, AlignedBytes::zeroed(0));
         let columns = PackedWeight::of_columns(self.isa, &self.pool, data, f32s(x), rows, inputs, precision);
         let out = self.make(&[outputs, inputs], |out| {
-            let input = Input { x: f32s(&turned), rows: outputs, norm: None };
+            let input = Input { x: f32s(&turned).into(), rows: outputs, norm: None };
             let epilogue = Epilogue { residual: before.map(f32s), ..Epilogue::default() };
             linear::linear(self.isa, &self.pool, input, &columns, epilogue, out);
         });

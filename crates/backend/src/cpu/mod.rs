@@ -8,6 +8,7 @@ use crate::{
     Source, Span, Stored, Tensor, Use, Weight,
 };
 use smolvlm_kernels::attention::{self, BLOCK};
+use smolvlm_kernels::halves::{Numbers, NumbersMut};
 use smolvlm_kernels::linear::{self, Input, Kept, PackedWeight, Product};
 use smolvlm_kernels::nf4::Nf4;
 use smolvlm_kernels::optimiser::MuonRoom;
@@ -257,7 +258,24 @@ fn norm_of(norm: Norm<'_>) -> norm::Norm<'_> {
 }
 
 fn input<'a>(x: &'a Tensor, norm: Option<Norm<'a>>) -> Input<'a> {
-    Input { x: f32s(x), rows: x.rows(), norm: norm.map(norm_of) }
+    Input { x: numbers(x), rows: x.rows(), norm: norm.map(norm_of) }
+}
+
+/// A tensor's numbers, as they are kept.
+fn numbers(x: &Tensor) -> Numbers<'_> {
+    match x.dtype() {
+        DType::F32 => Numbers::F32(values(x)),
+        DType::Bf16 => Numbers::Bf16(stored(x, x.len())),
+    }
+}
+
+/// The same, to write.
+fn numbers_mut(x: &mut Tensor) -> NumbersMut<'_> {
+    let len = x.len();
+    match x.dtype() {
+        DType::F32 => NumbersMut::F32(values_mut(x)),
+        DType::Bf16 => NumbersMut::Bf16(stored_mut(x, len)),
+    }
 }
 
 impl Backend for Cpu {
@@ -345,14 +363,15 @@ impl Backend for Cpu {
         norm: Norm<'_>,
         weights: [&Weight; 3],
         biases: [Option<&Tensor>; 3],
+        dtype: DType,
     ) -> [Tensor; 3] {
-        let mut outs = weights.map(|weight| self.empty(&[x.rows(), weight.outputs()], DType::F32));
-        let mut slots = outs.iter_mut();
+        let mut outs = weights.map(|weight| self.empty(&[x.rows(), weight.outputs()], dtype));
         let weights = weights.map(|weight| self.packed(weight));
-        let products = std::array::from_fn::<_, 3, _>(|i| Product {
-            weight: &weights[i],
-            epilogue: linear::Epilogue { bias: biases[i].map(f32s), ..linear::Epilogue::default() },
-            out: slots.next().map_or(&mut [], values_mut),
+        let mut given = weights.iter().zip(biases);
+        let products = outs.each_mut().map(|out| {
+            let Some((weight, bias)) = given.next() else { unreachable!("three of each") };
+            let epilogue = linear::Epilogue { bias: bias.map(f32s), ..linear::Epilogue::default() };
+            Product { weight, epilogue, out: numbers_mut(out) }
         });
         let input = input(x, Some(norm));
         if weights.iter().any(|weight| weight.kept() != weights[0].kept()) {
@@ -472,30 +491,34 @@ impl Backend for Cpu {
         }
     }
 
-    fn attention(&self, q: &Tensor, kv: KvView<'_>, heads: &Heads, spans: &[Span]) -> Tensor {
+    fn attention(&self, q: &Tensor, kv: KvView<'_>, heads: &Heads, spans: &[Span], dtype: DType) -> Tensor {
+        let mut out = self.empty(q.shape(), dtype);
+        let (isa, pool, queries, to) = (self.isa, &self.pool, numbers(q), numbers_mut(&mut out));
         match kv {
-            KvView::Fresh { k, v, dtype: DType::F32 } => self.fresh_attention::<f32>(q, k, v, heads, spans),
-            KvView::Fresh { k, v, dtype: DType::Bf16 } => self.fresh_attention::<Pair>(q, k, v, heads, spans),
+            KvView::Fresh { k, v, dtype: DType::F32 } => self.fresh_attention::<f32>(queries, [k, v], heads, spans, to),
+            KvView::Fresh { k, v, dtype: DType::Bf16 } => {
+                self.fresh_attention::<Pair>(queries, [k, v], heads, spans, to)
+            }
             KvView::Cached { sequences, layer } => {
                 assert_eq!(sequences.len(), spans.len(), "a span for each sequence");
                 let of = |span: usize, index: usize| {
                     let sequence = &sequences[span];
                     layer_of(&sequence.blocks()[index], sequence.layout(), layer)
                 };
-                let (isa, pool, queries) = (self.isa, &self.pool, f32s(q));
-                self.make(q.shape(), |out| match sequences.first().map_or(KvKind::F32, |s| s.layout().kind) {
-                    KvKind::F32 => attention::attention(isa, pool, heads, queries, spans, of, out),
+                match sequences.first().map_or(KvKind::F32, |s| s.layout().kind) {
+                    KvKind::F32 => attention::attention(isa, pool, heads, queries, spans, of, to),
                     KvKind::Bf16 => {
                         let of = |span, index| bytemuck::cast_slice::<f32, Pair>(of(span, index));
-                        attention::attention(isa, pool, heads, queries, spans, of, out);
+                        attention::attention(isa, pool, heads, queries, spans, of, to);
                     }
                     KvKind::Q8 => {
                         let of = |span, index| bytemuck::cast_slice::<f32, u8>(of(span, index));
-                        attention::attention_eights(isa, pool, heads, queries, spans, of, out);
+                        attention::attention_eights(isa, pool, heads, queries, spans, of, to);
                     }
-                })
+                }
             }
         }
+        out
     }
 
     fn patches(&self, pixels: &[u8], side: usize, patch: usize, tables: &[[f32; 256]; 3]) -> Tensor {
@@ -558,7 +581,14 @@ impl Cpu {
     }
 
     /// Attention over the rows' own keys and values: they are put into blocks first, each span in its own.
-    fn fresh_attention<E: Element>(&self, q: &Tensor, k: &Tensor, v: &Tensor, heads: &Heads, spans: &[Span]) -> Tensor {
+    fn fresh_attention<E: Element>(
+        &self,
+        q: Numbers<'_>,
+        [k, v]: [&Tensor; 2],
+        heads: &Heads,
+        spans: &[Span],
+        out: NumbersMut<'_>,
+    ) {
         let (len, width) = (heads.block_len() / E::STEPS, k.width());
         assert!(spans.iter().all(|s| s.rows == s.keys), "fresh keys are those of the rows");
         // Every span's blocks begin a new block: its first block and first row.
@@ -574,7 +604,7 @@ impl Cpu {
         let count = spans.iter().map(|s| s.rows.div_ceil(BLOCK)).sum::<usize>();
         let dtype = if E::STEPS == 1 { DType::F32 } else { DType::Bf16 };
         let mut blocks = self.empty(&[count, heads.block_len()], dtype);
-        let (keys, values_of) = (f32s(k), f32s(v));
+        let (keys, values_of) = (numbers(k), numbers(v));
         self.pool.chunks(values_mut::<E>(&mut blocks), len, |index, block| {
             let span = starts.partition_point(|&(first, _)| first <= index) - 1;
             let first = (index - starts[span].0) * BLOCK;
@@ -583,13 +613,11 @@ impl Cpu {
             if rows < BLOCK {
                 block.fill(E::of([0.0; 2]));
             }
-            let (from, to) = ((starts[span].1 + first) * width, (starts[span].1 + first + rows) * width);
-            attention::append(self.isa, heads, block, 0, &keys[from..to], &values_of[from..to]);
+            let of_rows = (starts[span].1 + first) * width..(starts[span].1 + first + rows) * width;
+            attention::append(self.isa, heads, block, 0, keys.slice(of_rows.clone()), values_of.slice(of_rows));
         });
         let blocks = values::<E>(&blocks);
         let block = |span: usize, index: usize| &blocks[(starts[span].0 + index) * len..][..len];
-        self.make(q.shape(), |out| {
-            attention::attention(self.isa, &self.pool, heads, f32s(q), spans, block, out);
-        })
+        attention::attention(self.isa, &self.pool, heads, q, spans, block, out);
     }
 }

@@ -11,6 +11,7 @@ use crate::math;
 use crate::pool::SendPtr;
 use crate::scratch::with_scratch;
 use crate::tile::{Element, MAX_ROWS, padded};
+use crate::transpose::transpose;
 use crate::{Isa, Pool};
 use std::f32::consts::LOG2_E;
 
@@ -173,7 +174,7 @@ impl<'a> Head<'a> {
             product(isa, (rows, seen, dim), from, keys, work, (part, lanes, false));
             self.write(dq, first, rows, part, lanes);
             let mut add = |x: &[f32], other: Rows<'_>, sum: &mut [f32]| {
-                transpose(x, stride, rows, seen, turned);
+                transpose(isa, (rows, seen), (x, stride), (turned, ROWS));
                 let other = |i: usize| other.row(i, dim);
                 let right: Packed<'_, E> = pack_steps(isa, rows, dim, other, bytemuck::cast_slice_mut(block));
                 let left = Rows { data: turned, stride: ROWS };
@@ -197,23 +198,6 @@ impl<'a> Head<'a> {
         }
     }
 }
-
-/// Rows of x, `stride` apart, as columns: `to [columns, 64]`. A cache line of each row at a time: rows lie a power of two
-/// apart, where lines of many rows would drive each other out.
-fn transpose(x: &[f32], stride: usize, rows: usize, columns: usize, to: &mut [f32]) {
-    for first in (0..columns).step_by(LINE) {
-        let count = LINE.min(columns - first);
-        let to = &mut to[first * ROWS..][..count * ROWS];
-        for i in 0..rows {
-            for (j, &x) in x[i * stride + first..][..count].iter().enumerate() {
-                to[j * ROWS + i] = x;
-            }
-        }
-    }
-}
-
-/// Numbers of a cache line.
-const LINE: usize = 16;
 
 for_each_isa! {
     fn dot(a: &[f32], b: &[f32]) -> f32 = dot_lanes;

@@ -14,10 +14,12 @@ mod softmax;
 mod tasks;
 mod weights;
 
+use crate::halves::{Numbers, NumbersMut};
 use crate::pool::SendPtr;
 use crate::prefetch::{LINE, far};
 use crate::scratch::with_scratch;
 use crate::tile::{Element, Pair, block_rows, elements, interleave, padded};
+use crate::transpose::transpose;
 use crate::{Isa, Pool};
 use softmax::{Queries, Sums, View};
 use std::cell::RefCell;
@@ -90,24 +92,44 @@ impl Heads {
 ///
 /// # Panics
 /// If a length does not fit.
-pub fn append<E: Element>(isa: Isa, heads: &Heads, block: &mut [E], at: usize, k: &[f32], v: &[f32]) {
+pub fn append<'x, E: Element>(
+    isa: Isa,
+    heads: &Heads,
+    block: &mut [E],
+    at: usize,
+    k: impl Into<Numbers<'x>>,
+    v: impl Into<Numbers<'x>>,
+) {
+    let [k, v] = [k.into(), v.into()];
+    let room = |x: Numbers<'_>| if let Numbers::Bf16(x) = x { x.len() } else { 0 };
+    with_scratch(room(k) + room(v), |scratch| {
+        let (k_room, v_room) = scratch.split_at_mut(room(k));
+        append_rows(isa, heads, block, at, k.widened(isa, k_room), v.widened(isa, v_room));
+    });
+}
+
+fn append_rows<E: Element>(isa: Isa, heads: &Heads, block: &mut [E], at: usize, k: &[f32], v: &[f32]) {
     let (dim, width) = (heads.dim, heads.kv_heads * heads.dim);
     assert!(k.len() == v.len() && k.len().is_multiple_of(width) && dim.is_multiple_of(2), "append: rows");
     assert!(at + k.len() / width <= BLOCK, "append: places");
     assert_eq!(block.len() * E::STEPS, heads.block_len(), "append: block");
     let (k_len, v_len) = heads.head_lens::<E>();
-    let mut part = [E::zeroed(); MAX_DIM];
-    let part = &mut part[..heads.key_rows() / E::STEPS];
+    let steps = heads.key_rows() / E::STEPS;
+    let mut parts = [E::zeroed(); PANEL * MAX_DIM];
+    let parts = &mut parts[..PANEL * steps];
     for head in 0..heads.kv_heads {
         let of_head = head * dim..(head + 1) * dim;
         let (keys, values) = block[head * (k_len + v_len)..][..k_len + v_len].split_at_mut(k_len);
-        for (row, k) in k.chunks_exact(width).enumerate() {
-            elements(isa, &k[of_head.clone()], part);
-            let place = at + row;
-            let panel = &mut keys[place / PANEL * PANEL * part.len() + place % PANEL..];
-            for (to, &x) in panel.iter_mut().step_by(PANEL).zip(part.iter()) {
-                *to = x;
+        let mut row = 0;
+        while row < k.len() / width {
+            let place = (at + row) % PANEL;
+            let count = (PANEL - place).min(k.len() / width - row);
+            for (part, k) in parts.chunks_exact_mut(steps).zip(k[row * width..].chunks_exact(width)).take(count) {
+                elements(isa, &k[of_head.clone()], part);
             }
+            let panel = &mut keys[(at + row) / PANEL * PANEL * steps + place..];
+            transpose(isa, (count, steps), (parts, steps), (panel, PANEL));
+            row += count;
         }
         let mut rows = v.chunks_exact(width).map(|v| &v[of_head.clone()]).enumerate();
         while let Some((row, first)) = rows.next() {
@@ -155,32 +177,32 @@ impl Span {
 ///
 /// # Panics
 /// If a length does not fit.
-pub fn attention<'a, E: Element>(
+pub fn attention<'a, 'x, E: Element>(
     isa: Isa,
     pool: &Pool,
     heads: &Heads,
-    q: &[f32],
+    q: impl Into<Numbers<'x>>,
     spans: &[Span],
     block: impl Fn(usize, usize) -> &'a [E] + Sync,
-    out: &mut [f32],
+    out: impl Into<NumbersMut<'x>>,
 ) {
-    attend(isa, pool, heads, q, spans, &Plain(block), out);
+    attend(isa, pool, heads, q.into(), spans, &Plain(block), out.into());
 }
 
 /// The same over keys and values that [`append_eights`] wrote; products as in bfloat16.
 ///
 /// # Panics
 /// If a length does not fit.
-pub fn attention_eights<'a>(
+pub fn attention_eights<'a, 'x>(
     isa: Isa,
     pool: &Pool,
     heads: &Heads,
-    q: &[f32],
+    q: impl Into<Numbers<'x>>,
     spans: &[Span],
     block: impl Fn(usize, usize) -> &'a [u8] + Sync,
-    out: &mut [f32],
+    out: impl Into<NumbersMut<'x>>,
 ) {
-    attend::<Pair>(isa, pool, heads, q, spans, &Narrow { isa, block }, out);
+    attend::<Pair>(isa, pool, heads, q.into(), spans, &Narrow { isa, block }, out.into());
 }
 
 /// Keys and values, wherever and however they are kept. A place is a span and the index of a block; `room` is for whoever
@@ -300,10 +322,10 @@ fn attend<E: Element>(
     isa: Isa,
     pool: &Pool,
     heads: &Heads,
-    q: &[f32],
+    q: Numbers<'_>,
     spans: &[Span],
     blocks: &impl Blocks<E>,
-    out: &mut [f32],
+    mut out: NumbersMut<'_>,
 ) {
     let width = heads.heads * heads.dim;
     let rows: usize = spans.iter().map(|s| s.rows).sum();
@@ -314,13 +336,19 @@ fn attend<E: Element>(
     let part_len = Sums::stored_len(heads);
     let parts: usize = spans.iter().map(|s| Layout::of(heads, s).parts()).sum();
     with_scratch(parts * part_len, |scratch| {
-        let (to, stored) = (SendPtr(out.as_mut_ptr()), SendPtr(scratch.as_mut_ptr()));
+        let (to, stored) = (out.places(), SendPtr(scratch.as_mut_ptr()));
         pool.run(tasks, |task| {
             let task = Task::find(heads, spans, task);
             with_work(|Work { queries, total, sums, room }| {
-                for first in task.pairs.clone().step_by(block_rows::<E>(isa)) {
-                    let rows = task.rows(heads, first, block_rows::<E>(isa));
+                let size = block_rows::<E>(isa);
+                let mut next = task.rows(heads, task.pairs.start, size);
+                for first in task.pairs.clone().step_by(size) {
+                    let rows = next;
                     queries.set::<E>(isa, heads, &rows, q, &spans[task.span]);
+                    next = task.rows(heads, (first + size).min(task.pairs.end), size);
+                    // Rows lie far apart, where processors do not look ahead by themselves.
+                    next.iter().for_each(|row| q.fetch(row.at, heads.dim));
+                    rows.iter().for_each(|row| to.fetch(row.at, heads.dim));
                     let mut begun = false;
                     for chunk in task.chunks.start..task.chunks.end.min(queries.chunks_seen()) {
                         let to = if begun { &mut *sums } else { &mut *total };
@@ -346,8 +374,7 @@ fn attend<E: Element>(
                     }
                     for (m, row) in rows.iter().enumerate() {
                         // SAFETY: every (row, head) belongs to one task, and `out` outlives the job.
-                        let place = unsafe { std::slice::from_raw_parts_mut(to.at(row.at), heads.dim) };
-                        total.write(isa, heads, m, place);
+                        unsafe { to.put(isa, row.at, total.mean(isa, heads, m, room)) };
                     }
                 }
             });
@@ -355,7 +382,7 @@ fn attend<E: Element>(
         if parts == 0 {
             return;
         }
-        with_work(|Work { total, .. }| {
+        with_work(|Work { total, room, .. }| {
             for task in (0..tasks).map(|task| Task::find(heads, spans, task)) {
                 let Some(part) = task.part else { continue };
                 // The chunks of a span follow each other.
@@ -366,7 +393,8 @@ fn attend<E: Element>(
                 total.join(isa, heads, rows.len(), View::stored(&scratch[part * part_len..][..part_len]));
                 if task.chunks.end == Layout::of(heads, &spans[task.span]).chunks {
                     for (m, row) in rows.iter().enumerate() {
-                        total.write(isa, heads, m, &mut out[row.at..][..heads.dim]);
+                        // SAFETY: the job is over, and `out` is still there.
+                        unsafe { to.put(isa, row.at, total.mean(isa, heads, m, room)) };
                     }
                 }
             }

@@ -5,6 +5,7 @@ use crate::Isa;
 use crate::tile::{
     Block, Element, Left, Right, block_rows, elements, interleave, pack_rows, padded, reads_rows, slots, tile,
 };
+use crate::transpose::transpose;
 
 /// Steps summed in one chain; the chains' sums are added in order.
 const CHAIN: usize = 256;
@@ -63,14 +64,14 @@ pub(super) fn pack_columns<'p, 'a, E: Element>(
     let steps = padded::<E>(depth) / E::STEPS;
     let to = &mut to[..packed_len::<E>(depth, columns)];
     to.fill(E::zeroed());
-    let mut part = [E::zeroed(); MAX_DIM];
-    let part = &mut part[..steps];
-    for n in 0..columns {
-        elements(isa, column(n), part);
-        let panel = &mut to[n / PANEL * PANEL * steps + n % PANEL..];
-        for (to, &x) in panel.iter_mut().step_by(PANEL).zip(part.iter()) {
-            *to = x;
+    let mut parts = [E::zeroed(); PANEL * MAX_DIM];
+    let parts = &mut parts[..PANEL * steps];
+    for (panel, to) in to.chunks_exact_mut(PANEL * steps.max(1)).enumerate() {
+        let count = PANEL.min(columns - panel * PANEL);
+        for (n, part) in parts.chunks_exact_mut(steps).enumerate().take(count) {
+            elements(isa, column(panel * PANEL + n), part);
         }
+        transpose(isa, (count, steps), (parts, steps), (to, PANEL));
     }
     Packed { data: to, depth }
 }

@@ -3,6 +3,7 @@
 use super::tasks::TaskRows;
 use super::{BLOCK, Blocks, CHUNK_BLOCKS, Heads, MAX_DIM, PANEL, Span, weights};
 use crate::Isa;
+use crate::halves::Numbers;
 use crate::isa::for_each_isa;
 use crate::math;
 use crate::tile::{Block, Element, Left, MAX_ROWS, Right, pack_rows, padded, slots, tile, tile_parts};
@@ -39,14 +40,21 @@ impl Queries {
         }
     }
 
-    pub(super) fn set<E: Element>(&mut self, isa: Isa, heads: &Heads, rows: &TaskRows, q: &[f32], span: &Span) {
+    pub(super) fn set<E: Element>(&mut self, isa: Isa, heads: &Heads, rows: &TaskRows, q: Numbers<'_>, span: &Span) {
         (self.rows, self.of_head) = (rows.len(), rows.of_head);
         for (visible, row) in self.visible.iter_mut().zip(rows.iter()) {
             *visible = span.visible(row.row);
         }
         let of_head = rows.of_head * slots::<E>(isa, heads.dim);
         for (rows, packed) in rows.chunks(rows.of_head).zip(self.packed.chunks_exact_mut(of_head)) {
-            pack_rows::<E>(isa, rows.len(), |m| &q[rows[m].at..][..heads.dim], heads.dim, packed);
+            let count = rows.len();
+            // The room of scores that are not there yet.
+            let mut room = self.scores.chunks_exact_mut(heads.dim);
+            let rows: [&[f32]; MAX_ROWS] = std::array::from_fn(|m| match (rows.get(m), room.next()) {
+                (Some(row), Some(room)) => q.slice(row.at..row.at + heads.dim).widened(isa, room),
+                _ => &[],
+            });
+            pack_rows::<E>(isa, count, |m| rows[m], heads.dim, packed);
         }
     }
 
@@ -198,8 +206,11 @@ impl Sums {
         values[..len].copy_from_slice(&self.values[..len]);
     }
 
-    pub(super) fn write(&self, isa: Isa, heads: &Heads, m: usize, out: &mut [f32]) {
+    /// The weighted mean of row m's values, in `room`.
+    pub(super) fn mean<'a>(&self, isa: Isa, heads: &Heads, m: usize, room: &'a mut [f32]) -> &'a [f32] {
+        let out = &mut room[..heads.dim];
         divide(isa, &self.values[m * heads.lanes()..][..heads.dim], self.sum[m], out);
+        out
     }
 }
 

@@ -4,7 +4,7 @@ use super::BLOCK;
 use crate::Isa;
 use crate::isa::for_each_isa;
 use crate::math::{self, fold, join};
-use crate::tile::{Element, put_row};
+use crate::tile::{Element, put_row, tiled};
 
 /// Turns rows of raw scores, 64 of each row and block, into weights `2^(scale * score - max)`, where max is the row's largest
 /// scaled score; those behind the first `seen` of a row are 0. Gives the rows' `max` and the `sum` of weights, and the weights
@@ -25,8 +25,10 @@ pub(super) fn of_scores<'a, E: Element>(
     if isa >= Isa::Avx512 {
         if E::STEPS == 2 && isa.has_pairs() {
             let room = &mut room[..scores.len() / 2];
+            // Beside AMX's products the full polynomial would be what takes longest.
+            let pairs = if tiled::<E>(isa) { x86::pairs::<true> } else { x86::pairs::<false> };
             // SAFETY: `isa` was detected on this processor, and has pairs.
-            unsafe { x86::pairs(scores, scale, max, sum, room) };
+            unsafe { pairs(scores, scale, max, sum, room) };
             return room;
         }
         // SAFETY: as above.
@@ -84,7 +86,7 @@ fn plain_rows(scores: &mut [f32], scale: f32, max: &mut [f32], sum: &mut [f32]) 
 mod x86 {
     use super::BLOCK;
     use crate::math::WIDTH;
-    use crate::math512::{exp2, load};
+    use crate::math512::{exp2, exp2_near, load};
     use std::arch::x86_64::*;
 
     /// Vectors of a row in a block, which go through each step together.
@@ -103,7 +105,7 @@ mod x86 {
             let exponents = Exponents::new(scale, *max);
             let mut lanes = _mm512_setzero_ps();
             for block in scores[m..].iter_mut().step_by(rows) {
-                for (v, weight) in exponents.weights(block).into_iter().enumerate() {
+                for (v, weight) in exp2(exponents.of(block)).into_iter().enumerate() {
                     lanes = _mm512_add_ps(lanes, weight);
                     // SAFETY: 16 of a block's 64.
                     unsafe { _mm512_storeu_ps(block.as_mut_ptr().add(16 * v), weight) };
@@ -113,12 +115,18 @@ mod x86 {
         }
     }
 
-    /// The same, the weights as pairs of bfloat16 in `to`.
+    /// The same, the weights as pairs of bfloat16 in `to`; `NEAR` tells whether they need only be as near as that.
     ///
     /// # Safety
-    /// AVX-512 F and BF16.
-    #[target_feature(enable = "avx2,fma,avx512f,avx512bf16")]
-    pub(super) unsafe fn pairs(scores: &[f32], scale: f32, max: &mut [f32], sum: &mut [f32], to: &mut [f32]) {
+    /// AVX-512 F, DQ and BF16.
+    #[target_feature(enable = "avx2,fma,avx512f,avx512dq,avx512bf16")]
+    pub(super) unsafe fn pairs<const NEAR: bool>(
+        scores: &[f32],
+        scale: f32,
+        max: &mut [f32],
+        sum: &mut [f32],
+        to: &mut [f32],
+    ) {
         let (rows, scores) = (max.len(), scores.as_chunks::<BLOCK>().0);
         let to = to.as_chunks_mut::<{ BLOCK / 2 }>().0;
         largest(scores, scale, max);
@@ -126,7 +134,9 @@ mod x86 {
             let exponents = Exponents::new(scale, *max);
             let mut lanes = _mm512_setzero_ps();
             for (block, to) in scores[m..].iter().step_by(rows).zip(to[m..].iter_mut().step_by(rows)) {
-                for (i, &[low, high]) in exponents.weights(block).as_chunks::<2>().0.iter().enumerate() {
+                let exponents = exponents.of(block);
+                let weights = if NEAR { exp2_near(exponents) } else { exp2(exponents) };
+                for (i, &[low, high]) in weights.as_chunks::<2>().0.iter().enumerate() {
                     lanes = _mm512_add_ps(_mm512_add_ps(lanes, low), high);
                     // SAFETY: both are 512 bits of plain numbers; 16 of a block's 32 pairs.
                     unsafe {
@@ -172,15 +182,11 @@ mod x86 {
             Exponents { scale: _mm512_set1_ps(scale), top: _mm512_set1_ps(top) }
         }
 
-        /// The weights of a row's 64 scores.
+        /// Those of a row's 64 scores.
         #[target_feature(enable = "avx512f,fma")]
         #[inline]
-        fn weights(self, scores: &[f32; BLOCK]) -> [__m512; VECTORS] {
-            let mut x = load(scores);
-            for x in &mut x {
-                *x = _mm512_fmsub_ps(*x, self.scale, self.top);
-            }
-            exp2(x)
+        fn of(self, scores: &[f32; BLOCK]) -> [__m512; VECTORS] {
+            load(scores).map(|x| _mm512_fmsub_ps(x, self.scale, self.top))
         }
     }
 }

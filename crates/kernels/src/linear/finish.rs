@@ -3,10 +3,10 @@
 use super::rows::Rows;
 use super::{Act, Epilogue, PANEL, Part};
 use crate::Isa;
+use crate::halves::{Numbers, Places, narrow_part};
 use crate::isa::for_each_isa;
 use crate::math;
 use crate::pool::SendPtr;
-use crate::prefetch::{LINE, near};
 use crate::tile::Factor;
 use std::ops::Range;
 
@@ -32,14 +32,13 @@ impl Place {
 /// Asks for the memory that a piece will be written to, and what is added to it, before its sums are made: rows of a panel
 /// lie far apart, where the processor does not fetch ahead by itself.
 #[inline]
-pub(super) fn fetch_ahead(place: Place, epilogue: &Epilogue<'_>, out: &SendPtr<f32>) {
+pub(super) fn fetch_ahead(place: Place, epilogue: &Epilogue<'_>, out: &Places) {
     for row in place.row..place.row + place.rows {
         let start = row * place.outputs + place.col;
-        for col in (0..place.cols).step_by(LINE / size_of::<f32>()) {
-            near(out.at(start + col));
-            if let Some(residual) = epilogue.residual {
-                near(residual.as_ptr().wrapping_add((start + col) % residual.len()));
-            }
+        out.fetch(start, place.cols);
+        if let Some(residual) = epilogue.residual {
+            let start = start % residual.len();
+            Numbers::F32(residual).fetch(start, place.cols);
         }
     }
 }
@@ -92,16 +91,32 @@ pub(super) fn finish(
     gate: Option<&[f32]>,
     place: Place,
     epilogue: &Epilogue<'_>,
-    out: &SendPtr<f32>,
+    out: &Places,
 ) {
     let (sums, columns) = (&mut sums[..place.rows * PANEL], place.col..place.col + place.cols);
-    match epilogue.act {
+    match (out, epilogue.act) {
+        (Places::Bf16(out), _) => {
+            activate_sums(isa, sums, gate, columns, epilogue);
+            write_rounded(isa, sums, place, out);
+        }
         // A bias alone is added on the way.
-        Act::None | Act::SiluMul(_) => write(isa, sums, &biases(epilogue, columns), place, epilogue, out),
-        Act::GeluTanh | Act::SwiGlu(_) => {
+        (Places::F32(out), Act::None | Act::SiluMul(_)) => {
+            write(isa, sums, &biases(epilogue, columns), place, epilogue, out);
+        }
+        (Places::F32(out), Act::GeluTanh | Act::SwiGlu(_)) => {
             activate_sums(isa, sums, gate, columns, epilogue);
             write(isa, sums, &[0.0; PANEL], place, epilogue, out);
         }
+    }
+}
+
+/// Writes sums to which nothing more is to be added.
+fn write_rounded(isa: Isa, sums: &[f32], place: Place, out: &SendPtr<u16>) {
+    let Place { row, cols, col, outputs, .. } = place;
+    for (m, sums) in sums.as_chunks::<PANEL>().0.iter().enumerate() {
+        let start = out.at((row + m) * outputs + col);
+        // SAFETY: the piece belongs to the task that called, inside what `out` points to, which outlives the job.
+        narrow_part(isa, &sums[..cols], unsafe { std::slice::from_raw_parts_mut(start, cols) });
     }
 }
 
@@ -120,7 +135,7 @@ fn write_rows(sums: &[f32], biases: &[f32; PANEL], place: Place, epilogue: &Epil
     let Place { row, cols, col, outputs, .. } = place;
     for (m, sums) in sums.as_chunks::<PANEL>().0.iter().enumerate() {
         let start = (row + m) * outputs + col;
-        // SAFETY: the piece belongs to the task that called, inside what `out` points to, which outlives the job.
+        // SAFETY: as above.
         let x = unsafe { std::slice::from_raw_parts_mut(out.at(start), cols) };
         match x.as_chunks_mut::<PANEL>() {
             ([whole], _) => *whole = std::array::from_fn(|i| sums[i] + biases[i]),

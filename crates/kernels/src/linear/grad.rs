@@ -7,8 +7,8 @@ use crate::isa::for_each_isa;
 use crate::pool::SendPtr;
 use crate::{Isa, Pool};
 
-/// Rows and columns that are turned at once: what fits the first-level cache.
-const SQUARE: usize = 32;
+/// Columns that a task turns: what comes of a cache line of each row.
+const COLUMNS: usize = 16;
 /// Rows summed together, before their sums are added in order.
 const SUM_ROWS: usize = 64;
 
@@ -16,18 +16,12 @@ const SUM_ROWS: usize = 64;
 ///
 /// # Panics
 /// If a length does not fit.
-pub fn transpose(pool: &Pool, x: &[f32], width: usize, out: &mut [f32]) {
+pub fn transpose(isa: Isa, pool: &Pool, x: &[f32], width: usize, out: &mut [f32]) {
     assert!(width > 0 && x.len() == out.len() && x.len().is_multiple_of(width), "transpose: rows");
     let rows = x.len() / width;
-    pool.chunks(out, SQUARE * rows.max(1), |task, out| {
-        for first in (0..rows).step_by(SQUARE) {
-            let last = rows.min(first + SQUARE);
-            for (column, out) in out.chunks_exact_mut(rows).enumerate() {
-                for (to, row) in out[first..last].iter_mut().zip(first..last) {
-                    *to = x[row * width + task * SQUARE + column];
-                }
-            }
-        }
+    pool.chunks(out, COLUMNS * rows.max(1), |task, out| {
+        let (first, columns) = (task * COLUMNS, out.len() / rows.max(1));
+        crate::transpose::transpose(isa, (rows, columns), (&x[first.min(x.len())..], width), (out, rows));
     });
 }
 

@@ -9,8 +9,8 @@ mod turn;
 mod weight;
 mod weight_gradient;
 
+use crate::halves::{Numbers, NumbersMut, Places};
 use crate::norm::Norm;
-use crate::pool::SendPtr;
 use crate::tile::fours::{FourBlocks, Fours};
 use crate::tile::{Blocks, Eights, Factor, Pair, Sixes, tiled};
 use crate::{Isa, Pool};
@@ -28,10 +28,10 @@ const PANEL: usize = 32;
 #[derive(Clone, Copy)]
 pub struct Input<'a> {
     /// [rows, inputs]
-    pub x: &'a [f32],
+    pub x: Numbers<'a>,
     /// How many rows.
     pub rows: usize,
-    /// What every row passes first.
+    /// What every row passes first; such rows are f32.
     pub norm: Option<Norm<'a>>,
 }
 
@@ -66,8 +66,8 @@ pub struct Product<'a> {
     pub weight: &'a PackedWeight,
     /// What follows.
     pub epilogue: Epilogue<'a>,
-    /// [rows, outputs]
-    pub out: &'a mut [f32],
+    /// [rows, outputs]; where it is rounded, without a residual and without a gate that is a tensor.
+    pub out: NumbersMut<'a>,
 }
 
 /// `out [rows, outputs] = act(x [rows, inputs] W^T + bias) + residual`.
@@ -75,7 +75,7 @@ pub struct Product<'a> {
 /// # Panics
 /// If a length does not fit.
 pub fn linear(isa: Isa, pool: &Pool, input: Input<'_>, weight: &PackedWeight, epilogue: Epilogue<'_>, out: &mut [f32]) {
-    products(isa, pool, input, [Product { weight, epilogue, out }]);
+    products(isa, pool, input, [Product { weight, epilogue, out: out.into() }]);
 }
 
 /// Products of the same rows with several weights of one kind, in one job.
@@ -89,6 +89,8 @@ pub fn products<const N: usize>(isa: Isa, pool: &Pool, input: Input<'_>, product
         assert!(weight.inputs == inputs && weight.kept == kept, "linear: weights of one kind");
         check(input, weight, epilogue);
         assert_eq!(out.len(), input.rows * weight.outputs, "linear: out");
+        let added_behind = epilogue.residual.is_some() || matches!(epilogue.act, Act::SiluMul(_));
+        assert!(!added_behind || matches!(out, NumbersMut::F32(_)), "linear: nothing is added to what is rounded");
     }
     if input.rows == 0 || inputs == 0 {
         return;
@@ -108,6 +110,7 @@ fn check(input: Input<'_>, weight: &PackedWeight, epilogue: &Epilogue<'_>) {
     let PackedWeight { inputs, outputs, kept, .. } = *weight;
     assert_eq!(input.x.len(), input.rows * inputs, "linear: x");
     assert!(input.norm.is_none_or(|norm| norm.width() == inputs), "linear: norm");
+    assert!(input.norm.is_none() || matches!(input.x, Numbers::F32(_)), "linear: rows that pass a norm are f32");
     assert!(epilogue.bias.is_none_or(|b| b.len() == outputs), "linear: bias");
     assert!(epilogue.residual.is_none_or(|r| !r.is_empty() && r.len() % outputs == 0), "linear: residual");
     match epilogue.act {
@@ -143,8 +146,7 @@ impl<'a, E: Factor> Part<'a, E> {
 }
 
 fn run<E: Factor, const N: usize>(isa: Isa, pool: &Pool, input: Input<'_>, inputs: usize, products: [Product<'_>; N]) {
-    let parts =
-        products.map(|Product { weight, epilogue, out }| (Part::<E>::new(weight, epilogue), SendPtr(out.as_mut_ptr())));
+    let parts = products.map(|Product { weight, epilogue, mut out }| (Part::<E>::new(weight, epilogue), out.places()));
     let panels: usize = parts.iter().map(|(part, _)| part.panels()).sum();
     let row_block = row_block::<E>(isa, pool.threads(), input.rows, inputs);
     let row_blocks = input.rows.div_ceil(row_block);
@@ -227,7 +229,7 @@ pub fn mlp(
     if input.rows == 0 || up.inputs == 0 || up.outputs == 0 {
         return;
     }
-    let out = SendPtr(out.as_mut_ptr());
+    let out = NumbersMut::from(out).places();
     match up.kept {
         Kept::F32 => mlp_rows::<f32>(isa, pool, input, (up, up_epilogue), (down, down_epilogue), &out),
         Kept::Bf16 => mlp_rows::<Pair>(isa, pool, input, (up, up_epilogue), (down, down_epilogue), &out),
@@ -245,7 +247,7 @@ fn mlp_rows<E: Factor>(
     input: Input<'_>,
     up: (&PackedWeight, Epilogue<'_>),
     down: (&PackedWeight, Epilogue<'_>),
-    out: &SendPtr<f32>,
+    out: &Places,
 ) {
     let (inputs, hidden) = (up.0.inputs, up.0.outputs);
     let [up, down] = [up, down].map(|(weight, epilogue)| Part::<E>::new(weight, epilogue));
@@ -334,7 +336,7 @@ mod tests {
     }
 
     fn input(x: &[f32], rows: usize) -> Input<'_> {
-        Input { x, rows, norm: None }
+        Input { x: x.into(), rows, norm: None }
     }
 
     fn packed(pool: &Pool, w: &[f32], outputs: usize, inputs: usize, kept: Kept) -> PackedWeight {
@@ -460,7 +462,7 @@ mod tests {
                 let job = [(a, 0), (b, 1), (c, 2)].map(|(out, i)| Product {
                     weight: &weights[i],
                     epilogue: Epilogue { act: acts[i], ..Epilogue::default() },
-                    out,
+                    out: out.into(),
                 });
                 products(isa, &pool, input(&x, rows), job);
                 let gate = single(&weights[3], Act::None);
@@ -479,7 +481,7 @@ mod tests {
         let (rows, inputs, inner) = (401, 70, 77);
         let (x, gamma) = (noise(rows * inputs, 1), noise(inputs, 8));
         let (bias, residual) = (noise(inner, 3), noise(rows * inputs, 5));
-        let normed = Input { x: &x, rows, norm: Some(Norm::Rms { gamma: &gamma, eps: 1e-5 }) };
+        let normed = Input { x: (&x).into(), rows, norm: Some(Norm::Rms { gamma: &gamma, eps: 1e-5 }) };
         for kept in [Kept::F32, Kept::Bf16, Kept::Q8, Kept::Q4] {
             for threads in [1, 2] {
                 let pool = Pool::new(threads);
@@ -513,7 +515,7 @@ mod tests {
                 let data = crate::AlignedBytes::zeroed(0);
                 let columns = PackedWeight::of_columns(Isa::best(), &pool, data, &x, rows, inputs, kept);
                 let mut turned = vec![0.0; grad.len()];
-                transpose(&pool, &grad, outputs, &mut turned);
+                transpose(Isa::best(), &pool, &grad, outputs, &mut turned);
                 let mut out = vec![0.0; outputs * inputs];
                 let epilogue = Epilogue { residual: Some(&before), ..Epilogue::default() };
                 linear(Isa::best(), &pool, input(&turned, outputs), &columns, epilogue, &mut out);

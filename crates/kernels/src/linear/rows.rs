@@ -2,6 +2,7 @@
 
 use super::{Input, PANEL, Part};
 use crate::Isa;
+use crate::halves::Numbers;
 use crate::scratch::with_scratch;
 use crate::tile::{Ahead, Block, Factor, Left, Right, block_rows, reads_rows, tiled};
 
@@ -84,9 +85,10 @@ impl<'a> Rows<'a> {
         Rows { input, inputs, first, count: most.min(input.rows - first) }
     }
 
-    /// Row m of these.
-    fn row(&self, m: usize) -> &'a [f32] {
-        &self.input.x[(self.first + m) * self.inputs..][..self.inputs]
+    /// So many rows from the m-th of these.
+    fn rows(&self, m: usize, count: usize) -> Numbers<'a> {
+        let first = self.first + m;
+        self.input.x.slice(first * self.inputs..(first + count) * self.inputs)
     }
 
     /// The blocks that tiles compute at once, as even as may be: the first row and the count of each.
@@ -96,39 +98,52 @@ impl<'a> Rows<'a> {
         (0..count).step_by(size).map(move |at| (at, size.min(count - at)))
     }
 
+    /// Where the block from row `at` on lies, of the chain of `inputs` that begins at the `first`: chain after chain, and in a
+    /// chain block after block, as they are read.
+    fn place<E: Factor>(&self, isa: Isa, inputs: usize, first: usize, at: usize) -> usize {
+        self.count * E::slots(isa, first) + at * E::slots(isa, CHAIN.min(inputs - first))
+    }
+
     /// Gives `f` the rows as tiles read them, and room.
     pub(super) fn with_packed<E: Factor>(&self, isa: Isa, more: More, f: impl FnOnce(Ready<'_>, Room<'_>)) {
         let (inputs, slots_of) = (self.inputs, |steps| self.count * E::slots(isa, steps));
-        let whole = E::STEPS == 1 && self.input.norm.is_none();
-        let as_it_is = whole && (self.count == 1 || reads_rows::<E>(isa) && !inputs.is_multiple_of(CLASH));
-        let normed_len = if self.input.norm.is_some() { block_rows::<E>(isa) * inputs } else { 0 };
-        let packed_len = if as_it_is { 0 } else { slots_of(inputs) };
+        let of_f32 =
+            if let (Numbers::F32(x), None) = (self.rows(0, self.count), self.input.norm) { Some(x) } else { None };
+        let reads = E::STEPS == 1 && (self.count == 1 || reads_rows::<E>(isa) && !inputs.is_multiple_of(CLASH));
+        let as_it_is = of_f32.filter(|_| reads);
+        let made_len = if of_f32.is_none() { block_rows::<E>(isa) * inputs } else { 0 };
+        let packed_len = if as_it_is.is_some() { 0 } else { slots_of(inputs) };
         // Finished sums wait until those of a group are complete.
         let held_len = if more.inputs > 0 && E::GROUP > PANEL { self.count * E::GROUP } else { 0 };
         let lens = [2 * PANEL * self.count, packed_len, slots_of(more.inputs), held_len, more.sums * self.count];
-        with_scratch(lens.iter().sum::<usize>() + normed_len, |scratch| {
+        with_scratch(lens.iter().sum::<usize>() + made_len, |scratch| {
             let mut rest = scratch;
             let [sums, packed, between, held, totals] = lens.map(|len| {
                 let (piece, left) = std::mem::take(&mut rest).split_at_mut(len);
                 rest = left;
                 piece
             });
-            let (normed, room) = (rest, Room { sums, between, held, totals });
-            if as_it_is {
-                let data = &self.input.x[self.first * inputs..][..self.count * inputs];
+            let (made, room) = (rest, Room { sums, between, held, totals });
+            if let Some(data) = as_it_is {
                 let left = if self.count == 1 { Left::Packed } else { Left::Rows(inputs) };
                 return f(Ready { data, inputs, left }, room);
             }
             for (at, count) in self.blocks::<E>(isa) {
-                let to = &mut packed[at * E::slots(isa, inputs)..][..E::slots(isa, inputs) * count];
-                match self.input.norm {
-                    None => E::pack(isa, count, |m| self.row(at + m), inputs, to),
-                    Some(norm) => {
-                        for (m, normed) in normed.chunks_exact_mut(inputs).enumerate().take(count) {
-                            norm.row(isa, self.row(at + m), normed);
+                let rows = self.rows(at, count);
+                let rows = match (self.input.norm, rows) {
+                    (Some(norm), Numbers::F32(rows)) => {
+                        let made = &mut made[..rows.len()];
+                        for (row, normed) in rows.chunks_exact(inputs).zip(made.chunks_exact_mut(inputs)) {
+                            norm.row(isa, row, normed);
                         }
-                        E::pack(isa, count, |m| &normed[m * inputs..][..inputs], inputs, to);
+                        &*made
                     }
+                    _ => rows.widened(isa, made),
+                };
+                for first in (0..inputs).step_by(CHAIN) {
+                    let width = CHAIN.min(inputs - first);
+                    let to = &mut packed[self.place::<E>(isa, inputs, first, at)..][..E::slots(isa, width) * count];
+                    E::pack(isa, count, |m| &rows[m * inputs + first..][..width], width, to);
                 }
             }
             f(Ready { data: packed, inputs, left: Left::Packed }, room);
@@ -163,18 +178,23 @@ impl<'a> Rows<'a> {
         panel: usize,
         sums: &mut [f32],
     ) {
-        // What a row of x takes, and what a chain of it takes.
-        let (row_slots, chain_slots) = (E::slots(isa, x.inputs), E::slots(isa, CHAIN));
         let first = panel * PANEL * E::depth(inputs.of) + PANEL * E::depth(inputs.first);
         let weight = &weight[first..][..PANEL * E::depth(x.inputs)];
         // A chain of weights stays in the first-level cache for all rows. Those behind the next one are asked for meanwhile.
         let chain_len = E::depth(CHAIN) * PANEL;
+        let chains = x.inputs.div_ceil(CHAIN);
+        // What lies in a panel beside these inputs.
+        let others = PANEL * (E::depth(inputs.of) - E::depth(x.inputs));
         let blocks = self.blocks::<E>(isa).count();
         for (chain, b) in weight.chunks(chain_len).enumerate() {
             let lines = LINES_OF_ROWS.div_ceil(blocks);
             for (index, (at, count)) in self.blocks::<E>(isa).enumerate() {
-                let rows_together = if x.left == Left::Packed { count } else { 1 };
-                let a = &x.data[at * row_slots + chain * chain_slots * rows_together..];
+                let first = chain * CHAIN;
+                let place = match x.left {
+                    Left::Rows(stride) => at * stride + first,
+                    Left::Packed | Left::Rows64 => self.place::<E>(isa, x.inputs, first, at),
+                };
+                let a = &x.data[place..];
                 let block = Block {
                     rows: count,
                     cols: PANEL,
@@ -182,7 +202,8 @@ impl<'a> Rows<'a> {
                     stride: PANEL,
                     add: inputs.first + chain > 0,
                 };
-                let ahead = Ahead { from: 2 * chain_len + b.len() * index / blocks, lines };
+                let beyond = if chain + 2 < chains { 0 } else { others };
+                let ahead = Ahead { from: 2 * chain_len + beyond + b.len() * index / blocks, lines };
                 E::tile(isa, block, x.left, a, Right { data: b, stride: PANEL, ahead }, &mut sums[at * PANEL..]);
             }
         }
@@ -218,9 +239,10 @@ impl<'a> Rows<'a> {
         } else {
             sums
         };
-        let (row_slots, before) = (E::slots(isa, inputs), E::slots(isa, first));
+        let before = E::slots(isa, first % CHAIN);
         for (at, count) in self.blocks::<E>(isa) {
-            let to = &mut packed[at * row_slots + before * count..][..E::slots(isa, steps) * count];
+            let block = self.place::<E>(isa, inputs, first / CHAIN * CHAIN, at);
+            let to = &mut packed[block + before * count..][..E::slots(isa, steps) * count];
             E::pack(isa, count, |m| &sums[(at + m) * width..][..steps], steps, to);
         }
     }

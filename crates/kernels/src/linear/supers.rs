@@ -194,7 +194,7 @@ mod tests {
                 let weight = PackedWeight::pack(&pool, &mut Arena::default(), stored, &bytes, outputs, inputs, kept);
                 let mut out = vec![0.0; count * outputs];
                 for (x, out) in x.chunks(piece * inputs).zip(out.chunks_mut(piece * outputs)) {
-                    let input = Input { x, rows: x.len() / inputs, norm: None };
+                    let input = Input { x: x.into(), rows: x.len() / inputs, norm: None };
                     linear(isa, &pool, input, &weight, Epilogue::default(), out);
                 }
                 out

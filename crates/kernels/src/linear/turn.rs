@@ -3,18 +3,19 @@
 use super::weight::grown;
 use super::{Kept, PANEL, PackedWeight};
 use crate::tile::{Element, Pair, padded};
-use crate::{AlignedBytes, Pool};
+use crate::transpose::{TURNED, transpose, turn_pairs};
+use crate::{AlignedBytes, Isa, Pool};
 
 impl PackedWeight {
     /// Packs the transpose of the matrix into `data`, which is grown where it is too short: the bits of packing the
     /// transposed numbers.
-    pub fn turned(&self, pool: &Pool, data: AlignedBytes) -> PackedWeight {
+    pub fn turned(&self, isa: Isa, pool: &Pool, data: AlignedBytes) -> PackedWeight {
         let (outputs, inputs, kept) = (self.inputs, self.outputs, self.kept);
         let len = kept.len(outputs, inputs);
         let mut data = grown(data, len);
         match kept {
-            Kept::F32 => turn::<f32>(pool, self, &mut data.values_mut()[..len / 4]),
-            Kept::Bf16 => turn::<Pair>(pool, self, &mut data.values_mut()[..len / 4]),
+            Kept::F32 => turn::<f32>(isa, pool, self, &mut data.values_mut()[..len / 4]),
+            Kept::Bf16 => turn::<Pair>(isa, pool, self, &mut data.values_mut()[..len / 4]),
             Kept::Q8 | Kept::Q8Blocks | Kept::Q4 | Kept::Q4K | Kept::Q6K => {
                 unreachable!("gradients are not made in few bits")
             }
@@ -23,7 +24,10 @@ impl PackedWeight {
     }
 }
 
-fn turn<E: Element>(pool: &Pool, of: &PackedWeight, to: &mut [E]) {
+/// Elements of a square of 32 inputs and 32 outputs.
+const SQUARE: usize = PANEL * PANEL;
+
+fn turn<E: Element>(isa: Isa, pool: &Pool, of: &PackedWeight, to: &mut [E]) {
     let (depth, to_depth) = (padded::<E>(of.inputs) / E::STEPS, padded::<E>(of.outputs) / E::STEPS);
     let from: &[E] = of.data.values();
     if to_depth == 0 {
@@ -31,36 +35,40 @@ fn turn<E: Element>(pool: &Pool, of: &PackedWeight, to: &mut [E]) {
     }
     // A panel of what comes out holds 32 inputs; it is made of their squares in every panel of what there is.
     pool.chunks(to, PANEL * to_depth, |panel, to| {
-        let mut square = [[0.0f32; PANEL]; PANEL];
-        let first = panel * PANEL;
-        let steps = PANEL.min(of.inputs - first);
-        for (from, to) in from.chunks(PANEL * depth).zip(to.chunks_mut(PANEL / E::STEPS * PANEL)) {
-            // [input, output]
-            let elements = from[first / E::STEPS * PANEL..].chunks_exact(PANEL).take(steps.div_ceil(E::STEPS));
-            for (row, elements) in square.chunks_mut(E::STEPS).zip(elements) {
-                for (n, element) in elements.iter().enumerate() {
-                    let values = element.steps();
-                    for (row, value) in row.iter_mut().zip(values) {
-                        row[n] = value;
-                    }
-                }
-            }
-            square[steps..].iter_mut().for_each(|row| row.fill(0.0));
-            for (k, to) in to.chunks_exact_mut(PANEL).enumerate() {
-                for (to, row) in to.iter_mut().zip(&square) {
-                    let second = if E::STEPS == 2 { row[2 * k + 1] } else { 0.0 };
-                    *to = E::of([row[E::STEPS * k], second]);
-                }
+        let first = panel * PANEL / E::STEPS * PANEL;
+        let square = SQUARE / E::STEPS;
+        for (from, to) in from.chunks(PANEL * depth).zip(to.chunks_mut(square)) {
+            let from = &from[first..from.len().min(first + square)];
+            if from.len() < square || to.len() < square {
+                // Zeros stand in for what is not there.
+                let mut whole = [E::zeroed(); SQUARE];
+                whole[..from.len()].copy_from_slice(from);
+                let mut turned = [E::zeroed(); SQUARE];
+                turn_square(isa, &whole[..square], &mut turned[..square]);
+                to.copy_from_slice(&turned[..to.len()]);
+            } else {
+                turn_square(isa, from, to);
             }
         }
     });
 }
 
+/// Turns [input, output] to [output, input], or pairs of inputs to pairs of outputs.
+fn turn_square<E: Element>(isa: Isa, from: &[E], to: &mut [E]) {
+    const PAIRS: usize = TURNED.0 * TURNED.1;
+    let (pairs, turned) = (bytemuck::cast_slice(from).as_chunks::<PAIRS>(), bytemuck::cast_slice_mut(to));
+    if let (2, [pairs], [turned]) = (E::STEPS, pairs.0, &mut *turned.as_chunks_mut::<PAIRS>().0) {
+        turn_pairs(isa, pairs, turned);
+    } else {
+        transpose(isa, (PANEL, PANEL), (from, PANEL), (to, PANEL));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Arena;
     use crate::linear::Stored;
-    use crate::{Arena, Isa};
 
     #[test]
     fn turned_is_the_transpose_packed() {
@@ -73,9 +81,11 @@ mod tests {
                     PackedWeight::pack(&pool, &mut Arena::default(), Stored::F32, bytes, outputs, inputs, kept);
                 let none = || AlignedBytes::zeroed(0);
                 let want = PackedWeight::of_columns(Isa::best(), &pool, none(), &x, outputs, inputs, kept);
-                let got = packed.turned(&pool, none());
-                assert_eq!((got.outputs, got.inputs), (want.outputs, want.inputs));
-                assert!(got.data.bytes() == want.data.bytes(), "{outputs} x {inputs}, {kept:?}");
+                for isa in Isa::tested() {
+                    let got = packed.turned(isa, &pool, none());
+                    assert_eq!((got.outputs, got.inputs), (want.outputs, want.inputs));
+                    assert!(got.data.bytes() == want.data.bytes(), "{isa:?}: {outputs} x {inputs}, {kept:?}");
+                }
             }
         }
     }

@@ -73,20 +73,19 @@ pub fn muon(
     let tall = rows > width;
     if tall {
         room.turned.resize(len, 0.0);
-        transpose(pool, &room.direction, width, &mut room.turned);
+        transpose(isa, pool, &room.direction, width, &mut room.turned);
         std::mem::swap(&mut room.direction, &mut room.turned);
     }
     orthogonalise(isa, pool, rows.min(width), room);
     if tall {
-        transpose(pool, &room.direction, rows, &mut room.turned);
+        transpose(isa, pool, &room.direction, rows, &mut room.turned);
         std::mem::swap(&mut room.direction, &mut room.turned);
     }
     let rate = settings.lr * RMS * (rows.max(width) as f32).sqrt();
     let keep = 1.0 - settings.lr * settings.weight_decay;
     let direction = &room.direction;
     pool.chunks(parameters, TASK, |i, parameters| {
-        let direction = &direction[i * TASK..][..parameters.len()];
-        parameters.iter_mut().zip(direction).for_each(|(p, &d)| *p = fma(-rate, d, *p * keep));
+        move_along(isa, &direction[i * TASK..][..parameters.len()], rate, keep, parameters);
     });
 }
 
@@ -105,6 +104,26 @@ fn look_ahead_all(momentum: f32, gradients: &[f32], scale: f32, mean: &mut [f32]
     }
 }
 
+for_each_isa! {
+    /// The step: numbers decay, and go along the direction.
+    fn move_along(direction: &[f32], rate: f32, keep: f32, parameters: &mut [f32]) = move_all;
+}
+
+#[inline(always)]
+fn move_all(direction: &[f32], rate: f32, keep: f32, parameters: &mut [f32]) {
+    parameters.iter_mut().zip(direction).for_each(|(p, &d)| *p = fma(-rate, d, *p * keep));
+}
+
+for_each_isa! {
+    /// `x <- b x + c square`
+    fn weigh(b: f32, c: f32, square: &[f32], x: &mut [f32]) = weigh_all;
+}
+
+#[inline(always)]
+fn weigh_all(b: f32, c: f32, square: &[f32], x: &mut [f32]) {
+    x.iter_mut().zip(square).for_each(|(x, &square)| *x = fma(c, square, b * *x));
+}
+
 /// Brings the singular values of `direction [rows, ...]`, of no more rows than columns, near 1: Newton and Schulz's iteration
 /// `X <- (a + b X X^T + c (X X^T)^2) X`.
 fn orthogonalise(isa: Isa, pool: &Pool, rows: usize, room: &mut MuonRoom) {
@@ -119,16 +138,18 @@ fn orthogonalise(isa: Isa, pool: &Pool, rows: usize, room: &mut MuonRoom) {
     let [a, b, c] = POLYNOMIAL;
     let mut data = std::mem::replace(packed, AlignedBytes::zeroed(0));
     let product = |x: &[f32], weight: PackedWeight, out: &mut [f32]| {
-        linear(isa, pool, Input { x, rows, norm: None }, &weight, Epilogue::default(), out);
+        linear(isa, pool, Input { x: x.into(), rows, norm: None }, &weight, Epilogue::default(), out);
         weight.into_data()
     };
     for _ in 0..ITERATIONS {
         data = product(direction, PackedWeight::of_rows(pool, data, direction, rows, width, Kept::F32), gram);
         // It is symmetric, and so is its square.
         data = product(gram, PackedWeight::of_rows(pool, data, gram, rows, rows, Kept::F32), square);
-        pool.chunks(gram, rows, |row, gram| {
-            gram.iter_mut().zip(&square[row * rows..]).for_each(|(x, &square)| *x = fma(c, square, b * *x));
-            gram[row] += a;
+        let piece = TASK.div_ceil(rows) * rows;
+        pool.chunks(gram, piece, |i, gram| {
+            weigh(isa, b, c, &square[i * piece..][..gram.len()], gram);
+            let first = i * piece / rows;
+            gram.chunks_exact_mut(rows).zip(first..).for_each(|(gram, row)| gram[row] += a);
         });
         data = product(gram, PackedWeight::of_columns(isa, pool, data, direction, rows, width, Kept::F32), next);
         std::mem::swap(direction, next);

@@ -1,6 +1,8 @@
 //! Rows of numbers in the forms that blocks read.
 
-use super::{Element, Pair, round_upper, tiled};
+#[cfg(target_arch = "x86_64")]
+use super::tiled;
+use super::{Element, Pair, round_upper};
 use crate::Isa;
 use crate::isa::for_each_isa;
 
@@ -65,15 +67,12 @@ pub(crate) fn pack_rows<'a, E: Element>(
     if count == 1 {
         return put_row::<E>(isa, row(0), to);
     }
-    let group_slots = slots::<E>(isa, GROUP);
+    #[cfg(target_arch = "x86_64")]
     if tiled::<E>(isa) {
-        for m in 0..count {
-            for (part, to) in row(m).chunks(GROUP).zip(to[m * group_slots..].chunks_mut(count * group_slots)) {
-                put_row::<E>(isa, part, &mut to[..group_slots]);
-            }
-        }
-        return;
+        // SAFETY: `isa`, which has pairs and tiles, was detected on this processor.
+        return unsafe { super::x86::pack_for_tiles(count, row, steps, to) };
     }
+    let group_slots = slots::<E>(isa, GROUP);
     let mut parts = [[0.0f32; GROUP]; super::VECTOR_ROWS];
     for (index, to) in to.chunks_mut(group_slots * count).enumerate() {
         let slots = to.len() / count;

@@ -107,18 +107,48 @@ macro_rules! store512 {
 /// AVX-512 F and BF16.
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
 pub(super) unsafe fn pairs(row: &[f32], to: &mut [f32]) {
-    let (whole, rest) = row.as_chunks::<32>();
-    let (to, to_rest) = to.split_at_mut(16 * whole.len());
-    for (row, to) in whole.iter().zip(to.as_chunks_mut::<16>().0) {
-        // SAFETY: 32 numbers are read and 16 written, the lengths of the pieces; both types are 512 bits.
-        unsafe {
-            let (low, high) = (_mm512_loadu_ps(row.as_ptr()), _mm512_loadu_ps(row.as_ptr().add(16)));
-            let halves = std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low));
-            // The first of two comes in the lower half; it belongs in the upper.
-            _mm512_storeu_si512(to.as_mut_ptr().cast(), _mm512_rol_epi32::<16>(halves));
-        }
+    let (whole, rest) = row.as_chunks::<{ 2 * GROUP }>();
+    let (to, to_rest) = to.split_at_mut(GROUP * whole.len());
+    for (row, to) in whole.iter().zip(to.as_chunks_mut::<GROUP>().0) {
+        // SAFETY: as the caller vouches.
+        unsafe { pair_group(row, to) };
     }
     super::pack::pairs_of(rest, to_rest);
+}
+
+/// A group's pairs.
+///
+/// # Safety
+/// AVX-512 F and BF16.
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+#[inline]
+unsafe fn pair_group(row: &[f32; 2 * GROUP], to: &mut [f32; GROUP]) {
+    // SAFETY: 32 numbers are read and 16 written; both types are 512 bits.
+    unsafe {
+        let (low, high) = (_mm512_loadu_ps(row.as_ptr()), _mm512_loadu_ps(row.as_ptr().add(16)));
+        let halves = std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low));
+        // The first of two comes in the lower half; it belongs in the upper.
+        _mm512_storeu_si512(to.as_mut_ptr().cast(), _mm512_rol_epi32::<16>(halves));
+    }
+}
+
+/// Packs `count` rows of so many steps for tiles: group by group, in a group row by row.
+///
+/// # Safety
+/// As [`pairs`].
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+pub(super) unsafe fn pack_for_tiles<'a>(count: usize, row: impl Fn(usize) -> &'a [f32], steps: usize, to: &mut [f32]) {
+    for m in 0..count {
+        let (groups, rest) = row(m)[..steps].as_chunks::<{ 2 * GROUP }>();
+        let mut places = to.as_chunks_mut::<GROUP>().0[m..].iter_mut().step_by(count);
+        for (group, to) in groups.iter().zip(&mut places) {
+            // SAFETY: as the caller vouches.
+            unsafe { pair_group(group, to) };
+        }
+        if let (false, Some(to)) = (rest.is_empty(), places.next()) {
+            super::pack::pairs_of(rest, to);
+        }
+    }
 }
 
 /// Two bfloat16 products a lane and step: `V` vectors of 16 columns.
