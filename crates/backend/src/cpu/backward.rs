@@ -6,7 +6,7 @@ use crate::{
     Source, Span, Stored, Tensor, Use, Weight,
 };
 use smolvlm_kernels::attention::{self, Forward, Gradients};
-use smolvlm_kernels::linear::{self, Epilogue, Input, Kept, PackedWeight};
+use smolvlm_kernels::linear::{self, Epilogue, Given, Input, Kept, PackedWeight};
 use smolvlm_kernels::{AlignedBytes, Pair, activation, loss, norm, optimiser, patches, rope};
 use std::sync::PoisonError;
 
@@ -42,14 +42,12 @@ impl Backward for Cpu {
                 );
             });
         }
-        let turned =
-            self.make(&[outputs, rows], |out| linear::transpose(self.isa, &self.pool, f32s(grad), outputs, out));
         // The memory of x's columns is kept from call to call.
         let mut kept = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
         let data = std::mem::replace(&mut *kept, AlignedBytes::zeroed(0));
         let columns = PackedWeight::of_columns(self.isa, &self.pool, data, f32s(x), rows, inputs, precision);
         let out = self.make(&[outputs, inputs], |out| {
-            let input = Input { x: f32s(&turned).into(), rows: outputs, norm: None };
+            let input = Input { x: Given::Columns(f32s(grad)), rows: outputs, norm: None };
             let epilogue = Epilogue { residual: before.map(f32s), ..Epilogue::default() };
             linear::linear(self.isa, &self.pool, input, &columns, epilogue, out);
         });
@@ -196,7 +194,7 @@ impl Backward for Cpu {
     }
 
     fn sum_of_squares(&self, x: &Tensor) -> f64 {
-        optimiser::sum_of_squares(&self.pool, f32s(x))
+        optimiser::sum_of_squares(self.isa, &self.pool, f32s(x))
     }
 
     fn cross_entropy(&self, logits: Tensor, targets: &[u32], weights: &[f32], z: f32) -> (Vec<f32>, Tensor) {

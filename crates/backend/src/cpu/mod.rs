@@ -258,7 +258,7 @@ fn norm_of(norm: Norm<'_>) -> norm::Norm<'_> {
 }
 
 fn input<'a>(x: &'a Tensor, norm: Option<Norm<'a>>) -> Input<'a> {
-    Input { x: numbers(x), rows: x.rows(), norm: norm.map(norm_of) }
+    Input { x: numbers(x).into(), rows: x.rows(), norm: norm.map(norm_of) }
 }
 
 /// A tensor's numbers, as they are kept.

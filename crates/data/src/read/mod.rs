@@ -76,8 +76,8 @@ pub struct Columns {
 }
 
 /// What [`open`] reads, for its messages.
-const READ: &str = "readable are .json, .jsonl, .ndjson, .parquet, .csv, .tsv, .tar and .txt, and folders of .parquet or \
-                    .tar files or of pictures with a metadata.csv, .tsv or .jsonl";
+const READ: &str = "readable are .json, .jsonl, .ndjson, .parquet, .csv, .tsv, .tar and .txt, and folders with one such \
+                    file, of .parquet or .tar files, or of pictures with a metadata.csv, .tsv or .jsonl";
 
 /// Opens training data, by what `path` is:
 /// - `.json` (one list) and `.jsonl`, `.ndjson` (one row a line): transformers' `{"messages": […], "images": […]}`,
@@ -170,6 +170,9 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
+/// Endings of files of rows.
+const ROWS: [&str; 5] = ["json", "jsonl", "ndjson", "csv", "tsv"];
+
 fn folder(path: &Path, columns: &Columns) -> Result<Box<dyn Source>, Error> {
     let files = files(path)?;
     let metadata = |file: &&PathBuf| {
@@ -193,7 +196,14 @@ fn folder(path: &Path, columns: &Columns) -> Result<Box<dyn Source>, Error> {
             sharded(path, shards, columns)
         }
         ([], true) => {
-            Err(format_error(path, format!("a folder of {} files, none of which is data; {READ}", files.len())))
+            // One file of rows beside what it names, as `synth` writes it.
+            let rows: Vec<&PathBuf> = files.iter().filter(|file| ROWS.contains(&extension(file).as_str())).collect();
+            let what = match rows.as_slice() {
+                [rows] => return open(rows, columns),
+                [] => format!("a folder of {} files, none of which is data; {READ}", files.len()),
+                _ => format!("it holds {} files of rows; give the one that is meant", rows.len()),
+            };
+            Err(format_error(path, what))
         }
         _ => Err(format_error(path, "it holds more than one kind of data; give the one file that is meant".to_owned())),
     }
@@ -266,6 +276,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("a.png"), "picture").unwrap();
         assert!(error(folder.path()).contains("a folder of 1 files, none of which is data; readable are"));
+        let row = r#"{"images": ["a.png"], "texts": [{"user": "What?", "assistant": "A cat."}]}"#;
+        fs::write(folder.path().join("data.jsonl"), row).unwrap();
+        let sample = open(folder.path(), &Columns::default()).unwrap().read(0).unwrap();
+        assert_eq!(sample.pictures, [PictureFile::Path(folder.path().join("a.png"))]);
+        fs::write(folder.path().join("more.jsonl"), row).unwrap();
+        assert!(error(folder.path()).contains("it holds 2 files of rows"));
+        for name in ["data.jsonl", "more.jsonl"] {
+            fs::remove_file(folder.path().join(name)).unwrap();
+        }
         fs::write(folder.path().join("metadata.csv"), "file_name,text\na.png,\"A cat, asleep.\"\n").unwrap();
         let sample = open(folder.path(), &Columns::default()).unwrap().read(0).unwrap();
         assert_eq!(sample.pictures, [PictureFile::Path(folder.path().join("a.png"))]);

@@ -3,6 +3,8 @@
 use super::rows::Rows;
 use super::{Act, Epilogue, PANEL, Part};
 use crate::Isa;
+#[cfg(target_arch = "x86_64")]
+use crate::halves::narrow_biased;
 use crate::halves::{Numbers, Places, narrow_part};
 use crate::isa::for_each_isa;
 use crate::math;
@@ -94,29 +96,35 @@ pub(super) fn finish(
     out: &Places,
 ) {
     let (sums, columns) = (&mut sums[..place.rows * PANEL], place.col..place.col + place.cols);
-    match (out, epilogue.act) {
-        (Places::Bf16(out), _) => {
-            activate_sums(isa, sums, gate, columns, epilogue);
-            write_rounded(isa, sums, place, out);
-        }
+    let biases = match epilogue.act {
         // A bias alone is added on the way.
-        (Places::F32(out), Act::None | Act::SiluMul(_)) => {
-            write(isa, sums, &biases(epilogue, columns), place, epilogue, out);
-        }
-        (Places::F32(out), Act::GeluTanh | Act::SwiGlu(_)) => {
+        Act::None | Act::SiluMul(_) => biases(epilogue, columns),
+        Act::GeluTanh | Act::SwiGlu(_) => {
             activate_sums(isa, sums, gate, columns, epilogue);
-            write(isa, sums, &[0.0; PANEL], place, epilogue, out);
+            [0.0; PANEL]
         }
+    };
+    match out {
+        Places::F32(out) => write(isa, sums, &biases, place, epilogue, out),
+        Places::Bf16(out) => write_rounded(isa, sums, &biases, place, out),
     }
 }
 
-/// Writes sums to which nothing more is to be added.
-fn write_rounded(isa: Isa, sums: &[f32], place: Place, out: &SendPtr<u16>) {
+/// Writes sums and biases, to which nothing more is to be added.
+fn write_rounded(isa: Isa, sums: &[f32], biases: &[f32; PANEL], place: Place, out: &SendPtr<u16>) {
     let Place { row, cols, col, outputs, .. } = place;
     for (m, sums) in sums.as_chunks::<PANEL>().0.iter().enumerate() {
         let start = out.at((row + m) * outputs + col);
         // SAFETY: the piece belongs to the task that called, inside what `out` points to, which outlives the job.
-        narrow_part(isa, &sums[..cols], unsafe { std::slice::from_raw_parts_mut(start, cols) });
+        let to = unsafe { std::slice::from_raw_parts_mut(start, cols) };
+        #[cfg(target_arch = "x86_64")]
+        if let (true, ([to], _)) = (isa.has_pairs(), to.as_chunks_mut::<PANEL>()) {
+            // SAFETY: `isa`, which has pairs, was detected on this processor.
+            unsafe { narrow_biased(sums, biases, to) };
+            continue;
+        }
+        let wide: [f32; PANEL] = std::array::from_fn(|i| sums[i] + biases[i]);
+        narrow_part(isa, &wide[..cols], to);
     }
 }
 

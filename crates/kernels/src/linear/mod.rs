@@ -28,11 +28,35 @@ const PANEL: usize = 32;
 #[derive(Clone, Copy)]
 pub struct Input<'a> {
     /// [rows, inputs]
-    pub x: Numbers<'a>,
+    pub x: Given<'a>,
     /// How many rows.
     pub rows: usize,
     /// What every row passes first; such rows are f32.
     pub norm: Option<Norm<'a>>,
+}
+
+/// How the rows of an input lie.
+#[derive(Clone, Copy)]
+pub enum Given<'a> {
+    /// One after the other.
+    Rows(Numbers<'a>),
+    /// As columns of a matrix [inputs, rows]: the gradient of a weight is a product of such.
+    Columns(&'a [f32]),
+}
+
+impl Given<'_> {
+    fn len(self) -> usize {
+        match self {
+            Given::Rows(x) => x.len(),
+            Given::Columns(x) => x.len(),
+        }
+    }
+}
+
+impl<'a, T: Into<Numbers<'a>>> From<T> for Given<'a> {
+    fn from(x: T) -> Given<'a> {
+        Given::Rows(x.into())
+    }
 }
 
 /// What happens to a product's sum before it is written.
@@ -110,7 +134,8 @@ fn check(input: Input<'_>, weight: &PackedWeight, epilogue: &Epilogue<'_>) {
     let PackedWeight { inputs, outputs, kept, .. } = *weight;
     assert_eq!(input.x.len(), input.rows * inputs, "linear: x");
     assert!(input.norm.is_none_or(|norm| norm.width() == inputs), "linear: norm");
-    assert!(input.norm.is_none() || matches!(input.x, Numbers::F32(_)), "linear: rows that pass a norm are f32");
+    let of_f32 = matches!(input.x, Given::Rows(Numbers::F32(_)));
+    assert!(input.norm.is_none() || of_f32, "linear: rows that pass a norm are f32");
     assert!(epilogue.bias.is_none_or(|b| b.len() == outputs), "linear: bias");
     assert!(epilogue.residual.is_none_or(|r| !r.is_empty() && r.len() % outputs == 0), "linear: residual");
     match epilogue.act {
@@ -519,6 +544,10 @@ mod tests {
                 let mut out = vec![0.0; outputs * inputs];
                 let epilogue = Epilogue { residual: Some(&before), ..Epilogue::default() };
                 linear(Isa::best(), &pool, input(&turned, outputs), &columns, epilogue, &mut out);
+                let mut of_columns = vec![0.0; outputs * inputs];
+                let given = Input { x: Given::Columns(&grad), rows: outputs, norm: None };
+                linear(Isa::best(), &pool, given, &columns, epilogue, &mut of_columns);
+                assert_eq!(out, of_columns, "{kept:?}");
                 assert_eq!(first.get_or_insert_with(|| out.clone()), &out);
                 if kept == Kept::F32 {
                     for isa in Isa::tested() {

@@ -1,10 +1,11 @@
 //! A few rows of a product's input, packed once for all of its panels.
 
-use super::{Input, PANEL, Part};
+use super::{Given, Input, PANEL, Part};
 use crate::Isa;
 use crate::halves::Numbers;
 use crate::scratch::with_scratch;
 use crate::tile::{Ahead, Block, Factor, Left, Right, block_rows, reads_rows, tiled};
+use crate::transpose::transpose;
 
 /// Inputs summed in one chain; the chains' sums are added in order. Shorter chains round less.
 pub(super) const CHAIN: usize = 256;
@@ -85,10 +86,47 @@ impl<'a> Rows<'a> {
         Rows { input, inputs, first, count: most.min(input.rows - first) }
     }
 
-    /// So many rows from the m-th of these.
-    fn rows(&self, m: usize, count: usize) -> Numbers<'a> {
-        let first = self.first + m;
-        self.input.x.slice(first * self.inputs..(first + count) * self.inputs)
+    /// These as they stand, where they are f32 and pass nothing first.
+    fn as_they_stand(&self) -> Option<&'a [f32]> {
+        match (self.input.x, self.input.norm) {
+            (Given::Rows(Numbers::F32(x)), None) => Some(&x[self.first * self.inputs..][..self.count * self.inputs]),
+            _ => None,
+        }
+    }
+
+    /// `width` inputs from the `first` of so many rows from the m-th of these, in f32: a slice in which the rows begin, and lie
+    /// so far apart. `room` takes whole rows; those that stand there already are not made again for a later `first`.
+    fn part<'b>(
+        &self,
+        isa: Isa,
+        (m, count): (usize, usize),
+        (first, width): (usize, usize),
+        room: &'b mut [f32],
+    ) -> (&'b [f32], usize)
+    where
+        'a: 'b,
+    {
+        let (row, inputs) = (self.first + m, self.inputs);
+        let of_rows = row * inputs..(row + count) * inputs;
+        let whole = match (self.input.x, self.input.norm) {
+            (Given::Columns(x), _) => {
+                let rows = self.input.rows;
+                transpose(isa, (width, count), (&x[first * rows + row..], rows), (room, width));
+                return (room, width);
+            }
+            (Given::Rows(Numbers::F32(x)), Some(norm)) => {
+                if first == 0 {
+                    for (row, normed) in x[of_rows].chunks_exact(inputs).zip(room.chunks_exact_mut(inputs)) {
+                        norm.row(isa, row, normed);
+                    }
+                }
+                &*room
+            }
+            (Given::Rows(x @ Numbers::Bf16(_)), _) if first == 0 => x.slice(of_rows).widened(isa, room),
+            (Given::Rows(Numbers::Bf16(_)), _) => room,
+            (Given::Rows(Numbers::F32(x)), None) => &x[of_rows],
+        };
+        (&whole[first..], inputs)
     }
 
     /// The blocks that tiles compute at once, as even as may be: the first row and the count of each.
@@ -107,11 +145,9 @@ impl<'a> Rows<'a> {
     /// Gives `f` the rows as tiles read them, and room.
     pub(super) fn with_packed<E: Factor>(&self, isa: Isa, more: More, f: impl FnOnce(Ready<'_>, Room<'_>)) {
         let (inputs, slots_of) = (self.inputs, |steps| self.count * E::slots(isa, steps));
-        let of_f32 =
-            if let (Numbers::F32(x), None) = (self.rows(0, self.count), self.input.norm) { Some(x) } else { None };
         let reads = E::STEPS == 1 && (self.count == 1 || reads_rows::<E>(isa) && !inputs.is_multiple_of(CLASH));
-        let as_it_is = of_f32.filter(|_| reads);
-        let made_len = if of_f32.is_none() { block_rows::<E>(isa) * inputs } else { 0 };
+        let as_it_is = self.as_they_stand().filter(|_| reads);
+        let made_len = if self.as_they_stand().is_none() { block_rows::<E>(isa) * inputs } else { 0 };
         let packed_len = if as_it_is.is_some() { 0 } else { slots_of(inputs) };
         // Finished sums wait until those of a group are complete.
         let held_len = if more.inputs > 0 && E::GROUP > PANEL { self.count * E::GROUP } else { 0 };
@@ -129,21 +165,11 @@ impl<'a> Rows<'a> {
                 return f(Ready { data, inputs, left }, room);
             }
             for (at, count) in self.blocks::<E>(isa) {
-                let rows = self.rows(at, count);
-                let rows = match (self.input.norm, rows) {
-                    (Some(norm), Numbers::F32(rows)) => {
-                        let made = &mut made[..rows.len()];
-                        for (row, normed) in rows.chunks_exact(inputs).zip(made.chunks_exact_mut(inputs)) {
-                            norm.row(isa, row, normed);
-                        }
-                        &*made
-                    }
-                    _ => rows.widened(isa, made),
-                };
                 for first in (0..inputs).step_by(CHAIN) {
                     let width = CHAIN.min(inputs - first);
                     let to = &mut packed[self.place::<E>(isa, inputs, first, at)..][..E::slots(isa, width) * count];
-                    E::pack(isa, count, |m| &rows[m * inputs + first..][..width], width, to);
+                    let (rows, stride) = self.part(isa, (at, count), (first, width), made);
+                    E::pack(isa, count, |m| &rows[m * stride..][..width], width, to);
                 }
             }
             f(Ready { data: packed, inputs, left: Left::Packed }, room);

@@ -3,8 +3,10 @@
 use super::PANEL;
 use super::few_bits::{self, pack_blocks, pack_eights, pack_fours, read_eights, read_fours};
 use super::supers;
+use crate::isa::for_each_isa;
 use crate::tile::fours::{FourBlocks, Fours};
 use crate::tile::{Blocks, Eights, Element, Factor, Pair, Sixes, elements, interleave, padded};
+use crate::transpose::transpose;
 use crate::{AlignedBytes, Arena, Isa, Pool};
 use half::f16;
 
@@ -331,6 +333,7 @@ fn pack_panels<E: Element>(pool: &Pool, stored: Stored, bytes: &[u8], outputs: u
     if inputs == 0 {
         return;
     }
+    let isa = Isa::best();
     let depth = padded::<E>(inputs) / E::STEPS;
     let row_bytes = stored.row(inputs);
     pool.chunks(packed, PANEL * depth, |panel, packed| {
@@ -344,18 +347,15 @@ fn pack_panels<E: Element>(pool: &Pool, stored: Stored, bytes: &[u8], outputs: u
             for (n, part) in part.iter_mut().enumerate().take(rows) {
                 let row = &bytes[(panel * PANEL + n) * row_bytes + stored.row(first)..];
                 if let (Stored::Bf16, PART, Some(pairs)) = (stored, count, E::pairs(part)) {
-                    pairs_as_stored(row, pairs);
+                    pairs_as_stored(isa, row, pairs);
                     continue;
                 }
                 widen_into(stored, row, &mut values[..count]);
                 values[count..].fill(0.0);
-                elements(Isa::best(), &values, &mut part[..PART / E::STEPS]);
+                elements(isa, &values, &mut part[..PART / E::STEPS]);
             }
-            for (k, column) in packed.chunks_exact_mut(PANEL).enumerate() {
-                for (to, part) in column.iter_mut().zip(&part) {
-                    *to = part[k];
-                }
-            }
+            let steps = packed.len() / PANEL;
+            transpose(isa, (PANEL, steps), (part.as_flattened(), PART), (packed, PANEL));
         }
     });
 }
@@ -367,25 +367,37 @@ fn columns<E: Element>(isa: Isa, pool: &Pool, x: &[f32], inputs: usize, outputs:
     if depth == 0 {
         return;
     }
-    pool.chunks(packed, PANEL * depth, |panel, packed| {
-        let columns = panel * PANEL..outputs.min((panel + 1) * PANEL);
+    // Several panels at once: so much more of each row is read where it lies.
+    pool.chunks(packed, PANELS * PANEL * depth, |group, packed| {
         packed.fill(E::zeroed());
-        for (step, to) in packed.chunks_exact_mut(PANEL).enumerate().take(inputs.div_ceil(E::STEPS)) {
-            let row = |k: usize| if k < inputs { &x[k * outputs..][columns.clone()] } else { &NONE[..columns.len()] };
-            let to = &mut to[..columns.len()];
-            if let Some(pairs) = E::pairs(to) {
-                interleave(isa, row(2 * step), row(2 * step + 1), pairs);
-                continue;
-            }
-            for (to, &x) in to.iter_mut().zip(row(step)) {
-                *to = E::of([x, 0.0]);
+        for step in 0..inputs.div_ceil(E::STEPS) {
+            for (panel, packed) in (group * PANELS..).zip(packed.chunks_exact_mut(PANEL * depth)) {
+                let columns = panel * PANEL..outputs.min((panel + 1) * PANEL);
+                let row =
+                    |k: usize| if k < inputs { &x[k * outputs..][columns.clone()] } else { &NONE[..columns.len()] };
+                let to = &mut packed[step * PANEL..][..columns.len()];
+                if let Some(pairs) = E::pairs(to) {
+                    interleave(isa, row(2 * step), row(2 * step + 1), pairs);
+                    continue;
+                }
+                for (to, &x) in to.iter_mut().zip(row(step)) {
+                    *to = E::of([x, 0.0]);
+                }
             }
         }
     });
 }
 
-/// Pairs of bfloat16 that are stored so already.
-fn pairs_as_stored(bytes: &[u8], to: &mut [Pair]) {
+/// Panels that are packed together of columns.
+const PANELS: usize = 4;
+
+for_each_isa! {
+    /// Pairs of bfloat16 that are stored so already.
+    fn pairs_as_stored(bytes: &[u8], to: &mut [Pair]) = pairs_one_by_one;
+}
+
+#[inline(always)]
+fn pairs_one_by_one(bytes: &[u8], to: &mut [Pair]) {
     for (to, bytes) in to.iter_mut().zip(bytes.as_chunks().0) {
         *to = Pair::of_stored(*bytes);
     }

@@ -129,7 +129,7 @@ fn weigh_all(b: f32, c: f32, square: &[f32], x: &mut [f32]) {
 fn orthogonalise(isa: Isa, pool: &Pool, rows: usize, room: &mut MuonRoom) {
     let MuonRoom { packed, direction, turned: next, gram, square } = room;
     let width = direction.len() / rows;
-    let norm = super::sum_of_squares(pool, direction).sqrt().max(EPS);
+    let norm = super::sum_of_squares(isa, pool, direction).sqrt().max(EPS);
     let factor = (1.0 / norm) as f32;
     pool.chunks(direction, TASK, |_, x| x.iter_mut().for_each(|x| *x *= factor));
     next.resize(direction.len(), 0.0);
