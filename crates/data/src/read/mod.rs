@@ -87,7 +87,7 @@ const READ: &str = "readable are .json, .jsonl, .ndjson, .parquet, .csv, .tsv, .
 /// - `.csv`, `.tsv` with a first row of names: [`Columns`];
 /// - `.tar`: WebDataset's members of one name, and m4's documents and chats of numbered members and its scans;
 /// - `.txt`: one document;
-/// - a folder: of `.parquet` or `.tar` shards, in the order of their names; or of pictures with a `metadata.csv`,
+/// - a folder: with one file of rows beside what it names; of `.parquet` or `.tar` shards, in the order of their names; or of pictures with a `metadata.csv`,
 ///   `metadata.tsv` or `metadata.jsonl`;
 /// - `synth`, `synth:SKILLS`, `synth-test:SET`: what is drawn as it is read, which no columns concern ([`is_drawn`]);
 /// - no file, but the start of shards' names: `data/train` for `data/train-00000-of-00002.parquet` and those beside it.
