@@ -468,16 +468,16 @@ impl Backend for Cpu {
         assert_eq!(sequences.len(), spans.len(), "a span for each sequence");
         let width = k.width();
         let (k, v) = (f32s(k), f32s(v));
-        let mut row = 0;
-        for (sequence, span) in sequences.iter_mut().zip(spans) {
-            let (layout, start) = (*sequence.layout(), sequence.len());
+        let append = |index: usize, sequence: &mut KvSequence| {
+            let row: usize = spans[..index].iter().map(|span| span.rows).sum();
+            let (span, start, layout) = (&spans[index], sequence.len(), *sequence.layout());
             let mut done = 0;
             while done < span.rows {
-                let (index, at) = ((start + done) / BLOCK, (start + done) % BLOCK);
+                let (block, at) = ((start + done) / BLOCK, (start + done) % BLOCK);
                 let count = (BLOCK - at).min(span.rows - done);
-                let (from, to) = ((row + done) * width, (row + done + count) * width);
-                let (block, k, v) = (&mut sequence.blocks_mut()[index], &k[from..to], &v[from..to]);
-                let (heads, layer) = (&layout.heads, layer_mut(block, &layout, layer));
+                let of_rows = (row + done) * width..(row + done + count) * width;
+                let (k, v) = (&k[of_rows.clone()], &v[of_rows]);
+                let (heads, layer) = (&layout.heads, layer_mut(&mut sequence.blocks_mut()[block], &layout, layer));
                 match layout.kind {
                     KvKind::F32 => attention::append::<f32>(self.isa, heads, layer, at, k, v),
                     KvKind::Bf16 => {
@@ -487,7 +487,11 @@ impl Backend for Cpu {
                 }
                 done += count;
             }
-            row += span.rows;
+        };
+        if k.len() >= COPY_ROWS * width {
+            self.pool.chunks(sequences, 1, |index, one| one.iter_mut().for_each(|sequence| append(index, sequence)));
+        } else {
+            sequences.iter_mut().enumerate().for_each(|(index, sequence)| append(index, sequence));
         }
     }
 

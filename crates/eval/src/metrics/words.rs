@@ -1,5 +1,8 @@
 //! Words that the metrics know: numbers, articles, contractions.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 /// Words of numbers, and their digits.
 const NUMBERS: [(&str, &str); 12] = [
     ("none", "0"),
@@ -42,13 +45,17 @@ pub(crate) fn contraction(word: &str) -> Option<&'static str> {
     if word == "somebody'd" {
         return Some("somebodyd");
     }
-    CONTRACTIONS.split_whitespace().find(|right| {
-        right.len() == word.len() + 1
-            && right.match_indices('\'').any(|(at, _)| {
-                let (before, behind) = right.split_at(at);
-                word.strip_prefix(before).is_some_and(|rest| Some(rest) == behind.strip_prefix('\''))
-            })
-    })
+    static SPELLED: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
+        let mut spelled = HashMap::new();
+        for right in CONTRACTIONS.split_whitespace() {
+            for (at, _) in right.match_indices('\'') {
+                let (before, behind) = (&right[..at], &right[at + 1..]);
+                spelled.entry(format!("{before}{behind}")).or_insert(right);
+            }
+        }
+        spelled
+    });
+    SPELLED.get(word).copied()
 }
 
 #[cfg(test)]
