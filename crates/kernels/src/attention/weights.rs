@@ -4,7 +4,7 @@ use super::BLOCK;
 use crate::Isa;
 use crate::isa::for_each_isa;
 use crate::math::{self, fold, join};
-use crate::tile::{Element, put_row, tiled};
+use crate::tile::{Element, put_row};
 
 /// Turns rows of raw scores, 64 of each row and block, into weights `2^(scale * score - max)`, where max is the row's largest
 /// scaled score; those behind the first `seen` of a row are 0. Gives the rows' `max` and the `sum` of weights, and the weights
@@ -26,7 +26,7 @@ pub(super) fn of_scores<'a, E: Element>(
         if E::STEPS == 2 && isa.has_pairs() {
             let room = &mut room[..scores.len() / 2];
             // Beside AMX's products the full polynomial would be what takes longest.
-            let pairs = if tiled::<E>(isa) { x86::pairs::<true> } else { x86::pairs::<false> };
+            let pairs = if crate::tile::tiled::<E>(isa) { x86::pairs::<true> } else { x86::pairs::<false> };
             // SAFETY: `isa` was detected on this processor, and has pairs.
             unsafe { pairs(scores, scale, max, sum, room) };
             return room;

@@ -133,6 +133,7 @@ fn rounded_row(row: &[f32], to: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tile::tiled;
 
     #[test]
     fn vector_code_rounds_as_the_reference() {
