@@ -7,7 +7,9 @@
 //! row's result depends on its own keys alone and is reduced chunk by chunk in order, so it is the same bits however many
 //! rows are asked for at once.
 
+mod append;
 mod backward;
+mod blocks;
 mod eights;
 mod small;
 mod softmax;
@@ -16,16 +18,16 @@ mod weights;
 
 use crate::halves::{Numbers, NumbersMut};
 use crate::pool::SendPtr;
-use crate::prefetch::{LINE, far};
 use crate::scratch::with_scratch;
-use crate::tile::{Element, Pair, block_rows, elements, interleave, padded};
-use crate::transpose::transpose;
+use crate::tile::{Element, Pair, block_rows, padded};
 use crate::{Isa, Pool};
+use blocks::{Blocks, Narrow, Plain};
 use softmax::{Queries, Sums, View};
 use std::cell::RefCell;
 use std::ops::Range;
 use tasks::{Layout, Task};
 
+pub use append::append;
 pub use backward::{Forward, Gradients, backward, sum_groups};
 pub use eights::{append_eights, block_bytes};
 
@@ -87,72 +89,6 @@ impl Heads {
     }
 }
 
-/// Writes the `k` and `v` [rows, kv_heads * dim] of positions that follow each other at places `at`, `at + 1`, … of a
-/// block, all below 64.
-///
-/// # Panics
-/// If a length does not fit.
-pub fn append<'x, E: Element>(
-    isa: Isa,
-    heads: &Heads,
-    block: &mut [E],
-    at: usize,
-    k: impl Into<Numbers<'x>>,
-    v: impl Into<Numbers<'x>>,
-) {
-    let [k, v] = [k.into(), v.into()];
-    let room = |x: Numbers<'_>| if let Numbers::Bf16(x) = x { x.len() } else { 0 };
-    with_scratch(room(k) + room(v), |scratch| {
-        let (k_room, v_room) = scratch.split_at_mut(room(k));
-        append_rows(isa, heads, block, at, k.widened(isa, k_room), v.widened(isa, v_room));
-    });
-}
-
-fn append_rows<E: Element>(isa: Isa, heads: &Heads, block: &mut [E], at: usize, k: &[f32], v: &[f32]) {
-    let (dim, width) = (heads.dim, heads.kv_heads * heads.dim);
-    assert!(k.len() == v.len() && k.len().is_multiple_of(width) && dim.is_multiple_of(2), "append: rows");
-    assert!(at + k.len() / width <= BLOCK, "append: places");
-    assert_eq!(block.len() * E::STEPS, heads.block_len(), "append: block");
-    let (k_len, v_len) = heads.head_lens::<E>();
-    let steps = heads.key_rows() / E::STEPS;
-    let mut parts = [E::zeroed(); PANEL * MAX_DIM];
-    let parts = &mut parts[..PANEL * steps];
-    for head in 0..heads.kv_heads {
-        let of_head = head * dim..(head + 1) * dim;
-        let (keys, values) = block[head * (k_len + v_len)..][..k_len + v_len].split_at_mut(k_len);
-        let mut row = 0;
-        while row < k.len() / width {
-            let place = (at + row) % PANEL;
-            let count = (PANEL - place).min(k.len() / width - row);
-            for (part, k) in parts.chunks_exact_mut(steps).zip(k[row * width..].chunks_exact(width)).take(count) {
-                elements(isa, &k[of_head.clone()], part);
-            }
-            let panel = &mut keys[(at + row) / PANEL * PANEL * steps + place..];
-            transpose(isa, (count, steps), (parts, steps), (panel, PANEL));
-            row += count;
-        }
-        let mut rows = v.chunks_exact(width).map(|v| &v[of_head.clone()]).enumerate();
-        while let Some((row, first)) = rows.next() {
-            let place = at + row;
-            let second = if E::STEPS == 2 && place.is_multiple_of(2) { rows.next() } else { None };
-            for panel in heads.value_panels() {
-                let (dims, width) = (panel.start..panel.end.min(dim), panel.len());
-                let at = panel.start * BLOCK / E::STEPS + place / E::STEPS * width;
-                let to = &mut values[at..][..dims.len()];
-                if let (Some((_, second)), Some(pairs)) = (second, E::pairs(to)) {
-                    interleave(isa, &first[dims.clone()], &second[dims], pairs);
-                    continue;
-                }
-                for (to, &x) in to.iter_mut().zip(&first[dims]) {
-                    let mut steps = to.steps();
-                    steps[place % E::STEPS] = x;
-                    *to = E::of(steps);
-                }
-            }
-        }
-    }
-}
-
 /// One sequence's part of a ragged batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
@@ -203,119 +139,6 @@ pub fn attention_eights<'a, 'x>(
     out: impl Into<NumbersMut<'x>>,
 ) {
     attend::<Pair>(isa, pool, heads, q.into(), spans, &Narrow { isa, block }, out.into());
-}
-
-/// Keys and values, wherever and however they are kept. A place is a span and the index of a block; `room` is for whoever
-/// must make first what is asked for.
-trait Blocks<E>: Sync {
-    /// Asks for a head's values of the first of some blocks and its keys of the next, which are read soon: where few rows
-    /// see them, memory is all there is to wait for, and processors do not look ahead from one head's to another's.
-    fn fetch(&self, heads: &Heads, span: usize, blocks: Range<usize>, head: usize);
-
-    /// Calls `f` with a head's keys of a block.
-    fn with_keys(&self, heads: &Heads, place: (usize, usize), head: usize, room: &mut [f32], f: impl FnOnce(&[E]));
-
-    /// Calls `f` with a head's values of some blocks of a span, at most [`CHUNK_BLOCKS`].
-    fn with_values(
-        &self,
-        heads: &Heads,
-        span: usize,
-        blocks: Range<usize>,
-        head: usize,
-        room: &mut [f32],
-        f: impl FnOnce(&[&[E]]),
-    );
-}
-
-/// As products read them.
-struct Plain<F>(F);
-
-impl<'a, E: Element, F: Fn(usize, usize) -> &'a [E] + Sync> Blocks<E> for Plain<F> {
-    fn fetch(&self, heads: &Heads, span: usize, mut blocks: Range<usize>, head: usize) {
-        let first = blocks.next().map(|first| heads.split((self.0)(span, first), head).1);
-        let next = blocks.next().map(|next| heads.split((self.0)(span, next), head).0);
-        for part in first.into_iter().chain(next) {
-            part.iter().step_by(LINE / size_of::<E>()).for_each(|line| far(line));
-        }
-    }
-
-    fn with_keys(
-        &self,
-        heads: &Heads,
-        (span, index): (usize, usize),
-        head: usize,
-        _: &mut [f32],
-        f: impl FnOnce(&[E]),
-    ) {
-        f(heads.split((self.0)(span, index), head).0);
-    }
-
-    fn with_values(
-        &self,
-        heads: &Heads,
-        span: usize,
-        blocks: Range<usize>,
-        head: usize,
-        _: &mut [f32],
-        f: impl FnOnce(&[&[E]]),
-    ) {
-        let mut values: [&[E]; CHUNK_BLOCKS] = [&[]; CHUNK_BLOCKS];
-        let values = &mut values[..blocks.len()];
-        values.iter_mut().zip(blocks).for_each(|(to, index)| *to = heads.split((self.0)(span, index), head).1);
-        f(values);
-    }
-}
-
-/// In 8 bits.
-struct Narrow<F> {
-    isa: Isa,
-    block: F,
-}
-
-impl<'a, F: Fn(usize, usize) -> &'a [u8] + Sync> Blocks<Pair> for Narrow<F> {
-    fn fetch(&self, heads: &Heads, span: usize, mut blocks: Range<usize>, head: usize) {
-        let ask = |index, part: fn(&Heads, usize) -> Range<usize>| {
-            (self.block)(span, index)[part(heads, head)].iter().step_by(LINE).for_each(|line| far(line));
-        };
-        if let Some(first) = blocks.next() {
-            ask(first, eights::values);
-        }
-        if let Some(next) = blocks.next() {
-            ask(next, eights::keys);
-        }
-    }
-
-    fn with_keys(
-        &self,
-        heads: &Heads,
-        (span, index): (usize, usize),
-        head: usize,
-        room: &mut [f32],
-        f: impl FnOnce(&[Pair]),
-    ) {
-        let keys = bytemuck::cast_slice_mut(&mut room[..heads.head_lens::<Pair>().0]);
-        eights::widen_keys(self.isa, heads, (self.block)(span, index), head, keys);
-        f(keys);
-    }
-
-    fn with_values(
-        &self,
-        heads: &Heads,
-        span: usize,
-        blocks: Range<usize>,
-        head: usize,
-        room: &mut [f32],
-        f: impl FnOnce(&[&[Pair]]),
-    ) {
-        let mut values: [&[Pair]; CHUNK_BLOCKS] = [&[]; CHUNK_BLOCKS];
-        let values = &mut values[..blocks.len()];
-        let room = bytemuck::cast_slice_mut(room).chunks_exact_mut(heads.head_lens::<Pair>().1);
-        for ((to, index), room) in values.iter_mut().zip(blocks).zip(room) {
-            eights::widen_values(self.isa, heads, (self.block)(span, index), head, room);
-            *to = room;
-        }
-        f(values);
-    }
 }
 
 fn attend<E: Element>(
