@@ -9,8 +9,10 @@ use crate::{AlignedBytes, Arena, Isa, Pool};
 use std::hint::black_box;
 use std::time::Instant;
 
-/// Rounds of a measurement of arithmetic: some ten milliseconds.
+/// Rounds of a measurement of arithmetic: a millisecond or two.
 const ROUNDS: usize = 400_000;
+/// Measurements of which the best counts: enough for a core that others held up, or that had slept, to show what it can.
+const RUNS: usize = 40;
 /// Independent sums, enough to hide the instructions' latency.
 const SUMS: usize = 24;
 
@@ -49,7 +51,7 @@ pub fn arithmetic(isa: Isa, pool: &Pool, kind: Arithmetic) -> Option<f64> {
         _ => None,
     };
     let (f, operations) = found?;
-    let best = best_of(5, || pool.run(pool.threads(), |_| f()));
+    let best = best_of(RUNS, || pool.run(pool.threads(), |_| f()));
     Some((pool.threads() * ROUNDS * SUMS * operations) as f64 / best)
 }
 
