@@ -7,12 +7,12 @@ use crate::prefetch::{LINE, far};
 use crate::tile::amx;
 use crate::{AlignedBytes, Arena, Isa, Pool};
 use std::hint::black_box;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Rounds of a measurement of arithmetic: a millisecond or two.
 const ROUNDS: usize = 400_000;
-/// Measurements of which the best counts: enough for a core that others held up, or that had slept, to show what it can.
-const RUNS: usize = 40;
+/// After so long a core that had slept, or that others had held up, has shown what it can.
+const SETTLED: Duration = Duration::from_millis(50);
 /// Independent sums, enough to hide the instructions' latency.
 const SUMS: usize = 24;
 
@@ -51,7 +51,10 @@ pub fn arithmetic(isa: Isa, pool: &Pool, kind: Arithmetic) -> Option<f64> {
         _ => None,
     };
     let (f, operations) = found?;
-    let best = best_of(RUNS, || pool.run(pool.threads(), |_| f()));
+    let (start, mut best) = (Instant::now(), f64::INFINITY);
+    while start.elapsed() < SETTLED || best.is_infinite() {
+        best = best.min(best_of(5, || pool.run(pool.threads(), |_| f())));
+    }
     Some((pool.threads() * ROUNDS * SUMS * operations) as f64 / best)
 }
 

@@ -1,6 +1,6 @@
 //! Keys and values put into blocks.
 
-use super::{BLOCK, Heads, MAX_DIM, PANEL};
+use super::{BLOCK, Heads, PANEL};
 use crate::Isa;
 use crate::halves::Numbers;
 use crate::scratch::with_scratch;
@@ -22,21 +22,30 @@ pub fn append<'x, E: Element>(
 ) {
     let [k, v] = [k.into(), v.into()];
     let room = |x: Numbers<'_>| if let Numbers::Bf16(x) = x { x.len() } else { 0 };
-    with_scratch(room(k) + room(v), |scratch| {
-        let (k_room, v_room) = scratch.split_at_mut(room(k));
-        append_rows(isa, heads, block, at, k.widened(isa, k_room), v.widened(isa, v_room));
+    let steps = heads.key_rows() / E::STEPS;
+    with_scratch(room(k) + room(v) + PANEL * steps, |scratch| {
+        let (k_room, scratch) = scratch.split_at_mut(room(k));
+        let (v_room, parts) = scratch.split_at_mut(room(v));
+        let (k, v, parts) = (k.widened(isa, k_room), v.widened(isa, v_room), bytemuck::cast_slice_mut(parts));
+        append_rows(isa, heads, block, at, (k, v), parts);
     });
 }
 
-fn append_rows<E: Element>(isa: Isa, heads: &Heads, block: &mut [E], at: usize, k: &[f32], v: &[f32]) {
+/// `parts` takes a panel's keys, row by row.
+fn append_rows<E: Element>(
+    isa: Isa,
+    heads: &Heads,
+    block: &mut [E],
+    at: usize,
+    (k, v): (&[f32], &[f32]),
+    parts: &mut [E],
+) {
     let (dim, width) = (heads.dim, heads.kv_heads * heads.dim);
     assert!(k.len() == v.len() && k.len().is_multiple_of(width) && dim.is_multiple_of(2), "append: rows");
     assert!(at + k.len() / width <= BLOCK, "append: places");
     assert_eq!(block.len() * E::STEPS, heads.block_len(), "append: block");
     let (k_len, v_len) = heads.head_lens::<E>();
     let steps = heads.key_rows() / E::STEPS;
-    let mut parts = [E::zeroed(); PANEL * MAX_DIM];
-    let parts = &mut parts[..PANEL * steps];
     for head in 0..heads.kv_heads {
         let of_head = head * dim..(head + 1) * dim;
         let (keys, values) = block[head * (k_len + v_len)..][..k_len + v_len].split_at_mut(k_len);

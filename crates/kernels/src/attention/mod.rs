@@ -138,16 +138,16 @@ pub fn attention_eights<'a, 'x>(
     block: impl Fn(usize, usize) -> &'a [u8] + Sync,
     out: impl Into<NumbersMut<'x>>,
 ) {
-    attend::<Pair>(isa, pool, heads, q.into(), spans, &Narrow { isa, block }, out.into());
+    attend(isa, pool, heads, q.into(), spans, &Narrow { isa, block }, out.into());
 }
 
-fn attend<E: Element>(
+fn attend<'a, E: Element>(
     isa: Isa,
     pool: &Pool,
     heads: &Heads,
     q: Numbers<'_>,
     spans: &[Span],
-    blocks: &impl Blocks<E>,
+    blocks: &impl Blocks<'a, E>,
     mut out: NumbersMut<'_>,
 ) {
     let width = heads.heads * heads.dim;

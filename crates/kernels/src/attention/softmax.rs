@@ -6,7 +6,7 @@ use crate::Isa;
 use crate::halves::Numbers;
 use crate::isa::for_each_isa;
 use crate::math;
-use crate::tile::{Block, Element, Left, MAX_ROWS, Right, pack_rows, padded, slots, tile, tile_parts};
+use crate::tile::{Block, Element, Left, MAX_ROWS, Pair, Right, pack_rows, padded, slots, tile, tile_parts};
 use std::f32::consts::LOG2_E;
 
 /// Keys of a chunk.
@@ -65,13 +65,13 @@ impl Queries {
 
     /// Sets `sums` to those over the keys of one chunk of a span for the heads from `head` on: all scores of a row first, so
     /// that its largest is known before any becomes a weight.
-    pub(super) fn chunk<E: Element>(
+    pub(super) fn chunk<'a, E: Element>(
         &mut self,
         isa: Isa,
         heads: &Heads,
         chunk: usize,
         (span, head): (usize, usize),
-        (blocks, room): (&impl Blocks<E>, &mut [f32]),
+        (blocks, room): (&impl Blocks<'a, E>, &mut [f32]),
         sums: &mut Sums,
     ) {
         let rows = self.rows;
@@ -89,9 +89,8 @@ impl Queries {
                 if rows > self.of_head {
                     blocks.fetch(heads, span, first_block + block..first_block + count, head + i);
                 }
-                blocks.with_keys(heads, (span, first_block + block), head + i, room, |keys| {
-                    score(isa, heads, self.of_head, queries, keys, scores);
-                });
+                let keys = blocks.keys(heads, (span, first_block + block), head + i, room);
+                score(isa, heads, self.of_head, queries, keys, scores);
             }
         }
         let scores = &mut self.scores[..count * rows * BLOCK];
@@ -105,9 +104,14 @@ impl Queries {
             for (i, first) in of_heads() {
                 let weights = &weights[(block * rows + first) * row_slots..];
                 let (to, of_block) = (&mut sums.values[first * heads.lanes()..], first_block + block);
-                blocks.with_values(heads, span, of_block..of_block + step, head + i, room, |values| {
-                    weigh(isa, heads, self.of_head, (weights, rows * row_slots), values, (to, block > 0));
-                });
+                let mut values: [&[E]; CHUNK_BLOCKS] = [&[]; CHUNK_BLOCKS];
+                let values = &mut values[..step];
+                // In 8 bits they are made as pairs.
+                let rooms = room.chunks_exact_mut(heads.head_lens::<Pair>().1);
+                for ((to, index), room) in values.iter_mut().zip(of_block..).zip(rooms) {
+                    *to = blocks.values(heads, (span, index), head + i, room);
+                }
+                weigh(isa, heads, self.of_head, (weights, rows * row_slots), values, (to, block > 0));
             }
         }
     }

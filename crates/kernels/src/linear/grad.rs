@@ -16,7 +16,7 @@ const SUM_ROWS: usize = 64;
 ///
 /// # Panics
 /// If a length does not fit.
-pub fn transpose(isa: Isa, pool: &Pool, x: &[f32], width: usize, out: &mut [f32]) {
+pub(crate) fn transpose(isa: Isa, pool: &Pool, x: &[f32], width: usize, out: &mut [f32]) {
     assert!(width > 0 && x.len() == out.len() && x.len().is_multiple_of(width), "transpose: rows");
     let rows = x.len() / width;
     pool.chunks(out, COLUMNS * rows.max(1), |task, out| {

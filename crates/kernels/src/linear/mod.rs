@@ -18,7 +18,8 @@ use crate::{Isa, Pool};
 use finish::{Place, activate_rows};
 use rows::{More, Room, Rows, row_block};
 
-pub use grad::{column_sums, transpose};
+pub use grad::column_sums;
+pub(crate) use grad::transpose;
 pub use mlp::{mlp, splits_by_rows};
 pub use weight::{Kept, PackedWeight, Stored, widen, widen_into};
 pub use weight_gradient::weight_gradient;
